@@ -1,0 +1,1 @@
+//! Health and readiness on a listener of their own.

@@ -1,0 +1,1 @@
+//! Asks the decision point about a call and its writes.

@@ -1,0 +1,1 @@
+//! Body types and bounded reading.

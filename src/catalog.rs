@@ -1,0 +1,57 @@
+//! The catalogue: every operation of Ironic's API as data.
+//!
+//! One source (the TOML files in `src/catalog/`, embedded in the binary) generates the router, the validators, the
+//! Cedar schema, the scrub map and `irongate routes`. The facts in it were taken from Ironic 39.0.0 (microversions 1.1
+//! to 1.115) and are compared with the running service by the conformance suite.
+
+mod load;
+mod operation;
+mod schema;
+
+use std::sync::LazyLock;
+
+pub use load::CatalogError;
+pub use operation::{Answer, BodyKind, Group, Method, Operation, Parameter, PatchSchema, ResourceType, Segment};
+pub use schema::{EnumValue, Field, Kind};
+
+/// The lowest microversion of Ironic's API, as the minor number of `1.N`.
+pub const MICROVERSION_MIN: u16 = 1;
+/// The highest microversion that this catalogue describes, as the minor number of `1.N`.
+pub const MICROVERSION_MAX: u16 = 115;
+
+/// All operations, indexed.
+#[derive(Debug)]
+pub struct Catalog {
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) patches: Vec<PatchSchema>,
+    pub(crate) secrets: Vec<String>,
+}
+
+static CATALOG: LazyLock<Catalog> = LazyLock::new(load::embedded);
+
+/// The embedded catalogue. It is parsed once, at first use; a test proves that it parses.
+pub fn catalog() -> &'static Catalog {
+    &CATALOG
+}
+
+impl Catalog {
+    /// Every operation, in the order of the catalogue files.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// The operation with this id, such as `node:set_power_state`.
+    pub fn operation(&self, id: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.id == id)
+    }
+
+    /// What may be patched on a resource, by the name that [`BodyKind::Patch`] carries.
+    pub fn patch(&self, name: &str) -> Option<&PatchSchema> {
+        self.patches.iter().find(|patch| patch.name == name)
+    }
+
+    /// Field names that hold secrets wherever they occur in an answer (`ipmi_password`, …), lower case.
+    pub fn secret_names(&self) -> &[String] {
+        &self.secrets
+    }
+}

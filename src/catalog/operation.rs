@@ -1,0 +1,193 @@
+//! The types of operations.
+
+use serde::Deserialize;
+
+use super::schema::Field;
+
+/// One row of Ironic's API.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Its place in [`super::Catalog::operations`]; other tables are indexed by it.
+    pub index: usize,
+    /// Stable name, `resource:verb`, such as `node:set_power_state`. It is the Cedar action's id too.
+    pub id: String,
+    /// The only HTTP method that reaches it.
+    pub method: Method,
+    /// The canonical path with parameters in braces: `/v1/nodes/{node}/states/power`.
+    pub path: String,
+    /// `path` in parts; what is forwarded is built from these.
+    pub template: Vec<Segment>,
+    /// Other documented paths of the same operation (`…/vendor_passthru/{method}`), in parts.
+    pub aliases: Vec<Vec<Segment>>,
+    /// The first microversion (`1.N`) that has the operation.
+    pub since: u16,
+    /// The last one, if it was withdrawn.
+    pub until: Option<u16>,
+    /// The status that Ironic gives when the caller's microversion is below `since` (404 or 405); `None` where Ironic answers all the same.
+    pub too_early_status: Option<u16>,
+    /// Microversions below `since` at which Ironic serves it all the same (`continue_inspection` at 1.1).
+    pub also_at: Vec<u16>,
+    /// The action groups it belongs to.
+    pub groups: Vec<Group>,
+    /// The type of the resource that a policy sees.
+    pub resource: ResourceType,
+    /// The path parameter that names that resource; `None` for collections and the API itself.
+    pub resource_parameter: Option<String>,
+    /// Whether Ironic serves it without a token.
+    pub public: bool,
+    /// The query parameters it knows, as fields. Anything else is refused.
+    pub query: Vec<Field>,
+    /// What its body is.
+    pub body: BodyKind,
+    /// The largest body in bytes.
+    pub body_bytes_max: usize,
+    /// The statuses of success.
+    pub success: Vec<u16>,
+    /// What its answer is.
+    pub answer: Answer,
+    /// Places of secrets in its answer: JSON Pointers with `*` for any key or index.
+    pub secret_fields: Vec<String>,
+    /// Ironic's own policy rule names, in the order in which Ironic checks them.
+    pub rules: Vec<String>,
+}
+
+/// The methods that Ironic documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// One part of a path template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Segment {
+    /// Matched exactly.
+    Literal(String),
+    /// A parameter of this name, whose spelling is checked as [`Parameter`] says.
+    Parameter(String, Parameter),
+}
+
+/// What a path parameter's text may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parameter {
+    /// UUID or logical name; for nodes, without the reserved names.
+    UuidOrName,
+    /// UUID only.
+    Uuid,
+    /// A trait.
+    Trait,
+    /// A driver's, a vendor method's or a shard's name: like a logical name.
+    Text,
+    /// A conductor's host name, which may hold `:` and `[]`.
+    Host,
+    /// `name@component`.
+    Indicator,
+    /// Device types of virtual media, separated by commas.
+    DeviceTypes,
+}
+
+/// Action groups: what a policy grants when it does not list operations one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    /// Version discovery and health: what a client needs before it can do anything.
+    Discover,
+    /// Reads without side effects.
+    Read,
+    /// Power, NMI, boot device, boot mode, secure boot, indicators.
+    Power,
+    /// Provision state changes and maintenance: deploy, clean, rescue, service, undeploy.
+    Provision,
+    /// Creates and updates of objects, traits, RAID, allocations.
+    Configure,
+    /// VIF attachment and detachment.
+    Network,
+    /// Console reads and switches.
+    Console,
+    /// Virtual media.
+    Media,
+    /// Deletes of objects.
+    Destroy,
+    /// Vendor passthru of nodes and drivers.
+    Passthru,
+    /// Code that Ironic runs on many nodes: deploy templates, runbooks, inspection rules (writes).
+    Automate,
+    /// What the ramdisk calls: lookup, heartbeat, continue_inspection.
+    Ramdisk,
+    /// Events from the networking service.
+    Event,
+}
+
+/// The entity types that policies see as resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[expect(missing_docs, reason = "the names are Ironic's own")]
+pub enum ResourceType {
+    /// The API itself: discovery, health, the ramdisk's routes, events.
+    Api,
+    /// A list of objects, or the place where one is created; its id is the plural (`nodes`).
+    Collection,
+    Node,
+    Port,
+    Portgroup,
+    Chassis,
+    Driver,
+    Conductor,
+    VolumeConnector,
+    VolumeTarget,
+    Allocation,
+    DeployTemplate,
+    Runbook,
+    InspectionRule,
+    Shard,
+}
+
+/// What an operation takes as its body.
+#[derive(Debug, Clone)]
+pub enum BodyKind {
+    /// None: a body is refused.
+    None,
+    /// An object with the fields of this schema ([`super::Kind::Object`]); `optional` when no body at all is taken too.
+    Object {
+        /// Its keys.
+        schema: Field,
+        /// Whether the body may be left out.
+        optional: bool,
+    },
+    /// A JSON Patch for the resource of this name ([`super::Catalog::patch`]).
+    Patch(String),
+    /// Any JSON, or none: vendor passthru.
+    Any,
+}
+
+/// What may be patched on a resource.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatchSchema {
+    /// The resource: `node`, `port`, …
+    pub name: String,
+    /// Top-level fields. A [`super::Kind::Map`] may be patched below its top level too. `name` has no slash.
+    pub fields: Vec<Field>,
+    /// Whether fields that are not listed may be patched (none, at present).
+    #[serde(default)]
+    pub open: bool,
+}
+
+/// What an operation answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Nothing.
+    Empty,
+    /// JSON, scrubbed as it passes.
+    Json,
+    /// What the ramdisk gets: its agent token passes.
+    Lookup,
+    /// Version documents: links and versions are adapted.
+    Discovery,
+}

@@ -1,0 +1,113 @@
+//! The types of query parameters and body fields.
+
+use serde::Deserialize;
+
+/// One field of a body, one query parameter's type, or the type of an array's items (then without a name).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// The key in the JSON object; empty for the items of an array.
+    #[serde(default)]
+    pub name: String,
+    /// What values are taken.
+    pub kind: Kind,
+    /// Whether JSON `null` is taken too.
+    #[serde(default)]
+    pub nullable: bool,
+    /// Whether the field must be there.
+    #[serde(default)]
+    pub required: bool,
+    /// The first microversion (`1.N`) that has the field. Ironic answers 406 to an earlier use of a body field.
+    #[serde(default = "one")]
+    pub since: u16,
+    /// The last microversion that has the field.
+    #[serde(default)]
+    pub until: Option<u16>,
+    /// Whether the value is a secret: it never reaches a log or a policy's text, and it is masked in answers.
+    #[serde(default)]
+    pub secret: bool,
+    /// Least value (integers), least length (strings, in characters) or least count (arrays).
+    #[serde(default)]
+    pub min: Option<i64>,
+    /// Greatest value, length or count, as for `min`.
+    #[serde(default)]
+    pub max: Option<i64>,
+    /// A linear-time regular expression that a string must match as a whole.
+    #[serde(default)]
+    pub pattern: Option<String>,
+    /// The values of [`Kind::Enum`].
+    #[serde(default)]
+    pub values: Vec<EnumValue>,
+    /// The type of the items of [`Kind::Array`].
+    #[serde(default)]
+    pub items: Option<Box<Field>>,
+    /// The keys of [`Kind::Object`].
+    #[serde(default)]
+    pub fields: Vec<Field>,
+    /// Whether [`Kind::Object`] takes keys that are not listed.
+    #[serde(default)]
+    pub open: bool,
+    /// For arguments of `states/provision`: the targets that take this field and the microversion from which they do.
+    /// Empty: all.
+    #[serde(default)]
+    pub targets: Vec<EnumValue>,
+}
+
+/// A permitted value and the microversion from which it is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnumValue {
+    /// The value, compared exactly.
+    pub value: String,
+    /// The first microversion (`1.N`) that has the value.
+    #[serde(default = "one")]
+    pub since: u16,
+}
+
+/// What Ironic takes as a value of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Any JSON.
+    Any,
+    /// A string.
+    String,
+    /// A JSON boolean only.
+    StrictBoolean,
+    /// A JSON boolean or its spelling as text (`true yes on 1 t y`, `false no off 0 f n`, without case).
+    Boolean,
+    /// An integer, or digits as text.
+    Integer,
+    /// A UUID in its 8-4-4-4-12 form, in either case.
+    Uuid,
+    /// 1 to 255 characters of `A-Z a-z 0-9 - . _ ~`.
+    Name,
+    /// A UUID or a name.
+    UuidOrName,
+    /// A MAC address, or another hardware address such as InfiniBand's.
+    Mac,
+    /// `CUSTOM_[A-Z0-9_]+` up to 255 characters, or a standard trait name of os-traits.
+    Trait,
+    /// One of the listed values.
+    Enum,
+    /// A string, or a free-form object, or a boolean: for the few fields that take several kinds.
+    StringOrObject,
+    /// A string or a boolean.
+    StringOrBoolean,
+    /// An object with the listed keys.
+    Object,
+    /// A free-form object: Ironic stores what it gets. Its children are writes of their own.
+    Map,
+    /// An array of `items`.
+    Array,
+    /// An array of steps (`interface`, `step`, `args`, …), which are writes with an `interface.step` name.
+    Steps,
+    /// Comma-separated strings (query only).
+    StringList,
+    /// A host, `host:port` or `[v6]:port` (query only).
+    HostPort,
+}
+
+const fn one() -> u16 {
+    1
+}

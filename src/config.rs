@@ -1,0 +1,1 @@
+//! The configuration file: `RawConfig` as written, `Config` as checked.

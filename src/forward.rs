@@ -1,0 +1,1 @@
+//! `Call` → a new request to Ironic.

@@ -1,0 +1,1 @@
+//! What of a request's head is refused before anybody looks at it.

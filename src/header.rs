@@ -1,0 +1,1 @@
+//! Header names used in more than one place.

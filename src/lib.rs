@@ -1,0 +1,38 @@
+//! irongate: a policy-enforcing reverse proxy in front of OpenStack Ironic.
+//!
+//! The modules stand in the order in which a request meets them. Open [`pipeline`] first: it tells the whole way of a
+//! request on one screen.
+//!
+//! ```text
+//! server → tls → framing → authenticate → route → authorize(call) → validate → authorize(each write)
+//!        → forward → scrub → audit
+//! ```
+
+pub mod cli;
+pub mod config;
+pub mod snapshot;
+
+pub mod server;
+pub mod tls;
+pub mod pipeline;
+pub mod framing;
+pub mod authenticate;
+pub mod microversion;
+pub mod route;
+pub mod authorize;
+pub mod policy;
+pub mod json;
+pub mod validate;
+pub mod call;
+pub mod forward;
+pub mod scrub;
+pub mod audit;
+
+pub mod catalog;
+pub mod rejection;
+pub mod body;
+pub mod header;
+pub mod request_id;
+pub mod admin;
+pub mod certs;
+pub mod telemetry;

@@ -1,0 +1,1 @@
+//! Path, method, query and microversion → `Route`.

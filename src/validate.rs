@@ -1,0 +1,1 @@
+//! Body → `Call` with its writes.
