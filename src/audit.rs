@@ -1,1 +1,318 @@
 //! One record per request, on every exit.
+//!
+//! A [`Record`] is opened before anything is decided and written when it is dropped: with the answer's body, with a
+//! cancelled request, with a panic. Its fields are identifiers, names of the catalogue and ids of policies; values of a
+//! request have no place in it.
+
+mod sink;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::authenticate::Principal;
+use crate::call::{Route, Write};
+use crate::config::Mode;
+use crate::policy::{Denial, Permit};
+use crate::rejection::Rejection;
+use crate::request_id::{RequestId, RequestIds};
+
+pub use sink::{Audit, AuditError};
+
+/// Written fields named in one record; more are counted.
+const WRITES_MAX: usize = 100;
+
+/// What is known of one request so far.
+#[derive(Debug)]
+pub struct Record {
+    line: Line,
+    opened: Instant,
+    audit: Audit,
+    written: bool,
+}
+
+/// The line's shape; `docs/audit.md` documents it.
+#[derive(Debug, Serialize)]
+struct Line {
+    kind: &'static str,
+    version: u8,
+    time: jiff::Timestamp,
+    request_id: RequestId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    global_request_id: Option<RequestId>,
+    listener: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<IpAddr>,
+    http: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal: Option<PrincipalLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<ResourceLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    microversion: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    query: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    writes: Vec<WriteLine>,
+    #[serde(skip_serializing_if = "is_zero")]
+    writes_more: usize,
+    mode: &'static str,
+    revision: Arc<str>,
+    decision: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_be: Option<WouldBe>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_request_id: Option<RequestId>,
+    outcome: &'static str,
+    request_bytes: u64,
+    answer_bytes: u64,
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    masked: u64,
+    duration_us: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_us: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct PrincipalLine {
+    scheme: &'static str,
+    name: String,
+    roles: Vec<Arc<str>>,
+    bindings: Vec<Arc<str>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ResourceLine {
+    #[serde(rename = "type")]
+    kind: crate::catalog::ResourceType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct WriteLine {
+    op: &'static str,
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct WouldBe {
+    decision: &'static str,
+    reason: &'static str,
+    policies: Vec<Arc<str>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero_u64(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What is known of a request before its head is read.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// The caller's address.
+    pub source: Option<IpAddr>,
+    /// `HTTP/1.1` or `HTTP/2`.
+    pub http: &'static str,
+    /// The snapshot's mode.
+    pub mode: Mode,
+    /// The snapshot's digest.
+    pub revision: Arc<str>,
+}
+
+impl Record {
+    /// Opens the record of a request.
+    pub fn open(audit: &Audit, opening: Opening, ids: &RequestIds) -> Box<Self> {
+        Box::new(Self {
+            line: Line {
+                kind: "decision",
+                version: 1,
+                time: jiff::Timestamp::now(),
+                request_id: ids.own,
+                global_request_id: ids.global,
+                listener: opening.listener,
+                source: opening.source,
+                http: opening.http,
+                principal: None,
+                operation: None,
+                resource: None,
+                microversion: None,
+                query: Vec::new(),
+                writes: Vec::new(),
+                writes_more: 0,
+                mode: opening.mode.as_str(),
+                revision: opening.revision,
+                decision: "none",
+                policies: Vec::new(),
+                would_be: None,
+                stage: None,
+                reason: None,
+                status: None,
+                upstream_status: None,
+                upstream_request_id: None,
+                outcome: "aborted",
+                request_bytes: 0,
+                answer_bytes: 0,
+                masked: 0,
+                duration_us: 0,
+                upstream_us: None,
+            },
+            opened: Instant::now(),
+            audit: audit.clone(),
+            written: false,
+        })
+    }
+
+    /// Who asks.
+    pub fn principal(&mut self, principal: &Principal) {
+        self.line.principal = Some(PrincipalLine {
+            scheme: principal.scheme().as_str(),
+            name: principal.name().to_owned(),
+            roles: principal.roles().to_vec(),
+            bindings: principal.bindings().to_vec(),
+        });
+    }
+
+    /// What is asked: names of query parameters, never their values.
+    pub fn route(&mut self, route: &Route<'_>) {
+        let operation = route.operation();
+        self.line.operation = Some(&operation.id);
+        self.line.resource =
+            Some(ResourceLine { kind: operation.resource, id: route.resource_id().map(ToOwned::to_owned) });
+        self.line.microversion = Some(route.microversion().to_string());
+        self.line.query = route.query().map(|(name, _)| name.to_owned()).collect();
+    }
+
+    /// Which fields are written: places, never values.
+    pub fn writes(&mut self, writes: &[Write<'_>]) {
+        self.line.writes = writes
+            .iter()
+            .take(WRITES_MAX)
+            .map(|write| WriteLine {
+                op: write.op.as_str(),
+                path: write.path.as_str().to_owned(),
+                step: write.step.as_ref().map(|step| format!("{}.{}", step.interface, step.step)),
+            })
+            .collect();
+        self.line.writes_more = writes.len().saturating_sub(WRITES_MAX);
+    }
+
+    /// A permitting decision.
+    pub fn permit(&mut self, permit: &Permit) {
+        self.line.decision = "permit";
+        for policy in permit.policies() {
+            if !self.line.policies.contains(policy) {
+                self.line.policies.push(Arc::clone(policy));
+            }
+        }
+    }
+
+    /// A denial that is not enforced.
+    pub fn would_deny(&mut self, denial: &Denial) {
+        self.line.would_be.get_or_insert_with(|| WouldBe {
+            decision: "deny",
+            reason: denial.reason.as_str(),
+            policies: denial.policies.clone(),
+        });
+    }
+
+    /// A refusal that is answered.
+    pub fn reject(&mut self, rejection: &Rejection) {
+        self.line.stage = Some(rejection.stage());
+        self.line.reason = Some(rejection.code());
+        if let Rejection::Denied(denial) = rejection {
+            self.line.decision = "deny";
+            self.line.policies.clone_from(&denial.policies);
+        }
+    }
+
+    /// What the caller gets.
+    pub fn status(&mut self, status: http::StatusCode) {
+        self.line.status = Some(status.as_u16());
+    }
+
+    /// What Ironic answered, and after how long.
+    pub fn upstream(&mut self, status: http::StatusCode, request_id: Option<RequestId>, since: Instant) {
+        self.line.upstream_status = Some(status.as_u16());
+        self.line.upstream_request_id = request_id;
+        self.line.upstream_us = Some(microseconds(since));
+    }
+
+    /// The size of the request's body.
+    pub fn request_bytes(&mut self, bytes: usize) {
+        self.line.request_bytes = bytes as u64;
+    }
+
+    /// A piece of the answer was handed out.
+    pub fn answer_bytes(&mut self, bytes: usize) {
+        self.line.answer_bytes = self.line.answer_bytes.saturating_add(bytes as u64);
+    }
+
+    /// Values were masked in the answer.
+    pub fn masked(&mut self, count: u64) {
+        self.line.masked = count;
+    }
+
+    /// The answer was cut.
+    pub fn cut(&mut self, reason: &'static str) {
+        self.line.outcome = "cut";
+        self.line.reason = Some(reason);
+        self.write();
+    }
+
+    /// The answer was handed out to its end.
+    pub fn complete(&mut self) {
+        self.line.outcome = "complete";
+        self.write();
+    }
+
+    fn write(&mut self) {
+        if !std::mem::replace(&mut self.written, true) {
+            self.line.duration_us = microseconds(self.opened);
+            match serde_json::to_vec(&self.line) {
+                Ok(mut line) => {
+                    line.push(b'\n');
+                    self.audit.send(line);
+                }
+                Err(_) => self.audit.lost(),
+            }
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.written && std::thread::panicking() {
+            self.line.outcome = "panic";
+            self.line.reason = Some("internal");
+        }
+        self.write();
+    }
+}
+
+fn microseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

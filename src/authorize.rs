@@ -1,1 +1,80 @@
-//! Asks the decision point about a call and its writes.
+//! Asks the decision point: about the call before a byte of its body is read, then about each write.
+
+use std::sync::Arc;
+
+use crate::audit::Record;
+use crate::authenticate::{Peer, Principal};
+use crate::call::{Call, Route};
+use crate::config::Mode;
+use crate::policy::{AccessRequest, Circumstances, Decision, Denial, Permit, PolicyEngine, Verdict};
+use crate::snapshot::Snapshot;
+use crate::validate;
+
+/// The enforcement point's questions about one request.
+#[derive(Debug)]
+pub struct Authorizer<'a> {
+    policies: &'a PolicyEngine,
+    mode: Mode,
+    principal: &'a Principal,
+    circumstances: Circumstances,
+}
+
+impl<'a> Authorizer<'a> {
+    /// For one request of `principal`.
+    pub fn new(snapshot: &'a Snapshot, principal: &'a Principal, peer: &Peer, listener: &Arc<str>) -> Self {
+        Self {
+            policies: &snapshot.policies,
+            mode: snapshot.mode,
+            principal,
+            circumstances: Circumstances {
+                source: peer.address,
+                now: jiff::Timestamp::now().as_second(),
+                listener: Arc::clone(listener),
+            },
+        }
+    }
+
+    /// The request as a whole.
+    pub fn call(&self, route: &Route<'_>, record: &mut Record) -> Result<Permit, Denial> {
+        let request = AccessRequest { principal: self.principal, route, write: None, circumstances: &self.circumstances };
+        let permit = self.settle(self.policies.decide(&request), record)?;
+        record.permit(&permit);
+        Ok(permit)
+    }
+
+    /// Each of its writes; all must be permitted.
+    pub fn writes(&self, call: &Call<'_>, record: &mut Record) -> Result<(), Denial> {
+        let writes = validate::writes(call);
+        record.writes(&writes);
+        for write in &writes {
+            let request = AccessRequest {
+                principal: self.principal,
+                route: call.route(),
+                write: Some(write),
+                circumstances: &self.circumstances,
+            };
+            let permit = self.settle(self.policies.decide(&request), record)?;
+            record.permit(&permit);
+        }
+        Ok(())
+    }
+
+    /// In dry-run a denial is recorded and waived.
+    fn settle(&self, verdict: Verdict, record: &mut Record) -> Result<Permit, Denial> {
+        match verdict.decision {
+            Decision::Permit(permit) => {
+                if let Some(denial) = &verdict.would_be {
+                    record.would_deny(denial);
+                }
+                Ok(permit)
+            }
+            Decision::Deny(denial) => match self.mode {
+                Mode::Enforce => Err(denial),
+                Mode::Shadow => {
+                    record.would_deny(&denial);
+                    Ok(denial.waive())
+                }
+            },
+        }
+    }
+}

@@ -1,1 +1,254 @@
 //! Body types and bounded reading.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+
+use crate::audit::Record;
+use crate::answer::AnswerBody;
+
+/// What irongate answers with. It carries the request's record, which is written when the body is gone, whether it was
+/// sent to its end or not.
+#[derive(Debug)]
+pub struct Body {
+    content: Content,
+    record: Option<Box<Record>>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Whole(Option<Bytes>),
+    Stream(Box<AnswerBody>),
+}
+
+impl Body {
+    /// A body that is known as a whole.
+    pub fn whole(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { content: Content::Whole((!bytes.is_empty()).then_some(bytes)), record: None }
+    }
+
+    /// An answer of Ironic, scrubbed while it passes.
+    pub fn stream(answer: AnswerBody) -> Self {
+        Self { content: Content::Stream(Box::new(answer)), record: None }
+    }
+
+    /// Hands over the record.
+    #[must_use]
+    pub fn with_record(mut self, record: Box<Record>) -> Self {
+        self.record = Some(record);
+        self
+    }
+
+    /// Length where known.
+    pub fn length(&self) -> Option<usize> {
+        match &self.content {
+            Content::Whole(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len)),
+            Content::Stream(_) => None,
+        }
+    }
+
+    fn sent(&mut self, bytes: usize) {
+        if let Some(record) = &mut self.record {
+            record.answer_bytes(bytes);
+        }
+    }
+
+    fn ended(&mut self) {
+        if let Some(mut record) = self.record.take() {
+            if let Content::Stream(answer) = &self.content {
+                record.masked(answer.masked());
+            }
+            record.complete();
+        }
+    }
+}
+
+/// An answer that had to be cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer was cut: {0}")]
+pub struct Cut(pub &'static str);
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let frame = match &mut self.content {
+            Content::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Stream(answer) => Pin::new(answer.as_mut()).poll_frame(context),
+        };
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.sent(bytes);
+                if self.is_end_stream() {
+                    self.ended();
+                }
+            }
+            Poll::Ready(Some(Err(cut))) => {
+                let Cut(reason) = *cut;
+                if let Some(record) = &mut self.record {
+                    record.cut(reason);
+                }
+            }
+            Poll::Ready(None) => self.ended(),
+            Poll::Pending => {}
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Whole(bytes) => bytes.is_none(),
+            Content::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length().map_or_else(SizeHint::new, |length| SizeHint::with_exact(length as u64))
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        // hyper drops an empty body without asking for a frame: that is complete too.
+        if matches!(self.content, Content::Whole(None)) {
+            self.ended();
+        }
+    }
+}
+
+/// Why a request's body could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// More than the operation takes.
+    #[error("the body is larger than this operation takes")]
+    TooLarge,
+    /// Nothing came for too long.
+    #[error("the body did not arrive in time")]
+    TimedOut,
+    /// The caller went away or broke the framing.
+    #[error("the body ended before its declared length")]
+    Aborted,
+    /// Trailers, which nothing here has a use for.
+    #[error("trailers are not taken")]
+    Trailers,
+}
+
+impl BodyError {
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::TooLarge => 413,
+            Self::TimedOut => 408,
+            Self::Aborted | Self::Trailers => 400,
+        }
+    }
+
+    /// The stable word.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TooLarge => "body_too_large",
+            Self::TimedOut => "body_timeout",
+            Self::Aborted => "body_aborted",
+            Self::Trailers => "trailers",
+        }
+    }
+}
+
+/// Deadlines of reading.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadDeadlines {
+    /// Between two pieces.
+    pub idle: Duration,
+    /// In all.
+    pub whole: Duration,
+}
+
+/// Reads a request's body as a whole, at most `bytes_max` of it, into one buffer.
+pub async fn read<B>(body: B, bytes_max: usize, deadlines: ReadDeadlines) -> Result<Bytes, BodyError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    tokio::time::timeout(deadlines.whole, collect(body, bytes_max, deadlines.idle)).await.unwrap_or(Err(BodyError::TimedOut))
+}
+
+async fn collect<B>(mut body: B, bytes_max: usize, idle: Duration) -> Result<Bytes, BodyError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if declared > bytes_max {
+        return Err(BodyError::TooLarge);
+    }
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let mut first = None;
+    let mut whole = BytesMut::new();
+    while let Some(frame) = tokio::time::timeout(idle, body.frame()).await.map_err(|_| BodyError::TimedOut)? {
+        let piece = frame.map_err(|_| BodyError::Aborted)?.into_data().map_err(|_| BodyError::Trailers)?;
+        let length = whole.len().saturating_add(piece.len()).saturating_add(first.as_ref().map_or(0, Bytes::len));
+        if length > bytes_max {
+            return Err(BodyError::TooLarge);
+        }
+        match first.take() {
+            // Most bodies come in one piece, which is used as it is.
+            None if whole.is_empty() => first = Some(piece),
+            Some(earlier) => {
+                // The declared length is reserved once: growing by doubling would hold a large body twice.
+                whole.reserve(declared.max(length));
+                whole.extend_from_slice(&earlier);
+                whole.extend_from_slice(&piece);
+            }
+            None => whole.extend_from_slice(&piece),
+        }
+    }
+    Ok(first.unwrap_or_else(|| whole.freeze()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http_body_util::Full;
+
+    use super::{BodyError, ReadDeadlines, read};
+
+    const DEADLINES: ReadDeadlines = ReadDeadlines { idle: Duration::from_millis(50), whole: Duration::from_millis(200) };
+
+    async fn pieces(pieces: &[&'static str], bytes_max: usize) -> Result<Bytes, BodyError> {
+        read(Pieces(pieces.to_vec().into_iter()), bytes_max, DEADLINES).await
+    }
+
+    struct Pieces(std::vec::IntoIter<&'static str>);
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            std::task::Poll::Ready(
+                self.0.next().map(|piece| Ok(http_body::Frame::data(Bytes::from_static(piece.as_bytes())))),
+            )
+        }
+    }
+
+    #[tokio::test]
+    async fn bodies_are_bounded() {
+        assert_eq!(read(Full::new(Bytes::from_static(b"12345")), 4, DEADLINES).await, Err(BodyError::TooLarge));
+        assert_eq!(read(Full::new(Bytes::from_static(b"1234")), 4, DEADLINES).await.unwrap(), "1234");
+        assert_eq!(read(Full::new(Bytes::new()), 4, DEADLINES).await.unwrap(), "");
+        assert_eq!(pieces(&["12", "34"], 4).await.unwrap(), "1234");
+        assert_eq!(pieces(&["12", "34", "5"], 4).await, Err(BodyError::TooLarge));
+        assert_eq!(pieces(&["1", "2", "3", "4"], 4).await.unwrap(), "1234");
+    }
+}

@@ -7,11 +7,17 @@
 mod load;
 mod operation;
 mod schema;
+#[cfg(test)]
+mod tests;
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub use load::CatalogError;
-pub use operation::{Answer, BodyKind, Group, Method, Operation, Parameter, PatchSchema, ResourceType, Segment};
+pub use operation::{
+    Answer, AnswerField, AnswerObject, BodyKind, Group, Method, Operation, Parameter, PatchSchema, ResourceType,
+    Segment,
+};
 pub use schema::{EnumValue, Field, Kind};
 
 /// The lowest microversion of Ironic's API, as the minor number of `1.N`.
@@ -23,8 +29,12 @@ pub const MICROVERSION_MAX: u16 = 115;
 #[derive(Debug)]
 pub struct Catalog {
     pub(crate) operations: Vec<Operation>,
+    by_id: HashMap<String, usize>,
     pub(crate) patches: Vec<PatchSchema>,
+    objects: Vec<AnswerObject>,
     pub(crate) secrets: Vec<String>,
+    words: Vec<String>,
+    harmless: Vec<String>,
 }
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(load::embedded);
@@ -42,7 +52,7 @@ impl Catalog {
 
     /// The operation with this id, such as `node:set_power_state`.
     pub fn operation(&self, id: &str) -> Option<&Operation> {
-        self.operations.iter().find(|operation| operation.id == id)
+        self.by_id.get(id).and_then(|index| self.operations.get(*index))
     }
 
     /// What may be patched on a resource, by the name that [`BodyKind::Patch`] carries.
@@ -50,8 +60,28 @@ impl Catalog {
         self.patches.iter().find(|patch| patch.name == name)
     }
 
+    /// What may be patched, resource by resource.
+    pub fn patches(&self) -> &[PatchSchema] {
+        &self.patches
+    }
+
+    /// An object of answers, by the name that [`Operation::object`] carries.
+    pub fn object(&self, name: &str) -> Option<&AnswerObject> {
+        self.objects.iter().find(|object| object.name == name)
+    }
+
     /// Field names that hold secrets wherever they occur in an answer (`ipmi_password`, …), lower case.
     pub fn secret_names(&self) -> &[String] {
         &self.secrets
+    }
+
+    /// Words: a key that contains one of them, compared in lower case, holds a secret wherever it occurs.
+    pub fn secret_words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// Key names that were reviewed and hold no secret, lower case. No name or word hits one.
+    pub fn harmless_names(&self) -> &[String] {
+        &self.harmless
     }
 }

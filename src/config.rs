@@ -1,1 +1,226 @@
-//! The configuration file: `RawConfig` as written, `Config` as checked.
+//! The configuration file: `RawConfig` is what was written, [`Config`] what it means, checked and immutable.
+//!
+//! Configuration is TOML. Unknown keys are errors with a line number. A variable `IRONGATE_UPSTREAM__ENDPOINT` overrides
+//! `endpoint` in `[upstream]`; `IRONGATE_LISTENER__0__ADDRESS` the address of the first listener. Secrets are only ever
+//! named by file. Paths are relative to the configuration file.
+
+mod check;
+mod overrides;
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::authenticate::{BasicConfig, Binding, SchemeName};
+use crate::scrub::ScrubRules;
+use crate::tls::{ClientTls, ServerTls};
+
+pub use check::load;
+
+/// Everything that `serve` needs, read from files and checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Whether denials are enforced or only recorded.
+    pub mode: Mode,
+    /// Worker threads, each with its own runtime, listeners and upstream connections.
+    pub workers: usize,
+    /// Where callers come in; at least one.
+    pub listeners: Vec<Listener>,
+    /// Where health is told.
+    pub admin: Option<SocketAddr>,
+    /// HTTP basic, if a listener uses it.
+    pub basic: Option<BasicConfig>,
+    /// Who gets which roles.
+    pub bindings: Vec<Binding>,
+    /// Where Ironic is.
+    pub upstream: Upstream,
+    /// The policies' names and texts.
+    pub policies: Vec<crate::policy::PolicySource>,
+    /// The secret map with the operator's additions.
+    pub scrub: Arc<ScrubRules>,
+    /// Where records go.
+    pub audit: AuditSink,
+    /// The highest microversion to admit (the minor number of `1.N`).
+    pub microversion_max: u16,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// The two global modes; policies have modes of their own besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Denials are refused.
+    Enforce,
+    /// Dry run: denials are recorded and the request is forwarded. Authentication, framing, validation and limits stay.
+    Shadow,
+}
+
+impl Mode {
+    /// The word in configuration and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
+/// One place where callers come in.
+#[derive(Debug)]
+pub struct Listener {
+    /// Its name in records and policies.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub address: ListenAddress,
+    /// How callers may authenticate, in order.
+    pub schemes: Vec<SchemeName>,
+    /// TLS; without it, only loopback addresses and unix sockets are taken.
+    pub tls: Option<ServerTls>,
+    /// Scheme and authority that links in answers get; by default those of the request.
+    pub public_url: Option<Arc<str>>,
+}
+
+/// A socket address or a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A unix socket; created with mode 0660.
+    Unix(PathBuf),
+}
+
+/// How Ironic is reached.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// The `Host` that Ironic sees.
+    pub authority: String,
+    /// TLS towards an `https` endpoint.
+    pub tls: Option<ClientTls>,
+    /// To connect, TLS handshake included.
+    pub connect_timeout: Duration,
+    /// From the sent request to the head of the answer. Ironic's own synchronous calls take up to 60 s.
+    pub answer_timeout: Duration,
+    /// Between two pieces of the answer's body.
+    pub idle_timeout: Duration,
+    /// Kept connections, all workers together. Ironic's own server keeps 10.
+    pub connections_idle_max: usize,
+    /// How long a connection is kept unused. Ironic's own server closes after 10 s.
+    pub connection_idle_timeout: Duration,
+}
+
+/// Ironic's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A unix socket.
+    Unix(PathBuf),
+    /// Host and port, with TLS or without.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Whether the scheme is `https`.
+        tls: bool,
+    },
+}
+
+/// Where records go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditSink {
+    /// Standard output.
+    Stdout,
+    /// A file, appended to, mode 0600 when made.
+    File(PathBuf),
+}
+
+/// Bounds with their units; every one has a default.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at once, each worker.
+    pub connections_max: usize,
+    /// To finish the TLS handshake.
+    pub handshake_timeout_seconds: u64,
+    /// To send a request's head.
+    pub header_timeout_seconds: u64,
+    /// Between two pieces of a request's body.
+    pub body_idle_timeout_seconds: u64,
+    /// To send a request's whole body.
+    pub body_timeout_seconds: u64,
+    /// Headers of one request.
+    pub headers_max: usize,
+    /// Bytes of all header names and values of one request.
+    pub header_bytes_max: usize,
+    /// Bytes of path and query.
+    pub target_bytes_max: usize,
+    /// Concurrent streams of one h2 connection.
+    pub streams_max: u32,
+    /// Containers within containers in a body.
+    pub json_depth_max: usize,
+    /// Keys and array items in a body.
+    pub json_values_max: usize,
+    /// Bytes of one key.
+    pub json_key_bytes_max: usize,
+    /// Bytes of one string, except a config drive and inspection logs.
+    pub json_string_bytes_max: usize,
+    /// Operations of one JSON Patch.
+    pub patch_operations_max: usize,
+    /// To finish what runs after TERM.
+    pub drain_timeout_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 5_000,
+            handshake_timeout_seconds: 10,
+            header_timeout_seconds: 15,
+            body_idle_timeout_seconds: 30,
+            body_timeout_seconds: 300,
+            headers_max: 100,
+            header_bytes_max: 32 * 1024,
+            target_bytes_max: 8 * 1024,
+            streams_max: 100,
+            json_depth_max: 25,
+            json_values_max: 100_000,
+            json_key_bytes_max: 1024,
+            json_string_bytes_max: 1024 * 1024,
+            patch_operations_max: 1_000,
+            drain_timeout_seconds: 30,
+        }
+    }
+}
+
+/// A mistake in the configuration or in a file that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file with the mistake.
+    pub file: PathBuf,
+    /// 1-based, where known.
+    pub line: Option<usize>,
+    /// What is wrong and what to change.
+    pub message: String,
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(formatter, ":{line}")?;
+        }
+        write!(formatter, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl ConfigError {
+    pub(crate) fn new(file: &Path, line: Option<usize>, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line, message: message.into() }
+    }
+}

@@ -11,8 +11,8 @@ mod pointer;
 use std::borrow::Cow;
 
 pub use canonical::{Canonical, canonical};
-pub use parse::{JsonError, Limits, parse};
-pub use pointer::Pointer;
+pub use parse::{JsonError, Limits, Position, parse};
+pub use pointer::{Pointer, PointerError};
 
 /// A JSON value that borrows from the text it was read from: a 64 MiB config drive is never copied.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,9 @@ impl<'a> Json<'a> {
     pub fn member(&self, key: &str) -> Option<&Json<'a>> {
         match self {
             Self::Object(members) => members.iter().find(|(name, _)| name == key).map(|(_, value)| value),
-            Self::Null | Self::Boolean(_) | Self::Integer(_) | Self::Float(_) | Self::String(_) | Self::Array(_) => None,
+            Self::Null | Self::Boolean(_) | Self::Integer(_) | Self::Float(_) | Self::String(_) | Self::Array(_) => {
+                None
+            }
         }
     }
 
@@ -46,7 +48,9 @@ impl<'a> Json<'a> {
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
-            Self::Null | Self::Boolean(_) | Self::Integer(_) | Self::Float(_) | Self::Array(_) | Self::Object(_) => None,
+            Self::Null | Self::Boolean(_) | Self::Integer(_) | Self::Float(_) | Self::Array(_) | Self::Object(_) => {
+                None
+            }
         }
     }
 

@@ -26,6 +26,7 @@ pub mod validate;
 pub mod call;
 pub mod forward;
 pub mod scrub;
+pub mod answer;
 pub mod audit;
 
 pub mod catalog;

@@ -1,1 +1,5 @@
-fn main(){}
+//! The `irongate` program: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    irongate::cli::run()
+}

@@ -1,1 +1,155 @@
-//! The whole way of a request.
+//! OPEN FIRST: the whole way of a request.
+//!
+//! [`Pipeline::enforce`] is one line for each step, and each line needs what the line before proved: only
+//! `authenticate` makes a [`Principal`](crate::authenticate::Principal), only a decision makes a
+//! [`Permit`](crate::policy::Permit), only `validate` makes a [`Call`](crate::call::Call) that `forward` accepts.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::{ALLOW, HOST};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, Version};
+use hyper::body::Incoming;
+
+use crate::answer::{self, Terms};
+use crate::audit::{Audit, Opening, Record};
+use crate::authenticate::Peer;
+use crate::authorize::Authorizer;
+use crate::body::{self, Body, ReadDeadlines};
+use crate::forward::{Forwarded, Upstream};
+use crate::framing;
+use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
+use crate::json;
+use crate::microversion::Ceiling;
+use crate::rejection::Rejection;
+use crate::request_id::RequestIds;
+use crate::route;
+use crate::snapshot::{ListenerState, Snapshot};
+use crate::validate;
+
+/// What one worker needs to serve requests.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// This worker's way to Ironic.
+    pub upstream: Upstream,
+    /// Where records go.
+    pub audit: Audit,
+}
+
+/// What one request meets: the snapshot that it keeps, its listener in it, and its peer.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    snapshot: &'a Snapshot,
+    listener: &'a ListenerState,
+    peer: &'a Peer,
+    ids: RequestIds,
+    origin: Arc<str>,
+}
+
+impl Pipeline {
+    /// Answers one request. Its record is opened first and rides in the answer's body.
+    pub async fn handle(
+        &self,
+        request: Request<Incoming>,
+        snapshot: &Snapshot,
+        listener: &ListenerState,
+        peer: &Peer,
+    ) -> Response<Body> {
+        let ids = RequestIds::read(request.headers());
+        let opening = Opening {
+            listener: Arc::clone(&listener.name),
+            source: peer.address,
+            http: if request.version() == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" },
+            mode: snapshot.mode,
+            revision: Arc::clone(&snapshot.revision),
+        };
+        let mut record = Record::open(&self.audit, opening, &ids);
+        let scene = Scene { snapshot, listener, peer, ids, origin: origin(&request, listener, peer) };
+        let mut response = match self.enforce(request, &scene, &mut record).await {
+            Ok(response) => response,
+            Err(rejection) => {
+                record.reject(&rejection);
+                rejection.response()
+            }
+        };
+        if let Ok(id) = HeaderValue::from_str(&scene.ids.own.to_string()) {
+            response.headers_mut().insert(X_OPENSTACK_REQUEST_ID, id.clone());
+            response.headers_mut().insert(OPENSTACK_REQUEST_ID, id);
+        }
+        record.status(response.status());
+        response.map(|body| body.with_record(record))
+    }
+
+    async fn enforce(
+        &self,
+        request: Request<Incoming>,
+        scene: &Scene<'_>,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Rejection> {
+        let Scene { snapshot, listener, peer, .. } = scene;
+        let (head, incoming) = request.into_parts();
+        let ceiling = Ceiling::new(snapshot.microversion_max, self.upstream.state().microversion_max());
+
+        framing::check(&head, &snapshot.limits)?;
+        if head.method == Method::OPTIONS {
+            return options(&head, ceiling);
+        }
+        let principal = snapshot.authenticator.authenticate(&head.headers, peer, &listener.schemes).await?;
+        record.principal(&principal);
+        let route = route::find(&head.method, &head.uri, &head.headers, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
+        record.route(&route);
+        let operation = route.operation();
+
+        let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
+        let permit = authorizer.call(&route, record)?;
+
+        let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot)).await?;
+        record.request_bytes(bytes.len());
+        let call = validate::validate(route, &head.headers, &bytes, &snapshot.limits.json(operation), permit)
+            .map_err(|error| Rejection::Invalid(error, ceiling))?;
+        authorizer.writes(&call, record)?;
+
+        let canonical = call.body().map(|body| json::canonical(body, &bytes));
+        let asked = Instant::now();
+        let forwarded = Forwarded { request_id: scene.ids.upstream(), source: peer.address, origin: &scene.origin };
+        let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
+        let terms = Terms {
+            operation,
+            rules: &snapshot.scrub,
+            origin: &scene.origin,
+            idle_timeout: self.upstream.idle_timeout(),
+            ceiling,
+        };
+        self.upstream.state().note_answer(answered.headers());
+        let answer = answer::write(answered, lease, &terms, record, asked).await?;
+        Ok(if head.method == Method::HEAD { answer::without_body(answer) } else { answer })
+    }
+}
+
+/// `OPTIONS` asks what a path takes; the catalogue knows, Ironic need not be asked.
+fn options(head: &Parts, ceiling: Ceiling) -> Result<Response<Body>, Rejection> {
+    let allowed = route::allowed(&head.uri).map_err(|error| Rejection::Route(error, ceiling))?;
+    let mut response = Response::new(Body::whole(""));
+    if let Ok(value) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(ALLOW, value);
+    }
+    Ok(response)
+}
+
+/// Scheme and authority under which the caller reached irongate; links in answers lead back there.
+fn origin<B>(request: &Request<B>, listener: &ListenerState, peer: &Peer) -> Arc<str> {
+    if let Some(url) = &listener.public_url {
+        return Arc::clone(url);
+    }
+    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    let authority = request.uri().authority().map(http::uri::Authority::as_str).or(host).unwrap_or("localhost");
+    format!("{}://{authority}", if peer.tls { "https" } else { "http" }).into()
+}
+
+fn deadlines(snapshot: &Snapshot) -> ReadDeadlines {
+    ReadDeadlines {
+        idle: Duration::from_secs(snapshot.limits.body_idle_timeout_seconds),
+        whole: Duration::from_secs(snapshot.limits.body_timeout_seconds),
+    }
+}

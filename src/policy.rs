@@ -3,13 +3,38 @@
 //! `policies/` holds Cedar text; the schema is generated from the catalogue. Each operation `X` of the catalogue is the
 //! action `Action::"X"`; an operation with a body has a second action `Action::"X:write"`, a member of the first, which is
 //! asked once for each write. So `action == Action::"node:update"` grants asking at all, and
-//! `action in Action::"node:update"` grants the operation with every field.
+//! `action in Action::"node:update"` grants the operation with every field. `docs/policy.md` is the manual.
+//!
+//! Cedar is the meaning; three things are done for speed, and a property test proves that they change nothing:
+//! policies are sliced by action at load ([`engine`]), those that cannot apply to a caller's roles are left out, and
+//! what is then constant is decided once per role set ([`roles`]). Beside Cedar stands one rule of our own: where Cedar
+//! skips a policy whose condition cannot be evaluated, irongate denies.
+
+mod context;
+mod engine;
+mod finding;
+mod lint;
+mod matrix;
+mod reads;
+mod roles;
+mod rule;
+mod schema;
+mod shipped;
+mod slice;
+mod url;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
+
+pub use engine::PolicyEngine;
+pub use finding::{PolicyFinding, Severity, findings_json};
+pub use matrix::matrix;
+pub use rule::{PolicyMode, PolicySource, validate};
+pub use schema::cedar_schema;
+pub use shipped::shipped;
 
 /// What the decision point is asked.
 #[derive(Debug)]
@@ -35,6 +60,16 @@ pub struct Circumstances {
     pub listener: Arc<str>,
 }
 
+/// What the decision point says: the decision, and what it would be if the shadow policies were enforced.
+#[derive(Debug)]
+#[must_use]
+pub struct Verdict {
+    /// By the policies in mode `enforce` alone. Only this may touch the request.
+    pub decision: Decision,
+    /// With the policies in mode `shadow` too; `None` where they would not turn the decision around. For records only.
+    pub would_be: Option<WouldBe>,
+}
+
 /// The decision point's answer. Deny is a value, not an error.
 #[derive(Debug)]
 #[must_use]
@@ -45,25 +80,42 @@ pub enum Decision {
     Deny(Denial),
 }
 
+/// A decision that is only recorded: it permits nothing, so it holds no [`Permit`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WouldBe {
+    /// Denied now; these permits would let it through.
+    Permit(PolicyIds),
+    /// Permitted now; this would stop it.
+    Deny(Denial),
+}
+
 /// Proof of a permitting decision. Only the decision point makes one.
 #[derive(Debug)]
 pub struct Permit {
     policies: PolicyIds,
+    waived: Option<Denial>,
 }
 
-/// Why a request was denied.
+/// Why a request was denied. Only the decision point makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// The kind of denial.
     pub reason: DenialReason,
-    /// The ids of the policies that made it; empty where no permit matched.
+    /// The ids of the policies that made it, sorted; empty where no permit matched.
     pub policies: PolicyIds,
-    /// The `@reason` of the first of them: text written by the policy's author for the caller.
+    /// The `@reason` of the first of them that has one: text written by the policy's author for the caller.
     pub explanation: Option<Arc<str>>,
+    /// Whether one of them says `@conceal`: the caller is to see what a missing object looks like.
+    pub conceal: bool,
+    seal: Seal,
 }
 
-/// The ids of the policies that made a decision.
-pub type PolicyIds = Vec<Arc<str>>;
+/// Keeps [`Denial`] from being written out anywhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seal;
+
+/// The ids of the policies that made a decision. Cheap to clone.
+pub type PolicyIds = Arc<[Arc<str>]>;
 
 /// The kinds of denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,6 +127,13 @@ pub enum DenialReason {
     /// A policy's condition could not be evaluated.
     Indeterminate,
 }
+
+/// Leave to go on in spite of a denial: the global dry-run.
+///
+/// INVARIANT: made from configuration only, when the snapshot is built; `authorize` alone hands it to [`Denial::waive`].
+/// A test searches the sources for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShadowMode(());
 
 impl DenialReason {
     /// The stable word for records and answers.
@@ -88,8 +147,53 @@ impl DenialReason {
 }
 
 impl Permit {
-    /// The ids of the permits that matched.
+    /// The ids of the permits that matched, sorted; empty if this stands for a waived denial.
     pub fn policies(&self) -> &[Arc<str>] {
         &self.policies
     }
+
+    /// The denial that the global dry-run set aside, for the record.
+    pub fn waived(&self) -> Option<&Denial> {
+        self.waived.as_ref()
+    }
+
+    fn of(policies: PolicyIds) -> Self {
+        Self { policies, waived: None }
+    }
+
+    /// For unit tests of other modules.
+    #[cfg(test)]
+    pub(crate) fn for_test(policies: &[&str]) -> Self {
+        Self::of(policies.iter().map(|id| Arc::from(*id)).collect())
+    }
 }
+
+impl Denial {
+    /// Goes on all the same, because the whole configuration says `mode = "shadow"`. The permit remembers the denial.
+    pub fn waive(self, _: ShadowMode) -> Permit {
+        Permit { policies: PolicyIds::default(), waived: Some(self) }
+    }
+
+    const fn of(reason: DenialReason, policies: PolicyIds, explanation: Option<Arc<str>>, conceal: bool) -> Self {
+        Self { reason, policies, explanation, conceal, seal: Seal }
+    }
+
+    /// For unit tests of other modules.
+    #[cfg(test)]
+    pub(crate) fn for_test(reason: DenialReason, policies: &[&str], explanation: Option<&str>) -> Self {
+        Self::of(reason, policies.iter().map(|id| Arc::from(*id)).collect(), explanation.map(Arc::from), false)
+    }
+}
+
+impl ShadowMode {
+    /// The token, if the configuration's global `mode` is `shadow`. Nothing but the configuration may call this.
+    pub fn from_configuration(mode: PolicyMode) -> Option<Self> {
+        match mode {
+            PolicyMode::Shadow => Some(Self(())),
+            PolicyMode::Enforce | PolicyMode::Off => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,214 @@
-//! Every way to refuse.
+//! Every way to refuse, as the caller sees it.
+//!
+//! Each stage has a small error enum of its own; here they meet. Status, code and text are chosen where the misdeed is
+//! known; this module only gives them Ironic's shape. The caller hears a status, a stable code and a text without a
+//! value of the request; everything else is for the record.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use crate::authenticate::AuthnError;
+use crate::body::{Body, BodyError};
+use crate::forward::UpstreamError;
+use crate::framing::FramingError;
+use crate::header::{X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION};
+use crate::microversion::Ceiling;
+use crate::policy::Denial;
+use crate::route::RouteError;
+use crate::validate::InvalidRequest;
+
+/// A refusal by any stage.
+#[derive(Debug)]
+pub enum Rejection {
+    /// The head is not plain.
+    Framing(FramingError),
+    /// Nobody, or not who they say.
+    Authentication(AuthnError),
+    /// No operation of the catalogue, or spelled oddly.
+    Route(RouteError, Ceiling),
+    /// The policy says no.
+    Denied(Denial),
+    /// The body did not come.
+    Body(BodyError),
+    /// The request is not one that Ironic takes.
+    Invalid(InvalidRequest, Ceiling),
+    /// Ironic did not answer as it should.
+    Upstream(UpstreamError),
+    /// A bug here; the panic has been caught.
+    Internal,
+}
+
+/// The object that is added to Ironic's error shape; clients ignore it, people and tests read it.
+#[derive(Serialize)]
+struct Detail<'a> {
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Fault<'a> {
+    faultcode: &'a str,
+    faultstring: &'a str,
+    debuginfo: Option<()>,
+}
+
+#[derive(Serialize)]
+struct ErrorDocument<'a> {
+    error_message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    irongate: Option<Detail<'a>>,
+}
+
+impl Rejection {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        let status = match self {
+            Self::Framing(error) => error.status(),
+            Self::Authentication(error) => error.status(),
+            Self::Route(error, _) => error.status(),
+            Self::Denied(_) => 403,
+            Self::Body(error) => error.status(),
+            Self::Invalid(error, _) => error.status(),
+            Self::Upstream(error) => error.status(),
+            Self::Internal => 500,
+        };
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The stable word for answers, records and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Framing(error) => error.code(),
+            Self::Authentication(error) => error.code(),
+            Self::Route(error, _) => error.code(),
+            Self::Denied(denial) => denial.reason.as_str(),
+            Self::Body(error) => error.code(),
+            Self::Invalid(error, _) => error.code(),
+            Self::Upstream(error) => error.code(),
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The stage that refused.
+    pub const fn stage(&self) -> &'static str {
+        match self {
+            Self::Framing(_) => "framing",
+            Self::Authentication(_) => "authenticate",
+            Self::Route(..) => "route",
+            Self::Denied(_) => "authorize",
+            Self::Body(_) | Self::Invalid(..) => "validate",
+            Self::Upstream(_) => "forward",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// What the caller is told.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Framing(error) => error.to_string(),
+            Self::Authentication(error) => error.to_string(),
+            Self::Route(error, _) => error.to_string(),
+            Self::Denied(denial) => denied(denial),
+            Self::Body(error) => error.to_string(),
+            Self::Invalid(error, _) => error.to_string(),
+            Self::Upstream(error) => error.to_string(),
+            Self::Internal => "irongate failed to answer; the request was not completed".to_owned(),
+        }
+    }
+
+    /// The answer, in Ironic's error shape.
+    pub fn response(&self) -> Response<Body> {
+        let status = self.status();
+        let rule = match self {
+            Self::Denied(denial) => denial.policies.first().map(Arc::as_ref),
+            Self::Framing(_)
+            | Self::Authentication(_)
+            | Self::Route(..)
+            | Self::Body(_)
+            | Self::Invalid(..)
+            | Self::Upstream(_)
+            | Self::Internal => None,
+        };
+        let mut response = error_response(status, &self.message(), Some((self.code(), rule)));
+        let headers = response.headers_mut();
+        let mut set = |name, value: Cow<'static, str>| {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        };
+        match self {
+            // What follows a head that was not plain is not read as a request.
+            Self::Framing(_) => set(CONNECTION, "close".into()),
+            Self::Authentication(error) => {
+                if let Some(challenge) = error.challenge() {
+                    set(WWW_AUTHENTICATE, challenge.to_owned().into());
+                }
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    set(RETRY_AFTER, "1".into());
+                }
+            }
+            Self::Route(error, ceiling) => {
+                if let Some(allowed) = error.allowed() {
+                    set(ALLOW, allowed.into());
+                }
+                if status == StatusCode::NOT_ACCEPTABLE {
+                    set(X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1".into());
+                    set(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, ceiling.to_string().into());
+                }
+            }
+            Self::Invalid(_, ceiling) => {
+                if status == StatusCode::NOT_ACCEPTABLE {
+                    set(X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1".into());
+                    set(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, ceiling.to_string().into());
+                }
+            }
+            Self::Upstream(error) => {
+                if let Some(seconds) = error.retry_after() {
+                    set(RETRY_AFTER, seconds.to_string().into());
+                }
+            }
+            Self::Denied(_) | Self::Body(_) | Self::Internal => {}
+        }
+        response
+    }
+}
+
+/// Ironic's error shape: JSON text inside JSON, as its clients expect. `code` is irongate's own word, absent where the
+/// refusal is Ironic's.
+pub fn error_response(status: StatusCode, message: &str, code: Option<(&str, Option<&str>)>) -> Response<Body> {
+    let faultcode = if status.is_server_error() { "Server" } else { "Client" };
+    let fault = serde_json::to_string(&Fault { faultcode, faultstring: message, debuginfo: None }).unwrap_or_default();
+    let document = ErrorDocument { error_message: &fault, irongate: code.map(|(code, rule)| Detail { code, rule }) };
+    let mut response = Response::new(Body::whole(serde_json::to_vec(&document).unwrap_or_default()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn denied(denial: &Denial) -> String {
+    let rule = match denial.policies.first() {
+        Some(rule) => format!("denied by policy {rule}"),
+        None => "denied: no policy permits this".to_owned(),
+    };
+    match &denial.explanation {
+        Some(explanation) => format!("{rule}: {explanation}"),
+        None => rule,
+    }
+}
+
+macro_rules! from {
+    ($($error:ident => $variant:ident),*) => {$(
+        impl From<$error> for Rejection {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )*};
+}
+
+from!(FramingError => Framing, AuthnError => Authentication, Denial => Denied, BodyError => Body, UpstreamError => Upstream);

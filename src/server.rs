@@ -1,1 +1,172 @@
-//! Listeners, connections, drain.
+//! Listeners, workers, drain.
+//!
+//! Each worker is a thread with a current-thread runtime, its own listening sockets (`SO_REUSEPORT`) and its own
+//! connections to Ironic: workers share only what is read-only or atomic.
+
+mod connection;
+mod listen;
+mod probe;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::audit::{Audit, AuditError};
+use crate::config::{Config, ConfigError, ListenAddress};
+use crate::forward::{Connector, HostError, Upstream, UpstreamState};
+use crate::pipeline::Pipeline;
+use crate::snapshot::{Current, Snapshot};
+use crate::tls::TlsError;
+
+use listen::Listening;
+pub use probe::probe;
+
+/// What the threads do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Accept and serve.
+    Serve,
+    /// Accept nothing more, finish what runs.
+    Drain,
+}
+
+/// Why the proxy does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Config(Vec<ConfigError>),
+    /// An address.
+    #[error("listener {name}: cannot listen on {address}: {source}")]
+    Listen {
+        /// The listener.
+        name: String,
+        /// Its address.
+        address: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The audit sink.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// TLS towards Ironic.
+    #[error("upstream: {0}")]
+    Tls(#[from] TlsError),
+    /// The endpoint.
+    #[error("upstream: {0}")]
+    Host(#[from] HostError),
+    /// A thread or a runtime.
+    #[error("the system refuses a thread or a runtime: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct Server {
+    /// The snapshot in force.
+    pub current: Arc<Current>,
+    /// What is known of Ironic.
+    pub state: Arc<UpstreamState>,
+    /// Records that could not be written.
+    pub audit: Audit,
+    /// Makes connections to Ironic, for the probe.
+    pub connector: Connector,
+    /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
+    pub addresses: Vec<ListenAddress>,
+    phase: watch::Sender<Phase>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+    sockets: Vec<PathBuf>,
+}
+
+/// What one worker is given.
+struct Worker {
+    pipeline: Arc<Pipeline>,
+    current: Arc<Current>,
+    listening: Vec<Listening>,
+    phase: watch::Receiver<Phase>,
+    connections_max: usize,
+    drain: Duration,
+}
+
+impl Server {
+    /// Binds everything and starts the workers.
+    pub fn start(config: &Config, file: PathBuf) -> Result<Self, StartError> {
+        let snapshot = Snapshot::build(config, &file).map_err(StartError::Config)?;
+        let tls = config.upstream.tls.as_ref().map(crate::tls::client_config).transpose()?.map(Arc::new);
+        let connector = Connector::new(&config.upstream, tls)?;
+        let audit = Audit::open(&config.audit)?;
+        let (listening, addresses) = listen::bind(config)?;
+        let current = Arc::new(Current::new(snapshot, file));
+        let state = Arc::new(UpstreamState::default());
+        let (phase, observed) = watch::channel(Phase::Serve);
+        let mut workers = Vec::with_capacity(config.workers);
+        for (index, listening) in listening.into_iter().enumerate() {
+            let upstream = Upstream::new(&config.upstream, connector.clone(), config.workers, Arc::clone(&state));
+            let worker = Worker {
+                pipeline: Arc::new(Pipeline { upstream, audit: audit.clone() }),
+                current: Arc::clone(&current),
+                listening,
+                phase: observed.clone(),
+                connections_max: config.limits.connections_max,
+                drain: Duration::from_secs(config.limits.drain_timeout_seconds),
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+            workers.push(thread.spawn(move || runtime.block_on(worker.run())).map_err(StartError::Thread)?);
+        }
+        let sockets = addresses.iter().filter_map(|address| match address {
+            ListenAddress::Unix(path) => Some(path.clone()),
+            ListenAddress::Tcp(_) => None,
+        });
+        let sockets = sockets.collect();
+        let workers = Mutex::new(workers);
+        Ok(Self { current, state, audit, connector, addresses, phase, workers, sockets })
+    }
+
+    /// Stops accepting; what runs is finished.
+    pub fn drain(&self) {
+        self.phase.send_replace(Phase::Drain);
+    }
+
+    /// Whether it still accepts.
+    pub fn serving(&self) -> bool {
+        *self.phase.borrow() == Phase::Serve
+    }
+
+    /// Waits until the workers have ended and the last record is written. Blocks.
+    pub fn wait(&self) {
+        let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        for worker in workers {
+            drop(worker.join());
+        }
+        for socket in &self.sockets {
+            drop(std::fs::remove_file(socket));
+        }
+        self.audit.flush();
+    }
+}
+
+impl Worker {
+    async fn run(self) {
+        // Every connection holds a permit: they bound the connections, and the drain waits for all of them.
+        let permits = Arc::new(Semaphore::new(self.connections_max));
+        let mut accepting = tokio::task::JoinSet::new();
+        for (index, listening) in self.listening.into_iter().enumerate() {
+            let door = connection::Door {
+                index,
+                pipeline: Arc::clone(&self.pipeline),
+                current: Arc::clone(&self.current),
+                phase: self.phase.clone(),
+            };
+            accepting.spawn(listen::accept(listening, door, Arc::clone(&permits), self.phase.clone()));
+        }
+        while accepting.join_next().await.is_some() {}
+        let all = u32::try_from(self.connections_max).unwrap_or(u32::MAX);
+        if tokio::time::timeout(self.drain, permits.acquire_many(all)).await.is_err() {
+            tracing::warn!("the drain deadline passed; what still runs is cut");
+        }
+    }
+}

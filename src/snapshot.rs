@@ -1,1 +1,129 @@
-//! Everything that is loaded, checked and swapped together.
+//! Everything that is loaded, checked and swapped together. A request sees one snapshot from its start to its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest;
+
+use crate::authenticate::{Authenticator, AuthenticatorConfig, SchemeName};
+use crate::config::{self, Config, ConfigError, Limits, Mode};
+use crate::policy::PolicyEngine;
+use crate::scrub::ScrubRules;
+
+/// What decides about requests.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// A digest of the policies, the bindings and the configuration; it stands in every record.
+    pub revision: Arc<str>,
+    /// Whether denials are enforced.
+    pub mode: Mode,
+    /// Credentials → principals.
+    pub authenticator: Authenticator,
+    /// The decision point.
+    pub policies: PolicyEngine,
+    /// The secret map.
+    pub scrub: Arc<ScrubRules>,
+    /// Bounds of one request.
+    pub limits: Limits,
+    /// The highest microversion to admit.
+    pub microversion_max: u16,
+    /// Per listener, in the order of the configuration.
+    pub listeners: Vec<ListenerState>,
+}
+
+/// What of a listener may change while it listens.
+#[derive(Debug)]
+pub struct ListenerState {
+    /// Its name in records and policies.
+    pub name: Arc<str>,
+    /// How callers may authenticate, in order.
+    pub schemes: Vec<SchemeName>,
+    /// TLS for new connections.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Fixed scheme and authority of links.
+    pub public_url: Option<Arc<str>>,
+}
+
+impl Snapshot {
+    /// Builds what decides from a checked configuration. `file` is for error messages.
+    pub fn build(config: &Config, file: &Path) -> Result<Self, Vec<ConfigError>> {
+        let policies = PolicyEngine::load(&config.policies).map_err(|findings| {
+            findings.iter().map(|finding| ConfigError::new(Path::new(&finding.file), finding.line, finding.to_string())).collect::<Vec<_>>()
+        })?;
+        let authenticator = Authenticator::new(AuthenticatorConfig {
+            basic: config.basic.clone(),
+            bindings: config.bindings.clone(),
+        })
+        .map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+        let listeners = config
+            .listeners
+            .iter()
+            .map(|listener| {
+                let tls = listener.tls.as_ref().map(crate::tls::server_config).transpose();
+                Ok(ListenerState {
+                    name: Arc::clone(&listener.name),
+                    schemes: listener.schemes.clone(),
+                    tls: tls.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?.map(Arc::new),
+                    public_url: listener.public_url.clone(),
+                })
+            })
+            .collect::<Result<Vec<_>, Vec<ConfigError>>>()?;
+        Ok(Self {
+            revision: revision(&policies, config),
+            mode: config.mode,
+            authenticator,
+            policies,
+            scrub: Arc::clone(&config.scrub),
+            limits: config.limits.clone(),
+            microversion_max: config.microversion_max,
+            listeners,
+        })
+    }
+}
+
+/// Policies, bindings, mode and limits; the first 16 bytes are enough to tell two revisions apart.
+fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(policies.revision().as_bytes());
+    context.update(format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max)).as_bytes());
+    let digest = context.finish();
+    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
+}
+
+/// The snapshot in force, and where the next one comes from.
+#[derive(Debug)]
+pub struct Current {
+    snapshot: ArcSwap<Snapshot>,
+    file: PathBuf,
+}
+
+impl Current {
+    /// Starts with this one.
+    pub fn new(snapshot: Snapshot, file: PathBuf) -> Self {
+        Self { snapshot: ArcSwap::from_pointee(snapshot), file }
+    }
+
+    /// The one in force now. A request keeps what it got.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Reads everything again; on any mistake the old one stays. What is bound to running threads (addresses, workers,
+    /// the upstream, the audit sink) is not changed.
+    pub fn reload(&self) -> Result<Arc<str>, Vec<ConfigError>> {
+        let config = config::load(&self.file)?;
+        let next = Snapshot::build(&config, &self.file)?;
+        let listeners = self.load().listeners.len();
+        if next.listeners.len() != listeners {
+            return Err(vec![ConfigError::new(
+                &self.file,
+                None,
+                "the number of listeners changed: that needs a restart",
+            )]);
+        }
+        let revision = Arc::clone(&next.revision);
+        self.snapshot.store(Arc::new(next));
+        Ok(revision)
+    }
+}

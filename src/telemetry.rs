@@ -1,1 +1,41 @@
-//! Logs.
+//! Logs: JSON lines or text on standard error. Records are not logs; see [`crate::audit`].
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Starts logging; `IRONGATE_LOG` (`info` by default) says how much, in `tracing`'s filter syntax.
+///
+/// Only this crate's own events are logged whatever the filter says: what libraries log at `debug` may hold a header.
+pub fn start(format: LogFormat) {
+    let wanted = std::env::var("IRONGATE_LOG").unwrap_or_else(|_| "info".to_owned());
+    let level = wanted.parse::<tracing::Level>().unwrap_or(tracing::Level::INFO);
+    let filter = EnvFilter::new(format!("off,irongate={}", level.as_str().to_lowercase()));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE)
+        .with_target(false);
+    // A second start (in tests) keeps the first.
+    drop(match format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.try_init(),
+    });
+    panic_hook();
+}
+
+/// A panic's text may hold anything of a request: only its place is logged.
+fn panic_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a bug: this request was given up");
+    }));
+}

@@ -37,6 +37,8 @@ pub struct Operation {
     pub public: bool,
     /// The query parameters it knows, as fields. Anything else is refused.
     pub query: Vec<Field>,
+    /// The statuses that Ironic gives to query parameters before their `since`, by name; 406 where none is given.
+    pub query_too_early_status: Vec<(String, u16)>,
     /// What its body is.
     pub body: BodyKind,
     /// The largest body in bytes.
@@ -45,8 +47,16 @@ pub struct Operation {
     pub success: Vec<u16>,
     /// What its answer is.
     pub answer: Answer,
-    /// Places of secrets in its answer: JSON Pointers with `*` for any key or index.
+    /// The object in its answer, by the name that [`super::Catalog::object`] takes.
+    pub object: Option<String>,
+    /// The key of the list of these objects, if the answer is a list.
+    pub list: Option<String>,
+    /// Whether its answer documents names (a driver's properties, say) and holds no values: key names say nothing then.
+    pub documents: bool,
+    /// Places in its answer whose value is a secret and is masked whole: JSON Pointers with `*` for any key or index.
     pub secret_fields: Vec<String>,
+    /// Places in its answer that may hold secrets among other things; names and shapes decide below them. Pointers, as above.
+    pub sensitive_fields: Vec<String>,
     /// Ironic's own policy rule names, in the order in which Ironic checks them.
     pub rules: Vec<String>,
 }
@@ -176,6 +186,37 @@ pub struct PatchSchema {
     /// Whether fields that are not listed may be patched (none, at present).
     #[serde(default)]
     pub open: bool,
+}
+
+/// An object in answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerObject {
+    /// Its name: `node`, `console`, …
+    pub name: String,
+    /// Its known fields. A newer Ironic may send more.
+    pub fields: Vec<AnswerField>,
+    /// As [`Operation::secret_fields`], below the object.
+    #[serde(default)]
+    pub secret: Vec<String>,
+    /// As [`Operation::sensitive_fields`], below the object.
+    #[serde(default)]
+    pub sensitive: Vec<String>,
+}
+
+/// A field of an object in answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerField {
+    /// Its key.
+    pub name: String,
+    /// The first microversion (`1.N`) that shows it.
+    #[serde(default = "first")]
+    pub since: u16,
+}
+
+const fn first() -> u16 {
+    super::MICROVERSION_MIN
 }
 
 /// What an operation answers.

@@ -53,15 +53,60 @@ pub struct Field {
     pub targets: Vec<EnumValue>,
 }
 
-/// A permitted value and the microversion from which it is.
+/// A permitted value and the microversion from which it is. In TOML `"value"` or `{ value = "value", since = 27 }`.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "RawEnumValue")]
 pub struct EnumValue {
     /// The value, compared exactly.
     pub value: String,
     /// The first microversion (`1.N`) that has the value.
-    #[serde(default = "one")]
     pub since: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawEnumValue {
+    Plain(String),
+    Since(ValueSince),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ValueSince {
+    value: String,
+    since: u16,
+}
+
+impl From<RawEnumValue> for EnumValue {
+    fn from(raw: RawEnumValue) -> Self {
+        match raw {
+            RawEnumValue::Plain(value) => Self { value, since: one() },
+            RawEnumValue::Since(ValueSince { value, since }) => Self { value, since },
+        }
+    }
+}
+
+impl Field {
+    /// A field of this kind that has no name and no bounds.
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            name: String::new(),
+            kind,
+            nullable: false,
+            required: false,
+            since: one(),
+            until: None,
+            secret: false,
+            min: None,
+            max: None,
+            pattern: None,
+            values: Vec::new(),
+            items: None,
+            fields: Vec::new(),
+            open: false,
+            targets: Vec::new(),
+        }
+    }
 }
 
 /// What Ironic takes as a value of a field.
@@ -90,7 +135,7 @@ pub enum Kind {
     Trait,
     /// One of the listed values.
     Enum,
-    /// A string, or a free-form object, or a boolean: for the few fields that take several kinds.
+    /// A string, or an object with the listed keys, or free-form where none are listed: a config drive.
     StringOrObject,
     /// A string or a boolean.
     StringOrBoolean,

@@ -1,0 +1,287 @@
+//! Ironic's answer → irongate's answer: an allow-list of headers, errors rebuilt from their known parts, JSON scrubbed
+//! while it passes. What cannot be scrubbed is withheld.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use crate::audit::Record;
+use crate::body::{Body, Cut};
+use crate::catalog::{Answer, Operation};
+use crate::forward::{Lease, UpstreamError};
+use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_REQUEST_ID};
+use crate::microversion::Ceiling;
+use crate::rejection::error_response;
+use crate::request_id::RequestId;
+use crate::scrub::{self, ScrubRules, Scrubber};
+
+/// So much of an answer is scrubbed before its head is sent: a failure up to here is a clean 502.
+const PREFETCH_BYTES: usize = 64 * 1024;
+/// So much of an error is read; its text is far shorter.
+const ERROR_BYTES_MAX: usize = 256 * 1024;
+
+/// What is needed to write the answer.
+#[derive(Debug)]
+pub struct Terms<'a> {
+    /// The operation that was asked.
+    pub operation: &'static Operation,
+    /// The snapshot's secret map.
+    pub rules: &'a Arc<ScrubRules>,
+    /// irongate's own scheme and authority as the caller sees it.
+    pub origin: &'a Arc<str>,
+    /// The longest wait between two pieces.
+    pub idle_timeout: Duration,
+    /// The highest microversion that callers may learn of.
+    pub ceiling: Ceiling,
+}
+
+/// Writes the answer.
+pub async fn write(
+    response: Response<Incoming>,
+    lease: Lease,
+    terms: &Terms<'_>,
+    record: &mut Record,
+    asked: Instant,
+) -> Result<Response<Body>, UpstreamError> {
+    let (head, incoming) = response.into_parts();
+    record.upstream(head.status, request_id(&head.headers), asked);
+    if head.status.is_informational() || head.status.is_redirection() {
+        return Err(UpstreamError::UnexpectedStatus);
+    }
+    let mut answer = if head.status.is_success() {
+        success(head.status, &head.headers, incoming, lease, terms, record).await?
+    } else {
+        error(head.status, &head.headers, incoming, lease, terms).await?
+    };
+    copy_headers(&head.headers, answer.headers_mut(), terms);
+    Ok(answer)
+}
+
+async fn success(
+    status: StatusCode,
+    headers: &HeaderMap,
+    incoming: Incoming,
+    lease: Lease,
+    terms: &Terms<'_>,
+    record: &mut Record,
+) -> Result<Response<Body>, UpstreamError> {
+    let mut body = AnswerBody::new(incoming, lease, terms);
+    let content = if terms.operation.answer == Answer::Empty || body.incoming.is_end_stream() {
+        body.discard().await?;
+        Body::whole(Bytes::new())
+    } else if !is_json(headers) {
+        return Err(UpstreamError::NotJson);
+    } else if body.prefetch().await? {
+        record.masked(body.masked);
+        Body::whole(std::mem::take(&mut body.ready))
+    } else {
+        Body::stream(body)
+    };
+    let has_body = content.length() != Some(0);
+    let mut answer = Response::new(content);
+    *answer.status_mut() = status;
+    if has_body {
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Ok(answer)
+}
+
+async fn error(
+    status: StatusCode,
+    headers: &HeaderMap,
+    incoming: Incoming,
+    lease: Lease,
+    terms: &Terms<'_>,
+) -> Result<Response<Body>, UpstreamError> {
+    let mut body = AnswerBody::new(incoming, lease, terms);
+    let mut text = Vec::new();
+    while let Some(piece) = body.piece().await? {
+        if text.len() + piece.len() <= ERROR_BYTES_MAX {
+            text.extend_from_slice(&piece);
+        }
+    }
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let fault = scrub::rebuild(status.as_u16(), content_type, &text, terms.rules);
+    Ok(error_response(status, &fault.faultstring, None))
+}
+
+/// Only what clients read, and only where it is plain.
+fn copy_headers(from: &HeaderMap, to: &mut HeaderMap, terms: &Terms<'_>) {
+    for name in scrub::ANSWER_HEADERS {
+        if let Some(value) = from.get(*name).filter(|value| value.to_str().is_ok()) {
+            to.insert(*name, value.clone());
+        }
+    }
+    if let Some(maximum) = from.get(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION).and_then(Ceiling::parse) {
+        // A client that negotiates stays within what irongate understands.
+        if maximum > terms.ceiling
+            && let Ok(value) = HeaderValue::from_str(&terms.ceiling.to_string())
+        {
+            to.insert(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, value);
+        }
+    }
+    let location = from.get(LOCATION).and_then(|value| value.to_str().ok());
+    if let Some(location) = location.and_then(|value| scrub::rewrite_location(value, terms.origin))
+        && let Ok(value) = HeaderValue::from_str(&location)
+    {
+        to.insert(LOCATION, value);
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let plain = headers.get(CONTENT_ENCODING).is_none_or(|value| value.as_bytes() == b"identity");
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    plain && essence.eq_ignore_ascii_case("application/json")
+}
+
+fn request_id(headers: &HeaderMap) -> Option<RequestId> {
+    [X_OPENSTACK_REQUEST_ID, OPENSTACK_REQUEST_ID]
+        .iter()
+        .find_map(|name| headers.get(name))
+        .and_then(|value| value.to_str().ok())
+        .and_then(RequestId::parse)
+}
+
+/// The rest of an answer, scrubbed while it is sent.
+pub struct AnswerBody {
+    incoming: Incoming,
+    scrubber: Option<Scrubber>,
+    lease: Option<Lease>,
+    ready: Vec<u8>,
+    masked: u64,
+    idle_timeout: Duration,
+    idle: Pin<Box<Sleep>>,
+}
+
+impl std::fmt::Debug for AnswerBody {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("AnswerBody").field("masked", &self.masked).finish_non_exhaustive()
+    }
+}
+
+impl AnswerBody {
+    fn new(incoming: Incoming, lease: Lease, terms: &Terms<'_>) -> Self {
+        Self {
+            incoming,
+            scrubber: Some(Scrubber::new(Arc::clone(terms.rules), terms.operation, Arc::clone(terms.origin))),
+            lease: Some(lease),
+            ready: Vec::new(),
+            masked: 0,
+            idle_timeout: terms.idle_timeout,
+            idle: Box::pin(tokio::time::sleep(terms.idle_timeout)),
+        }
+    }
+
+    /// Values masked so far; final once the body has ended.
+    pub const fn masked(&self) -> u64 {
+        self.masked
+    }
+
+    /// The next piece as it came; `None` at the end, when the connection is given back.
+    async fn piece(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        loop {
+            let frame = tokio::time::timeout(self.idle_timeout, self.incoming.frame()).await;
+            match frame.map_err(|_| UpstreamError::AnswerTimeout)? {
+                Some(Ok(frame)) => {
+                    if let Ok(piece) = frame.into_data() {
+                        return Ok(Some(piece));
+                    }
+                }
+                Some(Err(_)) => return Err(UpstreamError::Incomplete),
+                None => {
+                    if let Some(lease) = self.lease.take() {
+                        lease.give_back();
+                    }
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    async fn discard(&mut self) -> Result<(), UpstreamError> {
+        while self.piece().await?.is_some() {}
+        Ok(())
+    }
+
+    /// Scrubs the beginning; true if that was the whole answer.
+    async fn prefetch(&mut self) -> Result<bool, UpstreamError> {
+        while self.ready.len() < PREFETCH_BYTES {
+            match self.piece().await? {
+                Some(piece) => {
+                    let scrubber = self.scrubber.as_mut().ok_or(UpstreamError::Incomplete)?;
+                    scrubber.push(&piece, &mut self.ready).map_err(|_| UpstreamError::Malformed)?;
+                }
+                None => {
+                    let scrubber = self.scrubber.take().ok_or(UpstreamError::Incomplete)?;
+                    self.masked = scrubber.finish(&mut self.ready).map_err(|_| UpstreamError::Malformed)?.masked;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The next scrubbed piece.
+    pub(crate) fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = self.get_mut();
+        loop {
+            if !this.ready.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.ready).into()))));
+            }
+            let Some(scrubber) = this.scrubber.as_mut() else { return Poll::Ready(None) };
+            let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(context) else {
+                ready!(this.idle.as_mut().poll(context));
+                this.scrubber = None;
+                return Poll::Ready(Some(Err(Cut("upstream_timeout"))));
+            };
+            match frame {
+                Some(Ok(frame)) => {
+                    let Ok(piece) = frame.into_data() else { continue };
+                    this.idle.as_mut().reset(tokio::time::Instant::now() + this.idle_timeout);
+                    this.ready.reserve(piece.len() + 64);
+                    if scrubber.push(&piece, &mut this.ready).is_err() {
+                        this.scrubber = None;
+                        this.ready.clear();
+                        return Poll::Ready(Some(Err(Cut("upstream_malformed"))));
+                    }
+                }
+                Some(Err(_)) => {
+                    this.scrubber = None;
+                    return Poll::Ready(Some(Err(Cut("upstream_incomplete"))));
+                }
+                None => {
+                    let Some(scrubber) = this.scrubber.take() else { return Poll::Ready(None) };
+                    if let Some(lease) = this.lease.take() {
+                        lease.give_back();
+                    }
+                    match scrubber.finish(&mut this.ready) {
+                        Ok(report) => this.masked = report.masked,
+                        Err(_) => {
+                            this.ready.clear();
+                            return Poll::Ready(Some(Err(Cut("upstream_malformed"))));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// HEAD is GET without the body.
+pub fn without_body(answer: Response<Body>) -> Response<Body> {
+    let (mut head, body) = answer.into_parts();
+    if let Some(length) = body.length() {
+        head.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(head, Body::whole(Bytes::new()))
+}

@@ -1,0 +1,105 @@
+//! The new request.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderName, HeaderValue, Request};
+use http_body::{Body, Frame, SizeHint};
+
+use super::UpstreamError;
+use crate::call::Call;
+use crate::catalog::Method;
+use crate::header::{X_OPENSTACK_IRONIC_API_VERSION, X_OPENSTACK_REQUEST_ID};
+use crate::json::Canonical;
+use crate::request_id::RequestId;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What Ironic is told of the caller's side.
+#[derive(Debug)]
+pub struct Forwarded<'a> {
+    /// The id that goes into Ironic's log.
+    pub request_id: RequestId,
+    /// The caller's address.
+    pub source: Option<IpAddr>,
+    /// irongate's own scheme and authority as the caller sees it: `https://irongate.example:6385`.
+    pub origin: &'a str,
+}
+
+/// The body's pieces, sent as they are.
+#[derive(Debug, Default)]
+pub struct RequestBody {
+    pieces: VecDeque<Bytes>,
+    left: usize,
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.pieces.pop_front();
+        self.left = self.left.saturating_sub(piece.as_ref().map_or(0, Bytes::len));
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left as u64)
+    }
+}
+
+/// Writes the request: the call, an allow-list of headers, and nothing else.
+pub(super) fn write(
+    call: &Call<'_>,
+    body: Option<Canonical>,
+    forwarded: &Forwarded<'_>,
+    authority: &HeaderValue,
+) -> Result<Request<RequestBody>, UpstreamError> {
+    let route = call.route();
+    let method = match route.operation().method {
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
+    };
+    let (proto, host) = forwarded.origin.split_once("://").unwrap_or(("http", forwarded.origin));
+    let mut request = Request::builder()
+        .method(method)
+        .uri(route.target())
+        .header(HOST, authority)
+        .header(USER_AGENT, concat!("irongate/", env!("CARGO_PKG_VERSION")))
+        .header(ACCEPT, "application/json")
+        .header(X_OPENSTACK_IRONIC_API_VERSION, route.microversion().header_value())
+        .header(X_OPENSTACK_REQUEST_ID, forwarded.request_id.to_string())
+        .header(X_FORWARDED_PROTO, proto)
+        .header(X_FORWARDED_HOST, host);
+    if let Some(source) = forwarded.source {
+        request = request.header(X_FORWARDED_FOR, source.to_string());
+    }
+    let body = match body {
+        Some(canonical) => {
+            request = request.header(CONTENT_TYPE, "application/json").header(CONTENT_LENGTH, canonical.length);
+            RequestBody { pieces: canonical.pieces.into(), left: canonical.length }
+        }
+        None => {
+            if !matches!(route.operation().method, Method::Get) {
+                request = request.header(CONTENT_LENGTH, 0);
+            }
+            RequestBody::default()
+        }
+    };
+    // Everything above is made of checked parts; a failure would be a bug, and is answered as one.
+    request.body(body).map_err(|_| UpstreamError::Unreachable)
+}

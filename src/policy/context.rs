@@ -1,0 +1,276 @@
+//! An access request in Cedar's terms: identifiers, entities and context.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression};
+
+use super::AccessRequest;
+use super::reads::Reads;
+use super::schema::{is_list, path_parameters};
+use super::url::{UrlFacts, url_facts};
+use crate::authenticate::{Principal, SchemeName};
+use crate::call::{Route, Step, Write};
+use crate::catalog::{Parameter, Segment};
+use crate::json::Json;
+
+/// Longer strings are not shown to policies, their length is. In bytes.
+pub(super) const STRING_BYTES_MAX: usize = 4096;
+
+/// What Cedar is asked.
+pub(super) struct Question {
+    pub(super) request: Request,
+    pub(super) entities: Entities,
+}
+
+/// Why a question could not be put. Always a denial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotAsked;
+
+/// The parts that do not depend on the caller's request.
+pub(super) struct Stage<'a> {
+    pub(super) action: &'a EntityUid,
+    /// The action's own entity, with all groups that it is in.
+    pub(super) actions: &'a Entities,
+    pub(super) resource_type: &'a EntityTypeName,
+    /// The resource's id where the request names none.
+    pub(super) fixed_id: &'a str,
+    /// The caller's roles, those that no policy names left out.
+    pub(super) roles: &'a HashSet<EntityUid>,
+    pub(super) reads: Reads,
+}
+
+type Pairs = BTreeMap<String, RestrictedExpression>;
+
+static PRINCIPAL: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Principal".parse().ok());
+
+/// Puts `request` in Cedar's terms, with the facts that are read.
+pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Question, NotAsked> {
+    let principal = principal_uid(request.principal).ok_or(NotAsked)?;
+    let resource_id = request.route.resource_id().map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
+    let resource = EntityUid::from_type_name_and_id(stage.resource_type.clone(), EntityId::new(&resource_id));
+    let mut entities = vec![principal_entity(request.principal, &principal, stage)?];
+    if stage.reads.resource {
+        let attributes = HashMap::from([("id".to_owned(), string(&resource_id))]);
+        entities.push(Entity::new(resource.clone(), attributes, HashSet::new()).map_err(|_| NotAsked)?);
+    }
+    let entities = stage.actions.clone().add_entities(entities, None).map_err(|_| NotAsked)?;
+    let context = Context::from_pairs(facts(request, stage.reads)?).map_err(|_| NotAsked)?;
+    let request = Request::new(principal, stage.action.clone(), resource, context, None).map_err(|_| NotAsked)?;
+    Ok(Question { request, entities })
+}
+
+/// `scheme:name`, or `anonymous`.
+pub(super) fn principal_uid(principal: &Principal) -> Option<EntityUid> {
+    let id = match principal.scheme() {
+        SchemeName::Anonymous => SchemeName::Anonymous.as_str().to_owned(),
+        scheme @ (SchemeName::Basic | SchemeName::Keystone | SchemeName::Jwt | SchemeName::Certificate) => {
+            format!("{}:{}", scheme.as_str(), principal.name())
+        }
+    };
+    Some(EntityUid::from_type_name_and_id(PRINCIPAL.clone()?, EntityId::new(id)))
+}
+
+fn principal_entity(principal: &Principal, uid: &EntityUid, stage: &Stage<'_>) -> Result<Entity, NotAsked> {
+    if !stage.reads.principal {
+        return Ok(Entity::new_no_attrs(uid.clone(), stage.roles.clone()));
+    }
+    let attributes = HashMap::from([
+        ("name".to_owned(), string(principal.name())),
+        ("scheme".to_owned(), string(principal.scheme().as_str())),
+        ("roles".to_owned(), RestrictedExpression::new_set(principal.roles().iter().map(|role| string(role)))),
+    ]);
+    Entity::new(uid.clone(), attributes, stage.roles.clone()).map_err(|_| NotAsked)
+}
+
+fn facts(request: &AccessRequest<'_>, reads: Reads) -> Result<Pairs, NotAsked> {
+    let AccessRequest { principal, route, write, circumstances } = request;
+    let mut pairs = Pairs::new();
+    let mut fact = |key: &str, value: &dyn Fn() -> Result<RestrictedExpression, NotAsked>| {
+        if reads.context(key) {
+            pairs.insert(key.to_owned(), value()?);
+        }
+        Ok(())
+    };
+    fact("microversion", &|| Ok(RestrictedExpression::new_long(route.microversion().minor().into())))?;
+    fact("listener", &|| Ok(string(&circumstances.listener)))?;
+    fact("scheme", &|| Ok(string(principal.scheme().as_str())))?;
+    fact("now", &|| datetime(circumstances.now))?;
+    if let Some(source) = circumstances.source {
+        fact("source", &|| Ok(address(source)))?;
+    }
+    fact("parameters", &|| parameters(route))?;
+    fact("query", &|| query(route))?;
+    if let Some(write) = write {
+        fact("write", &|| write_facts(write))?;
+    }
+    Ok(pairs)
+}
+
+/// Identifiers are in lower case, because Ironic's database may compare them without case and a forbid must not be
+/// escaped by it. Traits are upper case by their own rule.
+fn parameters(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
+    let known = path_parameters(route.operation());
+    let pairs = route.parameters().filter(|(name, _)| known.contains_key(name)).map(|(name, text)| {
+        let folded = if is_trait(route, name) { text.to_owned() } else { text.to_lowercase() };
+        (name.to_owned(), RestrictedExpression::new_string(folded))
+    });
+    record(pairs)
+}
+
+fn is_trait(route: &Route<'_>, name: &str) -> bool {
+    let operation = route.operation();
+    operation.template.iter().chain(operation.aliases.iter().flatten()).any(|segment| match segment {
+        Segment::Parameter(known, Parameter::Trait) => known == name,
+        Segment::Parameter(..) | Segment::Literal(_) => false,
+    })
+}
+
+fn query(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
+    let operation = route.operation();
+    let known = path_parameters(operation);
+    let from_alias = route.parameters().filter(|(name, _)| !known.contains_key(name));
+    let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, text) in route.query().chain(from_alias) {
+        texts.entry(name).or_default().push(text);
+    }
+    let mut pairs = Pairs::new();
+    for (name, texts) in texts {
+        let field = operation.query.iter().find(|field| field.name == name).ok_or(NotAsked)?;
+        let value = if is_list(field.kind) {
+            let items: BTreeSet<&str> = texts.iter().flat_map(|text| text.split(',')).collect();
+            RestrictedExpression::new_set(items.into_iter().map(string))
+        } else {
+            // Twice the same parameter would have two meanings.
+            let [text] = texts.as_slice() else { return Err(NotAsked) };
+            string(text)
+        };
+        pairs.insert(name.to_owned(), value);
+    }
+    record(pairs)
+}
+
+fn write_facts(write: &Write<'_>) -> Result<RestrictedExpression, NotAsked> {
+    let path = write.path.as_str();
+    let mut pairs = Pairs::from([
+        ("path".to_owned(), string(path)),
+        ("op".to_owned(), string(write.op.as_str())),
+        ("field".to_owned(), RestrictedExpression::new_string(unescaped(path.split('/').nth(1)))),
+        ("key".to_owned(), RestrictedExpression::new_string(unescaped(path.rsplit('/').next()))),
+        ("secret".to_owned(), RestrictedExpression::new_bool(write.secret)),
+    ]);
+    if let Some(value) = write.value {
+        pairs.insert("value".to_owned(), value_facts(value, write.secret)?);
+    }
+    if let Some(step) = &write.step {
+        pairs.insert("step".to_owned(), step_facts(step)?);
+    }
+    record(pairs)
+}
+
+fn step_facts(step: &Step<'_>) -> Result<RestrictedExpression, NotAsked> {
+    let mut pairs = Pairs::from([
+        ("id".to_owned(), RestrictedExpression::new_string(format!("{}.{}", step.interface, step.step))),
+        ("interface".to_owned(), string(step.interface)),
+        ("step".to_owned(), string(step.step)),
+    ]);
+    if let Some(argument) = &step.argument {
+        pairs.insert("argument".to_owned(), string(argument));
+    }
+    record(pairs)
+}
+
+fn value_facts(value: &Json<'_>, secret: bool) -> Result<RestrictedExpression, NotAsked> {
+    let length = match value {
+        Json::String(text) => text.len(),
+        Json::Array(items) => items.len(),
+        Json::Object(members) => members.len(),
+        Json::Null | Json::Boolean(_) | Json::Integer(_) | Json::Float(_) => 0,
+    };
+    let mut pairs = Pairs::from([
+        ("kind".to_owned(), string(value.kind())),
+        ("length".to_owned(), RestrictedExpression::new_long(i64::try_from(length).map_err(|_| NotAsked)?)),
+    ]);
+    if secret {
+        return record(pairs);
+    }
+    if let Some(boolean) = as_boolean(value) {
+        pairs.insert("boolean".to_owned(), RestrictedExpression::new_bool(boolean));
+    }
+    if let Some(integer) = as_integer(value) {
+        pairs.insert("integer".to_owned(), RestrictedExpression::new_long(integer));
+    }
+    if let Some(text) = value.as_str() {
+        let complete = text.len() <= STRING_BYTES_MAX;
+        if complete {
+            pairs.insert("string".to_owned(), string(text));
+        }
+        if let Some(url) = url_facts(text, complete) {
+            pairs.insert("url".to_owned(), url_record(url)?);
+        }
+    }
+    record(pairs)
+}
+
+fn url_record(facts: UrlFacts<'_>) -> Result<RestrictedExpression, NotAsked> {
+    let mut pairs = Pairs::from([
+        ("plain".to_owned(), RestrictedExpression::new_bool(facts.plain)),
+        ("scheme".to_owned(), RestrictedExpression::new_string(facts.scheme)),
+        ("host".to_owned(), RestrictedExpression::new_string(facts.host)),
+        ("path".to_owned(), string(facts.path)),
+        ("userinfo".to_owned(), RestrictedExpression::new_bool(facts.userinfo)),
+    ]);
+    if let Some(host) = facts.address {
+        pairs.insert("address".to_owned(), address(host));
+    }
+    if let Some(port) = facts.port {
+        pairs.insert("port".to_owned(), RestrictedExpression::new_long(port.into()));
+    }
+    record(pairs)
+}
+
+/// What Ironic would read as a boolean, whatever the field: so `"False"` in a free-form map is no way around a forbid.
+fn as_boolean(value: &Json<'_>) -> Option<bool> {
+    match value {
+        Json::Boolean(boolean) => Some(*boolean),
+        Json::Integer(0) => Some(false),
+        Json::Integer(1) => Some(true),
+        Json::String(text) if text.len() <= STRING_BYTES_MAX => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+            "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+            _ => None,
+        },
+        Json::String(_) | Json::Null | Json::Integer(_) | Json::Float(_) | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+fn as_integer(value: &Json<'_>) -> Option<i64> {
+    match value {
+        Json::Integer(integer) => Some(*integer),
+        Json::String(text) if text.len() <= STRING_BYTES_MAX => text.trim().parse().ok(),
+        Json::String(_) | Json::Null | Json::Boolean(_) | Json::Float(_) | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+fn unescaped(segment: Option<&str>) -> String {
+    segment.unwrap_or_default().replace("~1", "/").replace("~0", "~")
+}
+
+/// An IPv4 address that came in as `::ffff:192.0.2.1` is an IPv4 address: ranges would miss it otherwise.
+fn address(address: IpAddr) -> RestrictedExpression {
+    RestrictedExpression::new_ip(address.to_canonical().to_string())
+}
+
+fn datetime(seconds: i64) -> Result<RestrictedExpression, NotAsked> {
+    let timestamp = jiff::Timestamp::from_second(seconds).map_err(|_| NotAsked)?;
+    Ok(RestrictedExpression::new_datetime(timestamp.to_string()))
+}
+
+fn string(text: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(text.to_owned())
+}
+
+fn record(pairs: impl IntoIterator<Item = (String, RestrictedExpression)>) -> Result<RestrictedExpression, NotAsked> {
+    RestrictedExpression::new_record(pairs).map_err(|_| NotAsked)
+}

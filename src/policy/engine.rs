@@ -1,0 +1,419 @@
+//! The engine: policies loaded, sliced and asked.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use cedar_policy::{
+    Authorizer, Context, Decision as Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet,
+    Request, Response,
+};
+use quick_cache::sync::Cache;
+
+use super::context::{Question, Stage, question};
+use super::finding::{PolicyFinding, Severity};
+use super::reads::Reads;
+use super::roles::{Memo, RoleTable, RoleTables};
+use super::rule::{PolicyMode, PolicySource, Rule, Who, check};
+use super::schema::{fixed_id, has_writes, schema_of, type_name};
+use super::slice::{ActionGroups, Slices};
+use super::{AccessRequest, Decision, Denial, DenialReason, Permit, PolicyIds, Verdict, WouldBe};
+use crate::catalog::{Operation, catalog};
+
+/// Sheets made for role sets that are shared between actions; those beyond are made again.
+const SMALLER_SHEETS_MAX: usize = 2048;
+
+/// The policies of a snapshot, ready to decide. Shared read-only between workers.
+pub struct PolicyEngine {
+    /// Sorted by id.
+    rules: Vec<Rule>,
+    /// By [`Operation::index`].
+    desks: Vec<Desk>,
+    roles: RoleTables,
+    /// Sheets without the policies for other roles, by their rules.
+    smaller: Cache<Vec<usize>, Arc<Sheet>>,
+    authorizer: Authorizer,
+    revision: String,
+    warnings: Vec<PolicyFinding>,
+}
+
+/// One operation.
+struct Desk {
+    operation: String,
+    resource_type: EntityTypeName,
+    fixed_id: String,
+    request: ActionDesk,
+    write: Option<ActionDesk>,
+}
+
+/// One action.
+struct ActionDesk {
+    uid: EntityUid,
+    /// Its own entity, with everything that it is in.
+    entities: Entities,
+    enforced: Slice,
+    /// With the shadow policies, if there are any for this action.
+    shadowed: Option<Slice>,
+}
+
+/// The policies of an action, with the place of what role tables know about them.
+struct Slice {
+    sheet: Arc<Sheet>,
+    slot: usize,
+}
+
+/// Some policies, as Cedar takes them.
+pub(super) struct Sheet {
+    /// Indices of the engine's rules, ascending.
+    rules: Vec<usize>,
+    set: PolicySet,
+    reads: Reads,
+}
+
+/// A decision that has not become evidence yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Permit(PolicyIds),
+    Deny(Denial),
+}
+
+/// How sure a slice's answer is for a role set, before any request is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outlook {
+    Permitted,
+    Depends,
+    Denied,
+}
+
+impl PolicyEngine {
+    /// Checks and compiles policy text against the embedded catalogue. Any error refuses the whole; warnings are kept
+    /// ([`Self::warnings`]).
+    pub fn load(sources: &[PolicySource]) -> Result<Self, Vec<PolicyFinding>> {
+        Self::load_for(catalog().operations(), sources)
+    }
+
+    pub(super) fn load_for(operations: &[Operation], sources: &[PolicySource]) -> Result<Self, Vec<PolicyFinding>> {
+        let (rules, mut findings) = check(operations, sources);
+        if findings.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(findings);
+        }
+        match Compiler::new(&rules).desks(operations) {
+            Some((desks, slots)) => Ok(Self {
+                desks,
+                roles: RoleTables::new(role_names(&rules), slots),
+                smaller: Cache::new(SMALLER_SHEETS_MAX),
+                authorizer: Authorizer::new(),
+                revision: revision(operations, sources),
+                warnings: findings,
+                rules,
+            }),
+            None => {
+                findings.push(PolicyFinding {
+                    file: "irongate.cedarschema".to_owned(),
+                    line: 1,
+                    column: 1,
+                    severity: Severity::Error,
+                    policy: None,
+                    message: "the policies cannot be compiled for the catalogue".to_owned(),
+                    hint: Some("this is a fault of irongate's catalogue: please report it".to_owned()),
+                });
+                Err(findings)
+            }
+        }
+    }
+
+    /// Decides. Always an answer; whatever cannot be evaluated is a denial.
+    pub fn decide(&self, request: &AccessRequest<'_>) -> Verdict {
+        let operation = request.route.operation();
+        let desk = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id);
+        let action = desk.and_then(|desk| if request.write.is_some() { desk.write.as_ref() } else { Some(&desk.request) });
+        let (Some(desk), Some(action)) = (desk, action) else {
+            return Verdict { decision: indeterminate().into(), would_be: None };
+        };
+        let table = self.roles.table(request.principal.roles());
+        let outcome = self.outcome(request, desk, action, &action.enforced, &table);
+        let shadowed = action.shadowed.as_ref().map(|slice| self.outcome(request, desk, action, slice, &table));
+        let would_be = shadowed.filter(|other| other.is_permit() != outcome.is_permit()).map(WouldBe::from);
+        Verdict { decision: outcome.into(), would_be }
+    }
+
+    /// The digest of the policies and of the schema they were checked against: SHA-256, in hexadecimal.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// What is odd about the policies, though they could be loaded.
+    pub fn warnings(&self) -> &[PolicyFinding] {
+        &self.warnings
+    }
+
+    /// The roles that the policies speak of, sorted.
+    pub fn roles(&self) -> &[Arc<str>] {
+        self.roles.names()
+    }
+
+    fn outcome(
+        &self,
+        request: &AccessRequest<'_>,
+        desk: &Desk,
+        action: &ActionDesk,
+        slice: &Slice,
+        table: &RoleTable,
+    ) -> Outcome {
+        let sheet = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, table)) {
+            Some(Memo::Constant(outcome)) => return outcome.clone(),
+            Some(Memo::Ask(sheet)) => sheet,
+            None => &slice.sheet,
+        };
+        let stage = Stage {
+            action: &action.uid,
+            actions: &action.entities,
+            resource_type: &desk.resource_type,
+            fixed_id: &desk.fixed_id,
+            roles: &table.parents,
+            reads: sheet.reads,
+        };
+        match question(request, &stage) {
+            Ok(Question { request, entities }) => self.read(&self.authorizer.is_authorized(&request, &sheet.set, &entities)),
+            Err(_) => indeterminate(),
+        }
+    }
+
+    /// Leaves out what is for other roles. If the rest looks at nothing but the roles, Cedar is asked now, once.
+    fn memo(&self, desk: &Desk, action: &ActionDesk, sheet: &Arc<Sheet>, table: &RoleTable) -> Memo {
+        let relevant = self.relevant(sheet, table);
+        if relevant.iter().filter_map(|index| self.rules.get(*index)).all(Rule::is_constant) {
+            let principal = principal_of_roles(table, &action.entities);
+            let resource = EntityUid::from_type_name_and_id(desk.resource_type.clone(), EntityId::new(&desk.fixed_id));
+            let asked = principal.and_then(|(uid, entities)| {
+                let request = Request::new(uid, action.uid.clone(), resource, Context::empty(), None).ok()?;
+                Some(self.read(&self.authorizer.is_authorized(&request, &sheet.set, &entities)))
+            });
+            return Memo::Constant(asked.unwrap_or_else(indeterminate));
+        }
+        if relevant.len() == sheet.rules.len() {
+            return Memo::Ask(Arc::clone(sheet));
+        }
+        if let Some(known) = self.smaller.get(&relevant) {
+            return Memo::Ask(known);
+        }
+        let Some(smaller) = Sheet::new(&self.rules, relevant.clone()).map(Arc::new) else {
+            return Memo::Ask(Arc::clone(sheet));
+        };
+        self.smaller.insert(relevant, Arc::clone(&smaller));
+        Memo::Ask(smaller)
+    }
+
+    fn relevant(&self, sheet: &Sheet, table: &RoleTable) -> Vec<usize> {
+        let is_relevant = |rule: &Rule| match &rule.who {
+            Who::Everyone { .. } | Who::Other => true,
+            Who::Role(role) => table.has(role),
+        };
+        sheet.rules.iter().copied().filter(|index| self.rules.get(*index).is_some_and(is_relevant)).collect()
+    }
+
+    /// What Cedar's answer means here.
+    fn read(&self, response: &Response) -> Outcome {
+        let diagnostics = response.diagnostics();
+        let mut broken = diagnostics.errors().map(|error| error.policy_id()).peekable();
+        if broken.peek().is_some() {
+            return self.denial(DenialReason::Indeterminate, broken);
+        }
+        match response.decision() {
+            Effect::Allow => Outcome::Permit(self.rules(diagnostics.reason()).map(|rule| Arc::clone(&rule.id)).collect()),
+            Effect::Deny if diagnostics.reason().next().is_none() => self.denial(DenialReason::NoPermit, std::iter::empty()),
+            Effect::Deny => self.denial(DenialReason::Forbidden, diagnostics.reason()),
+        }
+    }
+
+    fn denial<'i>(&self, reason: DenialReason, ids: impl Iterator<Item = &'i PolicyId>) -> Outcome {
+        let rules: Vec<&Rule> = self.rules(ids).collect();
+        let explanation = rules.iter().find_map(|rule| rule.reason.clone());
+        let conceal = rules.iter().any(|rule| rule.conceal);
+        Outcome::Deny(Denial::of(reason, rules.iter().map(|rule| Arc::clone(&rule.id)).collect(), explanation, conceal))
+    }
+
+    /// The rules of these ids, in the order of their ids.
+    fn rules<'i>(&self, ids: impl Iterator<Item = &'i PolicyId>) -> impl Iterator<Item = &Rule> {
+        let found: BTreeSet<usize> =
+            ids.filter_map(|id| self.rules.binary_search_by(|rule| (*rule.id).cmp(id.as_ref())).ok()).collect();
+        found.into_iter().filter_map(|index| self.rules.get(index))
+    }
+
+    /// What a caller with these roles can expect of an operation's request and writes, for the matrix. `None` for the
+    /// writes of an operation that has none.
+    pub(super) fn outlook(&self, operation: &Operation, roles: &[Arc<str>]) -> Option<(Outlook, Option<Outlook>)> {
+        let table = self.roles.table(roles);
+        let desk = self.desks.get(operation.index)?;
+        let of = |action: &ActionDesk| self.outlook_of(&self.relevant(&action.enforced.sheet, &table));
+        Some((of(&desk.request), desk.write.as_ref().map(of)))
+    }
+
+    fn outlook_of(&self, relevant: &[usize]) -> Outlook {
+        let mut rules = relevant.iter().filter_map(|index| self.rules.get(*index));
+        let (mut sure_permit, mut sure_forbid, mut any_permit, mut any_forbid) = (false, false, false, false);
+        for rule in rules.by_ref() {
+            let (sure, any) =
+                if rule.is_permit() { (&mut sure_permit, &mut any_permit) } else { (&mut sure_forbid, &mut any_forbid) };
+            *sure |= rule.is_constant();
+            *any = true;
+        }
+        match (sure_permit, any_permit) {
+            (_, false) => Outlook::Denied,
+            _ if sure_forbid => Outlook::Denied,
+            (true, _) if !any_forbid => Outlook::Permitted,
+            _ => Outlook::Depends,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn rules_for_test(&self) -> &[Rule] {
+        &self.rules
+    }
+}
+
+impl Rule {
+    /// Whether it applies, among those whose roles fit, whatever the request holds.
+    fn is_constant(&self) -> bool {
+        self.plain && self.who != Who::Other
+    }
+}
+
+impl Sheet {
+    fn new(rules: &[Rule], indices: Vec<usize>) -> Option<Self> {
+        let chosen: Vec<&Rule> = indices.iter().filter_map(|index| rules.get(*index)).collect();
+        let reads = chosen.iter().fold(Reads::default(), |reads, rule| reads.union(rule.reads));
+        let set = PolicySet::from_policies(chosen.iter().map(|rule| rule.policy.clone())).ok()?;
+        Some(Self { rules: indices, set, reads })
+    }
+}
+
+impl Outcome {
+    const fn is_permit(&self) -> bool {
+        matches!(self, Self::Permit(_))
+    }
+}
+
+impl From<Outcome> for Decision {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Permit(policies) => Self::Permit(Permit::of(policies)),
+            Outcome::Deny(denial) => Self::Deny(denial),
+        }
+    }
+}
+
+impl From<Outcome> for WouldBe {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Permit(policies) => Self::Permit(policies),
+            Outcome::Deny(denial) => Self::Deny(denial),
+        }
+    }
+}
+
+impl fmt::Debug for PolicyEngine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PolicyEngine")
+            .field("revision", &self.revision)
+            .field("policies", &self.rules.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the desks; actions with the same policies share one sheet.
+struct Compiler<'r> {
+    rules: &'r [Rule],
+    slices: Slices<'r>,
+    sheets: HashMap<Vec<usize>, Arc<Sheet>>,
+}
+
+impl<'r> Compiler<'r> {
+    fn new(rules: &'r [Rule]) -> Self {
+        Self { rules, slices: Slices::new(rules), sheets: HashMap::new() }
+    }
+
+    /// The desks and the number of slots; `None` only if an id of the catalogue is not usable in Cedar.
+    fn desks(mut self, operations: &[Operation]) -> Option<(Vec<Desk>, usize)> {
+        let action_type: EntityTypeName = "Action".parse().ok()?;
+        let mut desks = Vec::with_capacity(operations.len());
+        let mut slots = 0;
+        for operation in operations {
+            desks.push(Desk {
+                operation: operation.id.clone(),
+                resource_type: type_name(operation.resource).parse().ok()?,
+                fixed_id: fixed_id(operation),
+                request: self.action(&action_type, &ActionGroups::request(operation), &mut slots)?,
+                write: if has_writes(operation) {
+                    Some(self.action(&action_type, &ActionGroups::write(operation), &mut slots)?)
+                } else {
+                    None
+                },
+            });
+        }
+        Some((desks, slots))
+    }
+
+    fn action(&mut self, kind: &EntityTypeName, groups: &ActionGroups, slots: &mut usize) -> Option<ActionDesk> {
+        let uid = |id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
+        let parents: HashSet<EntityUid> = groups.all.iter().filter(|id| **id != groups.id).map(|id| uid(id)).collect();
+        let entity = Entity::new_no_attrs(uid(&groups.id), parents);
+        let about = self.slices.about(groups);
+        let mode = |index: &usize| self.rules.get(*index).map(|rule| rule.mode);
+        let enforced: Vec<usize> = about.iter().copied().filter(|index| mode(index) == Some(PolicyMode::Enforce)).collect();
+        let both: Vec<usize> =
+            about.iter().copied().filter(|index| mode(index).is_some_and(|mode| mode != PolicyMode::Off)).collect();
+        Some(ActionDesk {
+            uid: uid(&groups.id),
+            entities: Entities::from_entities([entity], None).ok()?,
+            shadowed: if both == enforced { None } else { Some(self.slice(both, slots)?) },
+            enforced: self.slice(enforced, slots)?,
+        })
+    }
+
+    fn slice(&mut self, rules: Vec<usize>, slots: &mut usize) -> Option<Slice> {
+        let slot = *slots;
+        *slots += 1;
+        if let Some(sheet) = self.sheets.get(&rules) {
+            return Some(Slice { sheet: Arc::clone(sheet), slot });
+        }
+        let sheet = Arc::new(Sheet::new(self.rules, rules.clone())?);
+        self.sheets.insert(rules, Arc::clone(&sheet));
+        Some(Slice { sheet, slot })
+    }
+}
+
+fn principal_of_roles(table: &RoleTable, actions: &Entities) -> Option<(EntityUid, Entities)> {
+    let uid = EntityUid::from_type_name_and_id("Principal".parse().ok()?, EntityId::new("roles"));
+    let entity = Entity::new_no_attrs(uid.clone(), table.parents.clone());
+    Some((uid, actions.clone().add_entities([entity], None).ok()?))
+}
+
+fn indeterminate() -> Outcome {
+    Outcome::Deny(Denial::of(DenialReason::Indeterminate, PolicyIds::default(), None, false))
+}
+
+/// The roles that occur in any policy, conditions included.
+fn role_names(rules: &[Rule]) -> BTreeSet<Arc<str>> {
+    let literals = rules.iter().flat_map(|rule| rule.policy.entity_literals());
+    literals.filter(|uid| uid.type_name().basename() == "Role").map(|uid| Arc::from(uid.id().unescaped())).collect()
+}
+
+/// Each part with its length before it, so that no two inputs share a digest; files in the order of their names.
+fn revision(operations: &[Operation], sources: &[PolicySource]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let mut part = |text: &str| {
+        context.update(&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(text.as_bytes());
+    };
+    part(&schema_of(operations));
+    let mut sources: Vec<&PolicySource> = sources.iter().collect();
+    sources.sort_by(|one, other| (&one.name, &one.text).cmp(&(&other.name, &other.text)));
+    for source in sources {
+        part(&source.name);
+        part(&source.text);
+    }
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,104 @@
+//! Policies that are valid Cedar and yet do not do what their author expects.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{EntityUid, PrincipalConstraint};
+
+use super::finding::{PolicyFinding, Severity};
+use super::rule::{About, PolicyMode, Rule, Who};
+use super::reads::Reads;
+use super::schema::{API_ID, fixed_id, has_writes, write_action};
+use super::slice::{ActionGroups, Slices};
+use crate::catalog::{Operation, ResourceType};
+
+/// Appends what is found. `rules` are sorted by id, each id once.
+pub(super) fn lint(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
+    let collections: BTreeSet<String> =
+        operations.iter().filter(|operation| operation.resource == ResourceType::Collection).map(fixed_id).collect();
+    for rule in rules {
+        for uid in rule.policy.entity_literals() {
+            findings.extend(identifier(rule, &uid, &collections));
+        }
+        findings.extend(open(rule));
+    }
+    halves(operations, rules, findings);
+}
+
+/// Identifiers that can never match. In a forbid they would be holes, so they are errors.
+fn identifier(rule: &Rule, uid: &EntityUid, collections: &BTreeSet<String>) -> Option<PolicyFinding> {
+    let id = uid.id().unescaped();
+    let kind = uid.type_name().basename();
+    let error = |message: &str, hint: String| Some(rule.finding(Severity::Error, format!("{uid} {message}"), hint));
+    match kind {
+        "Role" | "Action" => None,
+        "Principal" => {
+            let known = ["basic:", "keystone:", "jwt:", "certificate:"].iter().any(|scheme| id.starts_with(scheme));
+            if known || id == "anonymous" {
+                return None;
+            }
+            error(
+                "is nobody: a principal's id starts with its scheme",
+                format!("write Principal::\"basic:{}\", or keystone:, jwt:, certificate:; or \"anonymous\"", id.escape_debug()),
+            )
+        }
+        "Api" if id != API_ID => error("does not exist", format!("write Api::\"{API_ID}\"")),
+        "Collection" if !collections.contains(id) => {
+            let known: Vec<&str> = collections.iter().map(String::as_str).collect();
+            error("does not exist", format!("the collections are {}", known.join(", ")))
+        }
+        _ if id != id.to_lowercase() => {
+            error("never matches: identifiers are compared in lower case", format!("write {kind}::{:?}", id.to_lowercase()))
+        }
+        _ => None,
+    }
+}
+
+/// A permit for everyone who did not say so.
+fn open(rule: &Rule) -> Option<PolicyFinding> {
+    let everyone = rule.policy.principal_constraint() == PrincipalConstraint::Any && !Reads::of(&rule.policy).principal;
+    (everyone && rule.is_permit() && rule.mode != PolicyMode::Off).then(|| {
+        rule.finding(
+            Severity::Warning,
+            "this permit is open to everyone, also without a credential".to_owned(),
+            "name a role (`principal in Role::\"…\"`), or write `principal is Principal` if everyone is meant".to_owned(),
+        )
+    })
+}
+
+/// Permits for a request without its writes, or for writes without their request: either alone permits nothing.
+fn halves(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
+    let slices = Slices::new(rules);
+    let mut other_half: BTreeMap<String, (ActionGroups, bool)> = BTreeMap::new();
+    for operation in operations.iter().filter(|operation| has_writes(operation)) {
+        other_half.insert(operation.id.clone(), (ActionGroups::write(operation), true));
+        other_half.insert(write_action(&operation.id), (ActionGroups::request(operation), false));
+    }
+    for rule in rules.iter().filter(|rule| rule.is_permit() && rule.mode != PolicyMode::Off) {
+        let About::Exactly(action) = &rule.about else { continue };
+        let Some((other, is_write)) = other_half.get(action) else { continue };
+        if slices.about(other).into_iter().filter_map(|index| rules.get(index)).any(|other| completes(rule, other)) {
+            continue;
+        }
+        let message = if *is_write {
+            format!("this permits the request {action:?} but none of its writes, and no other policy does")
+        } else {
+            format!("this permits writes of {:?}, but no policy permits the request itself", other.id)
+        };
+        let hint = if *is_write {
+            format!("write `action in Action::{action:?}` for all writes, or permit Action::{:?} under conditions", other.id)
+        } else {
+            format!("permit `action == Action::{:?}` too", other.id)
+        };
+        findings.push(rule.finding(Severity::Warning, message, hint));
+    }
+}
+
+/// Whether `other` may permit to a caller of `rule` what `rule` leaves out.
+fn completes(rule: &Rule, other: &Rule) -> bool {
+    let same_mode = other.mode == PolicyMode::Enforce || other.mode == rule.mode;
+    let same_callers = match (&rule.who, &other.who) {
+        (Who::Role(one), Who::Role(another)) => one == another,
+        (Who::Role(_) | Who::Everyone { .. } | Who::Other, _) => true,
+    };
+    other.is_permit() && same_mode && same_callers
+}

@@ -1,0 +1,335 @@
+//! Policy text → checked rules.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cedar_policy::{
+    ActionConstraint, Effect, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint, Schema,
+    ValidationMode, Validator,
+};
+use miette::Diagnostic;
+
+use super::finding::{PolicyFinding, Severity, place};
+use super::lint::lint;
+use super::reads::Reads;
+use super::schema::schema_of;
+use crate::catalog::{Operation, catalog};
+
+/// One file of policies.
+#[derive(Debug, Clone)]
+pub struct PolicySource {
+    /// How the file is called in findings and in the ids of policies without `@id`: a path below the policy directory.
+    pub name: String,
+    /// Its text, in Cedar.
+    pub text: String,
+}
+
+/// What becomes of a policy's decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PolicyMode {
+    /// It decides.
+    Enforce,
+    /// It is asked, and what it would change is recorded.
+    Shadow,
+    /// It is checked at load and never asked.
+    Off,
+}
+
+/// One policy, understood.
+#[derive(Debug, Clone)]
+pub(super) struct Rule {
+    pub(super) id: Arc<str>,
+    /// Its Cedar id is `id`.
+    pub(super) policy: Policy,
+    pub(super) mode: PolicyMode,
+    pub(super) reason: Option<Arc<str>>,
+    pub(super) conceal: bool,
+    pub(super) who: Who,
+    pub(super) about: About,
+    /// No condition, and no particular resource: whether it applies depends on action and roles alone.
+    pub(super) plain: bool,
+    pub(super) reads: Reads,
+    pub(super) place: Place,
+}
+
+/// Whom a policy's scope speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Who {
+    /// Everyone; `said` if in so many words (`principal is Principal`).
+    Everyone { said: bool },
+    /// Who has this role.
+    Role(Arc<str>),
+    /// Particular principals.
+    Other,
+}
+
+/// Which actions a policy's scope speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum About {
+    /// All.
+    Any,
+    /// `action == Action::"…"`.
+    Exactly(String),
+    /// `action in …`: these and their members.
+    Within(Vec<String>),
+}
+
+/// Where a policy stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) file: Arc<str>,
+    pub(super) line: usize,
+    pub(super) column: usize,
+}
+
+impl PolicyMode {
+    /// The word in `@mode`, configuration and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+            Self::Off => "off",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Enforce, Self::Shadow, Self::Off].into_iter().find(|mode| mode.as_str() == word)
+    }
+}
+
+/// Checks policy text as loading does, and returns every error and warning, by file and line.
+pub fn validate(sources: &[PolicySource]) -> Vec<PolicyFinding> {
+    check(catalog().operations(), sources).1
+}
+
+/// The schema in Cedar's form. An error is a mistake in the catalogue; a test proves that there is none.
+pub(super) fn schema(operations: &[Operation]) -> Result<Schema, String> {
+    Schema::from_cedarschema_str(&schema_of(operations)).map(|(schema, _)| schema).map_err(|error| error.to_string())
+}
+
+/// The rules of these files, sorted by id, and everything that is wrong or odd about them.
+pub(super) fn check(operations: &[Operation], sources: &[PolicySource]) -> (Vec<Rule>, Vec<PolicyFinding>) {
+    let mut rules = Vec::new();
+    let mut findings = Vec::new();
+    for source in sources {
+        read(source, &mut rules, &mut findings);
+    }
+    rules.sort_by(|one: &Rule, other: &Rule| one.id.cmp(&other.id));
+    duplicates(&rules, &mut findings);
+    rules.dedup_by(|later, earlier| later.id == earlier.id);
+    match schema(operations) {
+        Ok(schema) => {
+            strict(schema, &rules, sources, &mut findings);
+            lint(operations, &rules, &mut findings);
+        }
+        Err(message) => findings.push(PolicyFinding {
+            file: "irongate.cedarschema".to_owned(),
+            line: 1,
+            column: 1,
+            severity: Severity::Error,
+            policy: None,
+            message,
+            hint: Some("this is a fault of irongate's catalogue: please report it".to_owned()),
+        }),
+    }
+    findings.sort();
+    findings.dedup();
+    (rules, findings)
+}
+
+fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyFinding>) {
+    let set: PolicySet = match source.text.parse() {
+        Ok(set) => set,
+        Err(errors) => {
+            let errors: &cedar_policy::ParseErrors = &errors;
+            findings.extend(errors.iter().map(|error| at_label(error, source, None)));
+            return;
+        }
+    };
+    let file: Arc<str> = Arc::from(source.name.as_str());
+    for template in set.templates() {
+        let place = self::place(&source.text, template.as_ref().loc().map_or(0, |loc| loc.start()));
+        findings.push(PolicyFinding {
+            file: source.name.clone(),
+            line: place.0,
+            column: place.1,
+            severity: Severity::Error,
+            policy: None,
+            message: "templates are not supported".to_owned(),
+            hint: Some("write the principal or resource in place of \"?principal\" and \"?resource\"".to_owned()),
+        });
+    }
+    for policy in set.policies() {
+        let (line, column) = self::place(&source.text, policy.as_ref().loc().map_or(0, |loc| loc.start()));
+        rules.push(rule(policy, Place { file: Arc::clone(&file), line, column }, findings));
+    }
+}
+
+fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rule {
+    // Cedar numbers the policies of a text in their order: `policy0`, `policy1`, …
+    let number = policy.id().to_string().trim_start_matches("policy").parse().map_or(0, |number: usize| number + 1);
+    let mut rule = Rule {
+        id: Arc::from(format!("{}#{number}", place.file)),
+        policy: policy.clone(),
+        mode: PolicyMode::Enforce,
+        reason: None,
+        conceal: false,
+        who: who(policy),
+        about: about(policy),
+        plain: is_plain(policy),
+        reads: Reads::of(policy),
+        place,
+    };
+    for (name, value) in policy.annotations() {
+        if let Err((message, hint)) = annotate(&mut rule, name, value) {
+            findings.push(rule.place.finding(Severity::Error, None, message, Some(hint)));
+        }
+    }
+    rule.policy = policy.new_id(PolicyId::new(&rule.id));
+    if policy.effect() == Effect::Permit && (rule.reason.is_some() || rule.conceal) {
+        findings.push(rule.finding(
+            Severity::Warning,
+            "\"@reason\" and \"@conceal\" have no effect here: a permit denies nobody".to_owned(),
+            "put them on the forbid whose callers are to see them".to_owned(),
+        ));
+    }
+    rule
+}
+
+fn annotate(rule: &mut Rule, name: &str, value: &str) -> Result<(), (String, String)> {
+    let wrong = |message: &str, hint: &str| Err((message.to_owned(), hint.to_owned()));
+    match name {
+        "id" if is_id(value) => rule.id = Arc::from(value),
+        "id" => return wrong("\"@id\" is not usable as an id", "use 1 to 128 characters of A-Z a-z 0-9 . _ : / -"),
+        "mode" => match PolicyMode::parse(value) {
+            Some(mode) => rule.mode = mode,
+            None => return wrong(&format!("unknown mode {value:?}"), "write \"enforce\", \"shadow\" or \"off\""),
+        },
+        "reason" if is_line(value) => rule.reason = Some(Arc::from(value)),
+        "reason" | "advisory" if !is_line(value) => {
+            return wrong(&format!("\"@{name}\" is not one line of text"), "write 1 to 512 characters without control characters");
+        }
+        "advisory" => {}
+        "conceal" if value.is_empty() => rule.conceal = true,
+        "conceal" => return wrong("\"@conceal\" takes no value", "write \"@conceal\" alone"),
+        _ => {
+            return wrong(
+                &format!("unknown annotation \"@{name}\""),
+                "irongate knows @id, @mode, @reason, @advisory and @conceal; write comments after \"//\"",
+            );
+        }
+    }
+    Ok(())
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'/' | b'-'))
+}
+
+fn is_line(text: &str) -> bool {
+    (1..=512).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+fn who(policy: &Policy) -> Who {
+    let role = |uid: &EntityUid| {
+        if uid.type_name().basename() == "Role" { Who::Role(Arc::from(uid.id().unescaped())) } else { Who::Other }
+    };
+    match policy.principal_constraint() {
+        PrincipalConstraint::Any => Who::Everyone { said: false },
+        PrincipalConstraint::Is(kind) if kind.basename() == "Principal" => Who::Everyone { said: true },
+        PrincipalConstraint::In(uid) => role(&uid),
+        PrincipalConstraint::IsIn(kind, uid) if kind.basename() == "Principal" => role(&uid),
+        PrincipalConstraint::Eq(_) | PrincipalConstraint::Is(_) | PrincipalConstraint::IsIn(..) => Who::Other,
+    }
+}
+
+fn about(policy: &Policy) -> About {
+    let id = |uid: &EntityUid| uid.id().unescaped().to_owned();
+    match policy.action_constraint() {
+        ActionConstraint::Any => About::Any,
+        ActionConstraint::Eq(uid) => About::Exactly(id(&uid)),
+        ActionConstraint::In(uids) => About::Within(uids.iter().map(id).collect()),
+    }
+}
+
+fn is_plain(policy: &Policy) -> bool {
+    let any_resource = matches!(policy.resource_constraint(), ResourceConstraint::Any | ResourceConstraint::Is(_));
+    any_resource && !policy.has_non_scope_constraint()
+}
+
+fn duplicates(rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
+    let mut first: BTreeMap<&str, &Place> = BTreeMap::new();
+    for rule in rules {
+        if let Some(place) = first.get(&*rule.id) {
+            let message = format!("the id {:?} is used twice; first at {}:{}", rule.id, place.file, place.line);
+            findings.push(rule.finding(Severity::Error, message, "give each policy an \"@id\" of its own".to_owned()));
+        } else {
+            first.insert(&rule.id, &rule.place);
+        }
+    }
+}
+
+fn strict(schema: Schema, rules: &[Rule], sources: &[PolicySource], findings: &mut Vec<PolicyFinding>) {
+    let Ok(set) = PolicySet::from_policies(rules.iter().map(|rule| rule.policy.clone())) else {
+        // Only duplicate ids are refused, and there are none any more.
+        return;
+    };
+    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
+    let of = |id: &PolicyId| rules.iter().find(|rule| *rule.id == *AsRef::<str>::as_ref(id));
+    let mut report = |id: &PolicyId, severity: Severity, diagnostic: &dyn Diagnostic| {
+        let Some(rule) = of(id) else { return };
+        let Some(source) = sources.iter().find(|source| *source.name == *rule.place.file) else { return };
+        findings.push(PolicyFinding { severity, ..at_label(diagnostic, source, Some(rule)) });
+    };
+    for error in result.validation_errors() {
+        report(error.policy_id(), Severity::Error, error);
+    }
+    for warning in result.validation_warnings() {
+        report(warning.policy_id(), Severity::Warning, warning);
+    }
+}
+
+/// A finding at the place that Cedar points to, else where the policy starts.
+fn at_label(diagnostic: &dyn Diagnostic, source: &PolicySource, rule: Option<&Rule>) -> PolicyFinding {
+    let offset = diagnostic.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
+    let (line, column) = match (offset, rule) {
+        (Some(offset), _) => self::place(&source.text, offset),
+        (None, Some(rule)) => (rule.place.line, rule.place.column),
+        (None, None) => (1, 1),
+    };
+    PolicyFinding {
+        file: source.name.clone(),
+        line,
+        column,
+        severity: Severity::Error,
+        policy: rule.map(|rule| rule.id.to_string()),
+        message: diagnostic.to_string(),
+        hint: diagnostic.help().map(|help| help.to_string()),
+    }
+}
+
+impl Rule {
+    pub(super) fn is_permit(&self) -> bool {
+        self.policy.effect() == Effect::Permit
+    }
+
+    pub(super) fn finding(&self, severity: Severity, message: String, hint: String) -> PolicyFinding {
+        self.place.finding(severity, Some(&self.id), message, Some(hint))
+    }
+}
+
+impl Place {
+    fn finding(&self, severity: Severity, policy: Option<&str>, message: String, hint: Option<String>) -> PolicyFinding {
+        PolicyFinding {
+            file: self.file.to_string(),
+            line: self.line,
+            column: self.column,
+            severity,
+            policy: policy.map(str::to_owned),
+            message,
+            hint,
+        }
+    }
+}

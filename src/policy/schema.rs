@@ -1,0 +1,278 @@
+//! The Cedar schema, written from the catalogue.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::catalog::{BodyKind, Group, Kind, Operation, ResourceType, Segment, catalog};
+
+/// The suffix of the action that is asked once for each write.
+pub(super) const WRITE_SUFFIX: &str = ":write";
+/// The action group of all writes.
+pub(super) const WRITE_GROUP: &str = "write";
+/// The id of the one `Api`.
+pub(super) const API_ID: &str = "ironic";
+
+pub(super) const GROUPS: [Group; 13] = [
+    Group::Discover,
+    Group::Read,
+    Group::Power,
+    Group::Provision,
+    Group::Configure,
+    Group::Network,
+    Group::Console,
+    Group::Media,
+    Group::Destroy,
+    Group::Passthru,
+    Group::Automate,
+    Group::Ramdisk,
+    Group::Event,
+];
+
+pub(super) const RESOURCE_TYPES: [ResourceType; 15] = [
+    ResourceType::Api,
+    ResourceType::Collection,
+    ResourceType::Node,
+    ResourceType::Port,
+    ResourceType::Portgroup,
+    ResourceType::Chassis,
+    ResourceType::Driver,
+    ResourceType::Conductor,
+    ResourceType::VolumeConnector,
+    ResourceType::VolumeTarget,
+    ResourceType::Allocation,
+    ResourceType::DeployTemplate,
+    ResourceType::Runbook,
+    ResourceType::InspectionRule,
+    ResourceType::Shard,
+];
+
+const HEAD: &str = r#"// What irongate's policies may speak of. Generated from the catalogue (`irongate schema cedar`); do not edit.
+// The manual is docs/policy.md.
+
+// A role that a binding of the configuration gives.
+entity Role;
+
+// Whoever a credential proved the caller to be. Its id is "scheme:name", such as "basic:alice"; who presented no
+// credential is Principal::"anonymous".
+entity Principal in [Role] {
+  name: String,
+  scheme: String,
+  roles: Set<String>,
+};
+
+// Resources. `id` is the identifier in the request, in lower case.
+"#;
+
+const TYPES: &str = r#"
+// One write of a request's body.
+type Write = {
+  path: String,    // JSON Pointer, such as "/driver_info/redfish_address"
+  op: String,      // "add", "replace", "remove"
+  field: String,   // the first segment of the path, unescaped
+  key: String,     // the last segment of the path, unescaped
+  secret: Bool,    // then the value shows its kind and length only
+  value?: Value,   // absent for "remove"
+  step?: Step,     // for a clean, deploy or service step and its arguments
+};
+
+type Value = {
+  kind: String,      // "null", "boolean", "integer", "number", "string", "array", "object"
+  length: Long,      // bytes of a string, items of an array, members of an object; else 0
+  string?: String,   // strings up to 4096 bytes
+  integer?: Long,    // integers, and strings that spell one
+  boolean?: Bool,    // booleans, and whatever else Ironic reads as one ("true", "no", 0, ...)
+  url?: Url,         // strings that look like a URL
+};
+
+type Url = {
+  plain: Bool,         // false: readers may disagree about it; then only the scheme is told
+  scheme: String,      // lower case
+  host: String,        // lower case, no brackets; "" if there is none
+  address?: ipaddr,    // the host, if it is an address
+  port?: Long,
+  path: String,
+  userinfo: Bool,      // whether there is a "user:password@"
+};
+
+type Step = {
+  id: String,          // "interface.step"
+  interface: String,
+  step: String,
+  argument?: String,   // the name of the step's argument that is written
+};
+
+// Action groups.
+"#;
+
+/// The schema of the embedded catalogue, in Cedar's own syntax.
+pub fn cedar_schema() -> String {
+    schema_of(catalog().operations())
+}
+
+/// The schema of these operations.
+pub(super) fn schema_of(operations: &[Operation]) -> String {
+    let mut text = HEAD.to_owned();
+    for resource in RESOURCE_TYPES {
+        push(&mut text, format_args!("entity {} {{ id: String }};\n", type_name(resource)));
+    }
+    text.push_str(TYPES);
+    for group in GROUPS {
+        push(&mut text, format_args!("action {};\n", quoted(group_name(group))));
+    }
+    push(&mut text, format_args!("action {};\n\n// Operations.\n", quoted(WRITE_GROUP)));
+    for operation in operations {
+        operation_actions(&mut text, operation);
+    }
+    text
+}
+
+fn operation_actions(text: &mut String, operation: &Operation) {
+    let groups: Vec<String> = operation.groups.iter().map(|group| quoted(group_name(*group))).collect();
+    let context = context_type(operation);
+    push(text, format_args!("// {:?} {}\n", operation.method, operation.path));
+    action(text, &operation.id, &groups, operation.resource, &context, "");
+    if has_writes(operation) {
+        // Not a direct member of the groups: it is in them through the operation.
+        let parents = [quoted(&operation.id), quoted(WRITE_GROUP)];
+        action(text, &write_action(&operation.id), &parents, operation.resource, &context, "    write: Write,\n");
+    }
+}
+
+fn action(text: &mut String, id: &str, parents: &[String], resource: ResourceType, context: &str, more: &str) {
+    push(text, format_args!("action {}", quoted(id)));
+    if !parents.is_empty() {
+        push(text, format_args!(" in [{}]", parents.join(", ")));
+    }
+    push(
+        text,
+        format_args!(
+            " appliesTo {{\n  principal: [Principal],\n  resource: [{}],\n  context: {{\n{context}{more}  }},\n}};\n",
+            type_name(resource)
+        ),
+    );
+}
+
+fn context_type(operation: &Operation) -> String {
+    let parameters: Vec<String> = path_parameters(operation)
+        .iter()
+        .map(|(name, required)| format!("{}{}: String", quoted(name), if *required { "" } else { "?" }))
+        .collect();
+    let query: Vec<String> = operation
+        .query
+        .iter()
+        .map(|field| {
+            let kind = if is_list(field.kind) { "Set<String>" } else { "String" };
+            format!("{}?: {kind}", quoted(&field.name))
+        })
+        .collect();
+    format!(
+        "    microversion: Long,\n    listener: String,\n    scheme: String,\n    now: datetime,\n    source?: ipaddr,\n    \
+         parameters: {{{}}},\n    query: {{{}}},\n",
+        parameters.join(", "),
+        query.join(", ")
+    )
+}
+
+/// The path parameters that policies see, and whether every path of the operation has them. A parameter of an alias that
+/// stands for a query parameter of the canonical path (`…/vendor_passthru/{method}`) is seen as that query parameter.
+pub(super) fn path_parameters(operation: &Operation) -> BTreeMap<&str, bool> {
+    let canonical: BTreeSet<&str> = names(&operation.template).collect();
+    let mut parameters: BTreeMap<&str, bool> = canonical.iter().map(|name| (*name, true)).collect();
+    for name in operation.aliases.iter().flat_map(|alias| names(alias)) {
+        if !canonical.contains(name) && !operation.query.iter().any(|field| field.name == name) {
+            parameters.insert(name, false);
+        }
+    }
+    for alias in &operation.aliases {
+        let present: BTreeSet<&str> = names(alias).collect();
+        for (name, required) in &mut parameters {
+            *required &= present.contains(name);
+        }
+    }
+    parameters
+}
+
+fn names(template: &[Segment]) -> impl Iterator<Item = &str> {
+    template.iter().filter_map(|segment| match segment {
+        Segment::Literal(_) => None,
+        Segment::Parameter(name, _) => Some(name.as_str()),
+    })
+}
+
+/// Whether a query parameter of this kind is a set of strings for policies.
+pub(super) const fn is_list(kind: Kind) -> bool {
+    matches!(kind, Kind::StringList)
+}
+
+/// Whether there is a `:write` action.
+pub(super) const fn has_writes(operation: &Operation) -> bool {
+    match operation.body {
+        BodyKind::None => false,
+        BodyKind::Object { .. } | BodyKind::Patch(_) | BodyKind::Any => true,
+    }
+}
+
+/// The id of the action that is asked for each write of an operation.
+pub(super) fn write_action(operation: &str) -> String {
+    format!("{operation}{WRITE_SUFFIX}")
+}
+
+/// The resource's id where the operation is about no single object: `ironic`, or the collection's plural, which is the
+/// last plain word of the path (`nodes` of `/v1/nodes/detail`, `connectors` of `/v1/volume/connectors`).
+pub(super) fn fixed_id(operation: &Operation) -> String {
+    if operation.resource == ResourceType::Api {
+        return API_ID.to_owned();
+    }
+    let literals = operation.template.iter().filter_map(|segment| match segment {
+        Segment::Literal(text) => Some(text.as_str()),
+        Segment::Parameter(..) => None,
+    });
+    literals.filter(|text| *text != "detail").last().unwrap_or(API_ID).to_owned()
+}
+
+pub(super) const fn group_name(group: Group) -> &'static str {
+    match group {
+        Group::Discover => "discover",
+        Group::Read => "read",
+        Group::Power => "power",
+        Group::Provision => "provision",
+        Group::Configure => "configure",
+        Group::Network => "network",
+        Group::Console => "console",
+        Group::Media => "media",
+        Group::Destroy => "destroy",
+        Group::Passthru => "passthru",
+        Group::Automate => "automate",
+        Group::Ramdisk => "ramdisk",
+        Group::Event => "event",
+    }
+}
+
+pub(super) const fn type_name(resource: ResourceType) -> &'static str {
+    match resource {
+        ResourceType::Api => "Api",
+        ResourceType::Collection => "Collection",
+        ResourceType::Node => "Node",
+        ResourceType::Port => "Port",
+        ResourceType::Portgroup => "Portgroup",
+        ResourceType::Chassis => "Chassis",
+        ResourceType::Driver => "Driver",
+        ResourceType::Conductor => "Conductor",
+        ResourceType::VolumeConnector => "VolumeConnector",
+        ResourceType::VolumeTarget => "VolumeTarget",
+        ResourceType::Allocation => "Allocation",
+        ResourceType::DeployTemplate => "DeployTemplate",
+        ResourceType::Runbook => "Runbook",
+        ResourceType::InspectionRule => "InspectionRule",
+        ResourceType::Shard => "Shard",
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = text.write_fmt(arguments);
+}

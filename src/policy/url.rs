@@ -1,0 +1,193 @@
+//! Facts about a string that may be a URL, for policies about where Ironic is sent.
+//!
+//! Readers disagree about odd URLs (`http://good\@evil/`, a space in front, `%2e` in a host), and a policy must not
+//! believe a host that Ironic then reads differently. So a URL is taken apart only if it is plain; of any other string
+//! that might be read as a URL only the scheme is told, with `plain: false`.
+
+use std::net::IpAddr;
+
+/// What a policy sees of a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct UrlFacts<'a> {
+    /// Whether it is spelled so that all readers agree.
+    pub(super) plain: bool,
+    /// Lower case.
+    pub(super) scheme: String,
+    /// Lower case, without brackets and final dot; empty if there is none or the URL is not plain.
+    pub(super) host: String,
+    /// The host as an address, also if it was spelled as a number.
+    pub(super) address: Option<IpAddr>,
+    /// The port that is written.
+    pub(super) port: Option<u16>,
+    /// From the first slash after the authority, query and fragment included; empty if the URL is not plain.
+    pub(super) path: &'a str,
+    /// Whether there is an `@` before the path (in a URL that is not plain: anywhere).
+    pub(super) userinfo: bool,
+}
+
+/// The facts, or `None` if no reader would take the text for a URL. `complete` says that the text is not cut off.
+pub(super) fn url_facts(text: &str, complete: bool) -> Option<UrlFacts<'_>> {
+    // What lenient readers drop: blanks and control characters in front, tabs and line ends anywhere.
+    let trimmed = text.trim_start_matches(|character: char| character <= ' ' || character.is_whitespace());
+    let colon = trimmed.bytes().take(SCHEME_BYTES_MAX).position(|byte| byte == b':')?;
+    let (scheme, rest) = trimmed.split_at_checked(colon)?;
+    let scheme: String = scheme.chars().filter(|character| !is_dropped(*character)).collect::<String>().to_ascii_lowercase();
+    if !is_scheme(&scheme) {
+        return None;
+    }
+    let rest = rest.get(1..)?;
+    let after = rest.trim_start_matches(is_dropped);
+    if !after.starts_with(['/', '\\']) && scheme != "file" {
+        // host:port, a MAC address, a name with a colon.
+        return None;
+    }
+    if !complete || trimmed.len() != text.len() || !text.bytes().all(is_plain_byte) {
+        return Some(not_plain(scheme, text));
+    }
+    match authority(&scheme, rest) {
+        Some((host, address, port, path, userinfo)) => {
+            Some(UrlFacts { plain: true, scheme, host, address, port, path, userinfo })
+        }
+        None => Some(not_plain(scheme, text)),
+    }
+}
+
+/// Longer than any scheme in use, tabs within it included.
+const SCHEME_BYTES_MAX: usize = 64;
+
+type Authority<'a> = (String, Option<IpAddr>, Option<u16>, &'a str, bool);
+
+fn authority<'a>(scheme: &str, rest: &'a str) -> Option<Authority<'a>> {
+    let Some(rest) = rest.strip_prefix("//") else {
+        return Some((String::new(), None, None, rest, false));
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end)?;
+    let (userinfo, place) = match authority.split_once('@') {
+        // A second `@` makes two readings.
+        Some((_, place)) if place.contains('@') => return None,
+        Some((_, place)) => (true, place),
+        None => (false, authority),
+    };
+    if place.is_empty() {
+        // `file:///path`; no other scheme is known to do without a host.
+        return (scheme == "file" && !userinfo).then(|| (String::new(), None, None, path, false));
+    }
+    let (host, port) = host_and_port(place)?;
+    let port = match port {
+        Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
+        Some(_) => return None,
+        None => None,
+    };
+    // The `url` crate reads `0x7f.1` and `2130706433` as the addresses that resolvers take them for.
+    match url::Host::parse(host.strip_suffix('.').unwrap_or(host)).ok()? {
+        url::Host::Domain(name) => Some((name.to_ascii_lowercase(), None, port, path, userinfo)),
+        url::Host::Ipv4(address) => Some((address.to_string(), Some(address.into()), port, path, userinfo)),
+        url::Host::Ipv6(address) => {
+            let address = IpAddr::from(address).to_canonical();
+            Some((address.to_string(), Some(address), port, path, userinfo))
+        }
+    }
+}
+
+fn host_and_port(place: &str) -> Option<(&str, Option<&str>)> {
+    if place.contains('%') {
+        return None;
+    }
+    if place.starts_with('[') {
+        let (host, rest) = place.split_at_checked(place.find(']')? + 1)?;
+        return if rest.is_empty() { Some((host, None)) } else { Some((host, Some(rest.strip_prefix(':')?))) };
+    }
+    match place.split_once(':') {
+        Some((host, port)) => Some((host, Some(port))),
+        None => Some((place, None)),
+    }
+}
+
+fn not_plain<'a>(scheme: String, text: &str) -> UrlFacts<'a> {
+    let userinfo = text.contains('@');
+    UrlFacts { plain: false, scheme, host: String::new(), address: None, port: None, path: "", userinfo }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+}
+
+const fn is_dropped(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r')
+}
+
+const fn is_plain_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let found = url_facts(text, true).map_or_else(
+            || "none".to_owned(),
+            |facts| {
+                let UrlFacts { plain, scheme, host, address, port, path, userinfo } = facts;
+                let port = port.map_or_else(|| "-".to_owned(), |port| port.to_string());
+                format!(
+                    "{}{scheme} {host}{} {port} {path}{}",
+                    if plain { "" } else { "odd " },
+                    if address.is_some() { "!" } else { "" },
+                    if userinfo { " @" } else { "" }
+                )
+            },
+        );
+        assert_eq!(found, expected, "{text:?}");
+    }
+
+    #[test]
+    fn plain_urls_are_taken_apart() {
+        check("https://Images.Example:8443/a/b?c#d", "https images.example 8443 /a/b?c#d");
+        check("HTTP://images.example", "http images.example - ");
+        check("http://images.example./x", "http images.example - /x");
+        check("http://user:pw@bmc.example/redfish", "http bmc.example - /redfish @");
+        check("http://192.0.2.7/", "http 192.0.2.7! - /");
+        check("http://[2001:DB8::1]:80/", "http 2001:db8::1! 80 /");
+        check("file:///etc/passwd", "file  - /etc/passwd");
+        check("file:/etc/passwd", "file  - /etc/passwd");
+        check("nfs://10.0.0.1/share", "nfs 10.0.0.1! - /share");
+        check("http://images.example/a@b", "http images.example - /a@b");
+    }
+
+    #[test]
+    fn addresses_in_disguise_are_addresses() {
+        check("http://2130706433/", "http 127.0.0.1! - /");
+        check("http://0x7f.1/", "http 127.0.0.1! - /");
+        check("http://[::ffff:169.254.169.254]/", "http 169.254.169.254! - /");
+    }
+
+    #[test]
+    fn odd_urls_tell_their_scheme_only() {
+        check("http://good.example\\@evil.example/", "odd http  -  @");
+        check(" http://x.example/", "odd http  - ");
+        check("\thttp://x.example/", "odd http  - ");
+        check("ht\ttp://x.example/", "odd http  - ");
+        check("http:\n//x.example/", "odd http  - ");
+        check("http://x.exa mple/", "odd http  - ");
+        check("http://a@b@c/", "odd http  -  @");
+        check("http://%31.2.3.4/", "odd http  - ");
+        check("http:///x", "odd http  - ");
+        check("http://x.example:/", "odd http  - ");
+        check("http://x.example:99999/", "odd http  - ");
+        check("http://é.example/", "odd http  - ");
+        check("file://", "file  - ");
+        check("file:etc/passwd", "file  - etc/passwd");
+        assert_eq!(url_facts("http://x.example/aaaa", false).map(|facts| facts.plain), Some(false));
+    }
+
+    #[test]
+    fn other_strings_are_not_urls() {
+        for text in ["", "1be26c0b-03f2-4d2e-ae87-c02d7f33c123", "52:54:00:12:34:56", "bmc.example:8000", "::1", "a b://c", "/x:/"] {
+            check(text, "none");
+        }
+    }
+}

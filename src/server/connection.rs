@@ -1,0 +1,178 @@
+//! One connection: handshake, protocol, the layers around the pipeline.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
+use http::{HeaderName, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tower::{ServiceBuilder, service_fn};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+
+use super::Phase;
+use crate::audit::{Opening, Record};
+use crate::authenticate::Peer;
+use crate::body::Body;
+use crate::config::Limits;
+use crate::framing::FramingError;
+use crate::header::{X_AUTH_TOKEN, X_SERVICE_TOKEN};
+use crate::pipeline::Pipeline;
+use crate::rejection::Rejection;
+use crate::request_id::RequestIds;
+use crate::snapshot::{Current, Snapshot};
+
+/// hyper's own bounds are above ours, so that a request over ours is still answered in Ironic's shape with a record.
+const ABOVE: usize = 4;
+
+/// One listener of one worker.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) index: usize,
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) current: Arc<Current>,
+    pub(super) phase: watch::Receiver<Phase>,
+}
+
+/// An accepted stream.
+pub(super) enum Stream {
+    Tcp(TcpStream, IpAddr),
+    Unix(UnixStream),
+}
+
+impl Door {
+    /// Serves a connection to its end.
+    pub(super) async fn serve(self: Arc<Self>, stream: Stream) {
+        let snapshot = self.current.load();
+        let Some(listener) = snapshot.listeners.get(self.index) else { return };
+        let deadline = Duration::from_secs(snapshot.limits.handshake_timeout_seconds);
+        match (stream, listener.tls.clone()) {
+            (Stream::Tcp(stream, address), Some(tls)) => {
+                let handshake = tokio::time::timeout(deadline, TlsAcceptor::from(tls).accept(stream)).await;
+                match handshake {
+                    Ok(Ok(stream)) => {
+                        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                        self.speak(stream, Peer { address: Some(address), tls: true }, http2, &snapshot.limits).await;
+                    }
+                    Ok(Err(error)) => tracing::info!(%address, %error, "TLS handshake failed"),
+                    Err(_) => tracing::info!(%address, "TLS handshake timed out"),
+                }
+            }
+            (Stream::Tcp(stream, address), None) => {
+                self.speak(stream, Peer { address: Some(address), tls: false }, false, &snapshot.limits).await;
+            }
+            (Stream::Unix(stream), _) => {
+                self.speak(stream, Peer { address: None, tls: false }, false, &snapshot.limits).await;
+            }
+        }
+    }
+
+    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, http2: bool, limits: &Limits)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let address = peer.address;
+        let door = Arc::clone(&self);
+        let pipeline = service_fn(move |request: Request<Incoming>| {
+            let door = Arc::clone(&door);
+            let peer = peer.clone();
+            async move { Ok::<_, Infallible>(door.answer(request, &peer).await) }
+        });
+        // Only what would be the same in any proxy is a layer; every step that makes or needs a security fact is a line
+        // of the pipeline. Outermost first.
+        let service = ServiceBuilder::new()
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(SetSensitiveRequestHeadersLayer::from_shared(sensitive()))
+            .service(pipeline);
+        let service = TowerToHyperService::new(service);
+        let mut phase = self.phase.clone();
+        let drain = phase.wait_for(|phase| *phase == Phase::Drain);
+        let io = TokioIo::new(stream);
+        let ended = if http2 {
+            let connection = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(limits.streams_max)
+                .max_header_list_size(u32::try_from(limits.header_bytes_max.saturating_mul(ABOVE)).unwrap_or(u32::MAX))
+                .max_pending_accept_reset_streams(Some(20))
+                .keep_alive_interval(Some(Duration::from_secs(60)))
+                .serve_connection(io, service);
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                _ = drain => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        } else {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(limits.header_timeout_seconds))
+                .max_headers(limits.headers_max.saturating_mul(ABOVE))
+                .max_header_size(limits.header_bytes_max.saturating_mul(ABOVE))
+                .serve_connection(io, service);
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                _ = drain => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        };
+        if let Err(error) = ended {
+            self.broken(&error, address);
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+        let snapshot = self.current.load();
+        let Some(listener) = snapshot.listeners.get(self.index) else { return Rejection::Internal.response() };
+        self.pipeline.handle(request, &snapshot, listener, peer).await
+    }
+
+    /// What hyper refused by itself never became a request; it gets a record all the same.
+    fn broken(&self, error: &hyper::Error, address: Option<IpAddr>) {
+        tracing::debug!(%error, "connection ended with an error");
+        if !error.is_parse() {
+            return;
+        }
+        let snapshot: Arc<Snapshot> = self.current.load();
+        let Some(listener) = snapshot.listeners.get(self.index) else { return };
+        let opening = Opening {
+            listener: Arc::clone(&listener.name),
+            source: address,
+            http: "unknown",
+            mode: snapshot.mode,
+            revision: Arc::clone(&snapshot.revision),
+        };
+        let too_large = error.is_parse_too_large();
+        let rejection =
+            Rejection::Framing(if too_large { FramingError::HeadersTooLarge } else { FramingError::Malformed });
+        let mut record = Record::open(&self.pipeline.audit, opening, &RequestIds::minted());
+        record.reject(&rejection);
+        record.status(rejection.status());
+        record.complete();
+    }
+}
+
+fn sensitive() -> Arc<[HeaderName]> {
+    Arc::new([AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, X_AUTH_TOKEN, X_SERVICE_TOKEN])
+}
+
+/// The panic's text is not looked at: it may hold anything. Its place is logged by the panic hook.
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
+    let response = Rejection::Internal.response();
+    debug_assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}

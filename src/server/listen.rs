@@ -1,0 +1,153 @@
+//! Binding and accepting.
+
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+
+use super::connection::{Door, Stream};
+use super::{Phase, StartError};
+use crate::config::{Config, ListenAddress};
+
+/// Connections that the kernel keeps for us.
+const BACKLOG: i32 = 1024;
+/// After a failure to accept (no file descriptors left, most likely) others get time to end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A bound socket of one worker, not yet on a runtime.
+pub(super) enum Listening {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// For each worker its sockets, and the addresses that were really bound.
+type Bound = (Vec<Vec<Listening>>, Vec<ListenAddress>);
+
+/// Binds every listener once for each worker.
+pub(super) fn bind(config: &Config) -> Result<Bound, StartError> {
+    let mut workers: Vec<Vec<Listening>> = (0..config.workers).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::new();
+    for listener in &config.listeners {
+        let failed = |source| StartError::Listen {
+            name: listener.name.to_string(),
+            address: match &listener.address {
+                ListenAddress::Tcp(address) => address.to_string(),
+                ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+            },
+            source,
+        };
+        match &listener.address {
+            ListenAddress::Tcp(address) => {
+                let mut address = *address;
+                for sockets in &mut workers {
+                    let socket = tcp(address).map_err(failed)?;
+                    // Port 0: the first socket gets a port, the others share it.
+                    address = socket.local_addr().map_err(failed)?;
+                    sockets.push(Listening::Tcp(socket));
+                }
+                addresses.push(ListenAddress::Tcp(address));
+            }
+            ListenAddress::Unix(path) => {
+                let socket = unix(path).map_err(failed)?;
+                for sockets in &mut workers {
+                    sockets.push(Listening::Unix(socket.try_clone().map_err(failed)?));
+                }
+                addresses.push(ListenAddress::Unix(path.clone()));
+            }
+        }
+    }
+    Ok((workers, addresses))
+}
+
+fn tcp(address: std::net::SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Takes the place of a socket that nobody listens on any more, of nothing else.
+fn unix(path: &Path) -> std::io::Result<std::os::unix::net::UnixListener> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is a file of another kind"));
+        }
+        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+            return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, "another process listens there"));
+        }
+        Ok(_) => std::fs::remove_file(path)?,
+        Err(_) => {}
+    }
+    let socket = std::os::unix::net::UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Accepts until the drain begins. The TLS handshake is the connection's own affair: a slow caller stops nobody.
+pub(super) async fn accept(listening: Listening, door: Door, permits: Arc<Semaphore>, mut phase: watch::Receiver<Phase>) {
+    let listener = match Acceptor::new(listening) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "a listening socket cannot be used");
+            return;
+        }
+    };
+    let door = Arc::new(door);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = phase.wait_for(|phase| *phase == Phase::Drain) => return,
+            accepted = async {
+                let permit = Arc::clone(&permits).acquire_owned().await;
+                (listener.accept().await, permit)
+            } => accepted,
+        };
+        match accepted {
+            (Ok(stream), Ok(permit)) => {
+                let door = Arc::clone(&door);
+                tokio::spawn(async move {
+                    door.serve(stream).await;
+                    drop(permit);
+                });
+            }
+            (Err(error), _) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            (_, Err(_)) => return,
+        }
+    }
+}
+
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn new(listening: Listening) -> std::io::Result<Self> {
+        match listening {
+            Listening::Tcp(socket) => TcpListener::from_std(socket).map(Self::Tcp),
+            Listening::Unix(socket) => UnixListener::from_std(socket).map(Self::Unix),
+        }
+    }
+
+    async fn accept(&self) -> std::io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream, address.ip().to_canonical()))
+            }
+            Self::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The program as an operator meets it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::configuration;
+
+fn irongate(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_irongate")).args(arguments).env_remove("IRONGATE_CONFIG").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_and_version() {
+    for arguments in [&["--help"][..], &["serve", "--help"], &["policy", "--help"], &["certs", "dev", "--help"]] {
+        let output = irongate(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(text(&output.stdout).contains("Usage:"), "{arguments:?}");
+    }
+    assert_eq!(irongate(&["--nonsense"]).status.code(), Some(2));
+}
+
+#[test]
+fn routes_and_schema_come_from_the_catalogue() {
+    let routes = text(&irongate(&["routes"]).stdout);
+    assert!(routes.contains("node:set_power_state"), "{routes}");
+    let table: serde_json::Value = serde_json::from_slice(&irongate(&["routes", "--format", "json"]).stdout).unwrap();
+    let operations = table.as_array().or_else(|| table["operations"].as_array()).unwrap();
+    assert_eq!(operations.len(), 136);
+    let schema = text(&irongate(&["schema", "cedar"]).stdout);
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/irongate.cedarschema");
+    assert_eq!(schema, std::fs::read_to_string(committed).unwrap());
+}
+
+#[test]
+fn shipped_policies_are_valid() {
+    let roles = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/roles");
+    let output = irongate(&["policy", "validate", roles.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    let broken = tempfile::tempdir().unwrap();
+    let file = broken.path().join("x.cedar");
+    std::fs::write(&file, "permit(principal, action == Action::\"node:gte\", resource);").unwrap();
+    let output = irongate(&["policy", "validate", broken.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("x.cedar:1"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_good_configuration_is_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:ironic.sock", "");
+    let output = irongate(&["check", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("good"));
+}
+
+/// The text that is replaced, its replacement, the line of the error, and a word of the remedy.
+fn broken(from: &str, to: &str, line: Option<usize>, remedy: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:ironic.sock", "");
+    let good = std::fs::read_to_string(&file).unwrap();
+    assert!(good.contains(from), "{from} is not in {good}");
+    std::fs::write(&file, good.replacen(from, to, 1)).unwrap();
+    for command in ["check", "serve"] {
+        let output = irongate(&[command, "--config", file.to_str().unwrap()]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{command}: {errors}");
+        let place = line.map_or_else(|| "irongate.toml".to_owned(), |line| format!("irongate.toml:{line}:"));
+        assert!(errors.contains(&place), "{command}: no {place} in {errors}");
+        assert!(errors.contains(remedy), "{command}: no {remedy} in {errors}");
+    }
+}
+
+#[test]
+fn configuration_errors_name_file_line_and_remedy() {
+    broken("workers = 1", "workerz = 1", Some(1), "workerz");
+    broken("workers = 1", "workers = 0", Some(1), "between 1 and");
+    broken("address = \"127.0.0.1:0\"", "address = \"localhost\"", Some(5), "IP address with a port");
+    broken("address = \"127.0.0.1:0\"", "address = \"0.0.0.0:0\"", Some(5), "listener.tls");
+    broken("schemes = [\"basic\", \"anonymous\"]", "schemes = [\"digest\"]", Some(6), "digest");
+    broken("htpasswd_file = \"htpasswd\"", "htpasswd_file = \"missing\"", Some(8), "missing");
+    broken("role = \"admin\"\nusers = [\"admin\"]", "role = \"admin\"", Some(9), "binding");
+    broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"ftp://h\"", None, "https://HOST:PORT");
+    broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"https://h:1\"", None, "ca_file");
+}
+
+#[test]
+fn a_broken_policy_file_is_a_configuration_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:ironic.sock", "");
+    let policies = directory.path().join("policies");
+    std::fs::create_dir(&policies).unwrap();
+    std::fs::write(policies.join("mine.cedar"), "\n\npermit(principal, action, resource").unwrap();
+    let good = std::fs::read_to_string(&file).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/roles");
+    std::fs::write(&file, good.replace(shipped.to_str().unwrap(), "policies")).unwrap();
+    let output = irongate(&["check", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("mine.cedar:3"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn variables_override_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:ironic.sock", "");
+    let output = Command::new(env!("CARGO_BIN_EXE_irongate"))
+        .args(["check", "--config", file.to_str().unwrap()])
+        .env("IRONGATE_MODE", "shadow")
+        .env("IRONGATE_LISTENER__0__ADDRESS", "not an address")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("IP address with a port"), "{}", text(&output.stderr));
+}

@@ -1,0 +1,12 @@
+//! irongate as a whole, in front of a fake Ironic that records what arrives. What Ironic itself makes of a request is
+//! the conformance suite's subject (`tests/conformance/`).
+
+mod support;
+
+mod audit;
+mod canary;
+mod cli;
+mod framing;
+mod limits;
+mod shadow;
+mod upstream;

@@ -1,0 +1,120 @@
+//! What Ironic, or what stands in its place, may answer.
+
+use std::time::Duration;
+
+use crate::support::client::pause;
+use crate::support::{FakeIronic, Irongate, json};
+
+fn answered(raw: &'static str, status: u16, code: &str) {
+    let ironic = FakeIronic::start(move |_| raw.as_bytes().to_vec());
+    let irongate = Irongate::start(&ironic, "");
+    let answer = irongate.ask("admin", "GET", "/v1/nodes", None);
+    assert_eq!(answer.status, status, "{raw:?}: {answer:?}");
+    assert_eq!(answer.code(), code, "{raw:?}: {answer:?}");
+    assert!(!answer.body.contains("S3cret") && !answer.head.contains("S3cret"), "{answer:?}");
+}
+
+#[test]
+fn what_cannot_be_scrubbed_is_withheld() {
+    answered("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\nS3cret", 502, "upstream_not_json");
+    answered("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 502, "upstream_not_json");
+    answered(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        502,
+        "upstream_not_json",
+    );
+    answered("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"a\": S3", 502, "upstream_malformed");
+    answered("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n{}{}", 502, "upstream_malformed");
+    answered("HTTP/1.1 302 Found\r\nLocation: http://x/S3cret\r\nContent-Length: 0\r\n\r\n", 502, "upstream_status");
+    answered("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", 504, "upstream_timeout");
+    answered("", 502, "upstream_closed");
+    answered("S3cret\r\n\r\n", 502, "upstream_closed");
+}
+
+#[test]
+fn errors_are_rebuilt() {
+    answered("HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<h1>S3cret</h", 500, "");
+    answered("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", 500, "");
+    let ironic = FakeIronic::start(|_| {
+        json("404 Not Found", r#"{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"Node n could not be found.\", \"debuginfo\": null}"}"#)
+    });
+    let irongate = Irongate::start(&ironic, "");
+    let answer = irongate.ask("admin", "GET", "/v1/nodes/n", None);
+    assert_eq!(answer.status, 404);
+    assert!(answer.faultstring().contains("could not be found"), "{answer:?}");
+    assert_eq!(answer.header("x-openstack-ironic-api-version").as_deref(), Some("1.80"));
+    assert_eq!(answer.header("server"), None);
+}
+
+#[test]
+fn links_and_location_lead_back_to_irongate() {
+    let ironic = FakeIronic::start(|request| {
+        if request.line.starts_with("POST") {
+            let mut answer = json("201 Created", r#"{"uuid": "u", "links": []}"#);
+            let head = b"HTTP/1.1 201 Created\r\n";
+            answer.splice(head.len()..head.len(), b"Location: http://localhost/v1/nodes/u\r\n".iter().copied());
+            answer
+        } else {
+            json(
+                "200 OK",
+                r#"{"nodes": [{"links": [{"href": "http://localhost/v1/nodes/u", "rel": "self"}, {"href": "http://localhost/nodes/u", "rel": "bookmark"}]}], "next": "http://localhost:6385/v1/nodes?limit=1&marker=u"}"#,
+            )
+        }
+    });
+    let irongate = Irongate::start(&ironic, "");
+    let list = irongate.ask("admin", "GET", "/v1/nodes?limit=1", None).json();
+    assert_eq!(list["next"], "http://irongate.test/v1/nodes?limit=1&marker=u");
+    assert_eq!(list["nodes"][0]["links"][0]["href"], "http://irongate.test/v1/nodes/u");
+    assert_eq!(list["nodes"][0]["links"][1]["href"], "http://irongate.test/nodes/u");
+    let created = irongate.ask("admin", "POST", "/v1/nodes", Some(r#"{"driver": "fake-hardware"}"#));
+    assert_eq!(created.header("location").as_deref(), Some("http://irongate.test/v1/nodes/u"));
+}
+
+#[test]
+fn a_large_list_passes_as_a_stream() {
+    let node = r#"{"uuid": "1be26c0b-03f2-4d2e-ae87-c02d7f33c781", "driver_info": {"redfish_password": "S3cret", "redfish_address": "https://bmc"}},"#;
+    let count = 5_000_000 / node.len();
+    let body = format!("{{\"nodes\": [{}]}}", node.repeat(count).trim_end_matches(','));
+    let ironic = FakeIronic::start(move |_| json("200 OK", &body));
+    let irongate = Irongate::start(&ironic, "");
+    let answer = irongate.ask("admin", "GET", "/v1/nodes/detail", None);
+    assert_eq!(answer.status, 200);
+    assert!(!answer.body.contains("S3cret"));
+    assert_eq!(answer.json()["nodes"].as_array().unwrap().len(), count);
+    assert_eq!(irongate.records(1)[0]["masked"], count);
+}
+
+#[test]
+fn an_answer_that_breaks_late_is_cut() {
+    let mut body = format!("{{\"nodes\": [\"{}\"", "a".repeat(300_000));
+    body.push_str(", S3cret");
+    let ironic = FakeIronic::start(move |_| json("200 OK", &body));
+    let irongate = Irongate::start(&ironic, "");
+    let answer = irongate.ask("admin", "GET", "/v1/nodes", None);
+    assert!(!answer.body.contains("S3cret"));
+    let record = &irongate.records(1)[0];
+    assert_eq!(record["outcome"], "cut", "{record}");
+}
+
+#[test]
+fn a_kept_connection_that_ironic_closed_costs_no_request() {
+    // Answers once on each connection and then hangs up without saying so.
+    let ironic = FakeIronic::start(|_| json("200 OK", "{}"));
+    let irongate = Irongate::start(&ironic, "");
+    for _ in 0..20 {
+        assert_eq!(irongate.ask("admin", "GET", "/v1/nodes", None).status, 200);
+        pause(Duration::from_millis(5));
+    }
+    assert_eq!(ironic.arrived().len(), 20);
+}
+
+#[test]
+fn a_lookup_is_never_repeated() {
+    let ironic = FakeIronic::start(|request| if request.line.contains("/lookup") { Vec::new() } else { json("200 OK", "{}") });
+    let irongate = Irongate::start(&ironic, "");
+    // A kept connection first, so that a repetition would be tempting.
+    assert_eq!(irongate.ask("admin", "GET", "/v1/nodes", None).status, 200);
+    let answer = irongate.ask("admin", "GET", "/v1/lookup?addresses=52%3A54%3A00%3A11%3A22%3A33", None);
+    assert_eq!(answer.status, 502, "{answer:?}");
+    assert_eq!(ironic.arrived().iter().filter(|request| request.line.contains("/lookup")).count(), 1);
+}
