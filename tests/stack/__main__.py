@@ -2,6 +2,8 @@
 
 environment            make the virtual environment if need be and print its folder
 ironic up|down STATE   a standalone Ironic with its state in a folder; `up` prints the socket's path
+keystone up|down STATE PORT PASSWORD_FILE
+                       a Keystone on 127.0.0.1 with an administrator of the system, `admin`; `up` prints its URL
 """
 
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from stack import environment, ironic, service  # noqa: E402
+from stack import environment, ironic, keystone, service  # noqa: E402
 
 
 def main(arguments):
@@ -24,6 +26,12 @@ def main(arguments):
                 print(it.socket)
             case ["ironic", "down", state]:
                 print("ended" if ironic.Ironic("", state).stop() else "was not running")
+            case ["keystone", "up", state, port, password_file]:
+                it = keystone.Keystone(environment.ensure(say), state, int(port))
+                it.start(Path(password_file).read_text().strip())
+                print(it.url)
+            case ["keystone", "down", state, *_]:
+                print("ended" if keystone.Keystone("", state, 0).stop() else "was not running")
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2

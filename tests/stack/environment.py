@@ -84,9 +84,10 @@ def make(folder, wanted, say):
     (folder / "complete").write_text(wanted)
 
 
-def run(command, problem):
+def run(command, problem, environment=None, folder=None):
     """Run a command; when it fails, its last lines and the remedy."""
-    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    done = subprocess.run(
+        list(map(str, command)), cwd=folder, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if done.returncode:
         last = "\n".join("    " + line for line in done.stdout.strip().splitlines()[-12:])
         raise EnvironmentProblem(f"{problem}\n{last}")
