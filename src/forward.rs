@@ -19,7 +19,7 @@ use crate::header::X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION;
 use crate::json::Canonical;
 use crate::microversion::Ceiling;
 
-pub use connection::{ConnectError, Connector};
+pub use connection::{ConnectError, Connector, HostError};
 pub use pool::Lease;
 pub use request::{Forwarded, RequestBody};
 

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use crate::answer::{self, Terms};
 use crate::audit::{Audit, Opening, Record};
-use crate::authenticate::Peer;
+use crate::authenticate::{Peer, Principal, SchemeName};
 use crate::authorize::Authorizer;
 use crate::body::{self, Body, ReadDeadlines};
 use crate::forward::{Forwarded, Upstream};
@@ -22,6 +22,7 @@ use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
 use crate::microversion::Ceiling;
+use crate::policy::Denial;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route;
@@ -95,20 +96,23 @@ impl Pipeline {
         if head.method == Method::OPTIONS {
             return options(&head, ceiling);
         }
-        let principal = snapshot.authenticator.authenticate(&head.headers, peer, &listener.schemes).await?;
+        let principal = snapshot
+            .authenticator
+            .authenticate(&head.headers, peer, &listener.schemes)
+            .await
+            .map_err(|error| Rejection::Authentication(error, scene.challenges()))?;
         record.principal(&principal);
         let route = route::find(&head.method, &head.uri, &head.headers, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
         let operation = route.operation();
 
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
-        let permit = authorizer.call(&route, record)?;
+        let permit = authorizer.call(&route, record).map_err(|denial| scene.refuse(denial, &principal))?;
 
         let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot)).await?;
         record.request_bytes(bytes.len());
-        let call = validate::validate(route, &head.headers, &bytes, &snapshot.limits.json(operation), permit)
-            .map_err(|error| Rejection::Invalid(error, ceiling))?;
-        authorizer.writes(&call, record)?;
+        let call = validate::validate(route, &head.headers, &bytes, permit).map_err(|error| Rejection::Invalid(error, ceiling))?;
+        authorizer.writes(&call, record).map_err(|denial| scene.refuse(denial, &principal))?;
 
         let canonical = call.body().map(|body| json::canonical(body, &bytes));
         let asked = Instant::now();
@@ -124,6 +128,22 @@ impl Pipeline {
         self.upstream.state().note_answer(answered.headers());
         let answer = answer::write(answered, lease, &terms, record, asked).await?;
         Ok(if head.method == Method::HEAD { answer::without_body(answer) } else { answer })
+    }
+}
+
+impl Scene<'_> {
+    fn challenges(&self) -> Vec<HeaderValue> {
+        self.snapshot.authenticator.challenges(&self.listener.schemes).collect()
+    }
+
+    /// Who sent no credential and is denied is asked for one, where the listener takes any.
+    fn refuse(&self, denial: Denial, principal: &Principal) -> Rejection {
+        let challenges = self.challenges();
+        if principal.scheme() == SchemeName::Anonymous && !challenges.is_empty() {
+            Rejection::Unauthenticated(denial, challenges)
+        } else {
+            Rejection::Denied(denial)
+        }
     }
 }
 
