@@ -134,7 +134,6 @@ fn build(
         resource_parameter: raw.resource_parameter,
         public: raw.public,
         query,
-        open_query: raw.open_query,
         query_too_early_status: raw.query_too_early_status.into_iter().collect(),
         body: body(raw.body),
         body_bytes_max: raw.body_bytes_max.unwrap_or(BODY_BYTES_MAX),

@@ -37,8 +37,6 @@ pub struct Operation {
     pub public: bool,
     /// The query parameters it knows, as fields. Anything else is refused.
     pub query: Vec<Field>,
-    /// Whether it takes query parameters of other names too: vendor passthru, whose arguments the driver defines.
-    pub open_query: bool,
     /// The statuses that Ironic gives to query parameters before their `since`, by name; 406 where none is given.
     pub query_too_early_status: Vec<(String, u16)>,
     /// What its body is.

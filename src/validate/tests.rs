@@ -400,7 +400,9 @@ fn no_leaf_is_left_out() {
         if let Json::Object(members) = value {
             members.iter().for_each(|(_, member)| leaves(member, out));
         }
-        if !matches!(value, Json::Array(items) if !items.is_empty()) && !matches!(value, Json::Object(members) if !members.is_empty()) {
+        if !matches!(value, Json::Array(items) if !items.is_empty())
+            && !matches!(value, Json::Object(members) if !members.is_empty())
+        {
             out.push(std::ptr::from_ref(value).cast());
         }
     }

@@ -69,8 +69,6 @@ pub(super) struct RawOperation {
     #[serde(default)]
     pub(super) query: Vec<Field>,
     #[serde(default)]
-    pub(super) open_query: bool,
-    #[serde(default)]
     pub(super) query_too_early_status: BTreeMap<String, u16>,
     pub(super) body: Option<RawBody>,
     pub(super) body_bytes_max: Option<usize>,
