@@ -90,6 +90,21 @@ impl Microversion {
     }
 }
 
+#[cfg(test)]
+impl Microversion {
+    /// For unit tests of other modules, which need a microversion without a header.
+    pub(crate) const fn for_test(minor: u16) -> Self {
+        Self(minor)
+    }
+}
+
+/// The minor number of `1.N` in its plain spelling, within the catalogue or beyond: what Ironic says that it knows.
+pub fn minor(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("1.")?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    if plain { digits.parse().ok() } else { None }
+}
+
 impl std::fmt::Display for Microversion {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "1.{}", self.0)

@@ -25,7 +25,7 @@ use crate::microversion::Ceiling;
 use crate::policy::Denial;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
-use crate::route;
+use crate::route::{self, RouteError};
 use crate::snapshot::{ListenerState, Snapshot};
 use crate::validate;
 
@@ -90,7 +90,7 @@ impl Pipeline {
     ) -> Result<Response<Body>, Rejection> {
         let Scene { snapshot, listener, peer, .. } = scene;
         let (head, incoming) = request.into_parts();
-        let ceiling = Ceiling::new(snapshot.microversion_max, self.upstream.state().microversion_max());
+        let ceiling = Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max());
 
         framing::check(&head, &snapshot.limits)?;
         if head.method == Method::OPTIONS {
@@ -102,7 +102,7 @@ impl Pipeline {
             .await
             .map_err(|error| Rejection::Authentication(error, scene.challenges()))?;
         record.principal(&principal);
-        let route = route::find(&head.method, &head.uri, &head.headers, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
+        let route = route::find(&head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
         let operation = route.operation();
 
@@ -111,7 +111,11 @@ impl Pipeline {
 
         let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot)).await?;
         record.request_bytes(bytes.len());
-        let call = validate::validate(route, &head.headers, &bytes, permit).map_err(|error| Rejection::Invalid(error, ceiling))?;
+        let invalid = |error| Rejection::Invalid(error, ceiling);
+        if !bytes.is_empty() {
+            validate::media_type(operation, &head.headers).map_err(invalid)?;
+        }
+        let call = validate::validate(route, Some(&bytes)).map_err(invalid)?;
         authorizer.writes(&call, record).map_err(|denial| scene.refuse(denial, &principal))?;
 
         let canonical = call.body().map(|body| json::canonical(body, &bytes));
@@ -147,11 +151,15 @@ impl Scene<'_> {
     }
 }
 
-/// `OPTIONS` asks what a path takes; the catalogue knows, Ironic need not be asked.
+/// `OPTIONS` asks what a path takes; the catalogue knows, Ironic need not be asked. It needs no credential, as at Ironic.
 fn options(head: &Parts, ceiling: Ceiling) -> Result<Response<Body>, Rejection> {
-    let allowed = route::allowed(&head.uri).map_err(|error| Rejection::Route(error, ceiling))?;
+    let allow = match route::find(head, ceiling) {
+        Err(RouteError::Options { allow }) => allow,
+        Err(error) => return Err(Rejection::Route(error, ceiling)),
+        Ok(_) => return Err(Rejection::Internal),
+    };
     let mut response = Response::new(Body::whole(""));
-    if let Ok(value) = HeaderValue::from_str(&allowed) {
+    if let Ok(value) = HeaderValue::from_str(&allow.to_string()) {
         response.headers_mut().insert(ALLOW, value);
     }
     Ok(response)

@@ -157,18 +157,18 @@ impl Rejection {
             }
             Self::Unauthenticated(_, challenges) => challenge(headers, challenges),
             Self::Route(error, ceiling) => {
-                if let Some(allowed) = error.allowed() {
-                    set(headers, ALLOW, &allowed);
+                if let RouteError::MethodNotAllowed { allow } | RouteError::Options { allow } = error {
+                    set(headers, ALLOW, &allow.to_string());
                 }
                 if status == StatusCode::NOT_ACCEPTABLE {
                     set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1");
-                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.to_string());
+                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
                 }
             }
             Self::Invalid(_, ceiling) => {
                 if status == StatusCode::NOT_ACCEPTABLE {
                     set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1");
-                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.to_string());
+                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
                 }
             }
             Self::Upstream(error) => {

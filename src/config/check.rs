@@ -12,7 +12,7 @@ use super::raw::{RawConfig, RawListener, RawServerTls, RawUpstream};
 use super::{AuditSink, Config, ConfigError, Endpoint, Limits, ListenAddress, Listener, Upstream, overrides};
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
-use crate::microversion::Ceiling;
+use crate::microversion;
 use crate::policy::PolicySource;
 use crate::scrub::{ScrubAdditions, ScrubRules};
 use crate::tls::{CertificatePem, ClientTls, KeyPem, ServerTls};
@@ -335,10 +335,8 @@ impl Checker<'_> {
 
     fn microversion(&mut self, max: Option<&Spanned<String>>) -> u16 {
         let Some(max) = max else { return catalog::MICROVERSION_MAX };
-        match Ceiling::parse_text(max.get_ref()) {
-            Some(ceiling) if (catalog::MICROVERSION_MIN..=catalog::MICROVERSION_MAX).contains(&ceiling.minor()) => {
-                ceiling.minor()
-            }
+        match microversion::minor(max.get_ref()) {
+            Some(minor) if (catalog::MICROVERSION_MIN..=catalog::MICROVERSION_MAX).contains(&minor) => minor,
             Some(_) | None => {
                 let message = format!("microversion.max is between \"1.1\" and \"1.{}\"", catalog::MICROVERSION_MAX);
                 self.push(Some(max.span().start), message);
