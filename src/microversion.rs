@@ -10,3 +10,11 @@ impl Microversion {
         self.0
     }
 }
+
+#[cfg(test)]
+impl Microversion {
+    /// For unit tests of other modules.
+    pub(crate) const fn for_test(minor: u16) -> Self {
+        Self(minor)
+    }
+}
