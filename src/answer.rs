@@ -121,13 +121,9 @@ fn copy_headers(from: &HeaderMap, to: &mut HeaderMap, terms: &Terms<'_>) {
             to.insert(*name, value.clone());
         }
     }
-    if let Some(maximum) = from.get(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION).and_then(Ceiling::parse) {
+    if to.contains_key(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION) {
         // A client that negotiates stays within what irongate understands.
-        if maximum > terms.ceiling
-            && let Ok(value) = HeaderValue::from_str(&terms.ceiling.to_string())
-        {
-            to.insert(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, value);
-        }
+        to.insert(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, terms.ceiling.highest().header_value());
     }
     let location = from.get(LOCATION).and_then(|value| value.to_str().ok());
     if let Some(location) = location.and_then(|value| scrub::rewrite_location(value, terms.origin))

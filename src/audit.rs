@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 use crate::config::Mode;
-use crate::policy::{Denial, Permit};
+use crate::policy::{Denial, Permit, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
 
@@ -115,7 +115,7 @@ struct WriteLine {
 struct WouldBe {
     decision: &'static str,
     reason: &'static str,
-    policies: Vec<Arc<str>>,
+    policies: PolicyIds,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -239,13 +239,22 @@ impl Record {
         });
     }
 
+    /// What shadow policies would permit.
+    pub fn would_permit(&mut self, policies: &PolicyIds) {
+        self.line.would_be.get_or_insert_with(|| WouldBe {
+            decision: "permit",
+            reason: "shadow_permit",
+            policies: policies.clone(),
+        });
+    }
+
     /// A refusal that is answered.
     pub fn reject(&mut self, rejection: &Rejection) {
         self.line.stage = Some(rejection.stage());
         self.line.reason = Some(rejection.code());
-        if let Rejection::Denied(denial) = rejection {
+        if let Rejection::Denied(denial) | Rejection::Unauthenticated(denial, _) = rejection {
             self.line.decision = "deny";
-            self.line.policies.clone_from(&denial.policies);
+            self.line.policies = denial.policies.to_vec();
         }
     }
 

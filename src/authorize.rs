@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crate::audit::Record;
 use crate::authenticate::{Peer, Principal};
 use crate::call::{Call, Route};
-use crate::config::Mode;
-use crate::policy::{AccessRequest, Circumstances, Decision, Denial, Permit, PolicyEngine, Verdict};
+use crate::policy::{AccessRequest, Circumstances, Decision, Denial, Permit, PolicyEngine, ShadowMode, Verdict, WouldBe};
 use crate::snapshot::Snapshot;
 use crate::validate;
 
@@ -14,7 +13,7 @@ use crate::validate;
 #[derive(Debug)]
 pub struct Authorizer<'a> {
     policies: &'a PolicyEngine,
-    mode: Mode,
+    shadow: Option<ShadowMode>,
     principal: &'a Principal,
     circumstances: Circumstances,
 }
@@ -24,7 +23,7 @@ impl<'a> Authorizer<'a> {
     pub fn new(snapshot: &'a Snapshot, principal: &'a Principal, peer: &Peer, listener: &Arc<str>) -> Self {
         Self {
             policies: &snapshot.policies,
-            mode: snapshot.mode,
+            shadow: snapshot.shadow,
             principal,
             circumstances: Circumstances {
                 source: peer.address,
@@ -63,18 +62,19 @@ impl<'a> Authorizer<'a> {
     fn settle(&self, verdict: Verdict, record: &mut Record) -> Result<Permit, Denial> {
         match verdict.decision {
             Decision::Permit(permit) => {
-                if let Some(denial) = &verdict.would_be {
+                if let Some(WouldBe::Deny(denial)) = &verdict.would_be {
                     record.would_deny(denial);
                 }
                 Ok(permit)
             }
-            Decision::Deny(denial) => match self.mode {
-                Mode::Enforce => Err(denial),
-                Mode::Shadow => {
-                    record.would_deny(&denial);
-                    Ok(denial.waive())
+            Decision::Deny(denial) => {
+                if let Some(WouldBe::Permit(policies)) = &verdict.would_be {
+                    record.would_permit(policies);
                 }
-            },
+                let Some(shadow) = self.shadow else { return Err(denial) };
+                record.would_deny(&denial);
+                Ok(denial.waive(shadow))
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::catalog;
+use crate::catalog::{self, TableFormat};
 use crate::config::{self, Config, ConfigError};
 use crate::policy::{self, PolicyEngine, PolicySource, Severity};
 use crate::snapshot::Snapshot;
@@ -150,8 +150,8 @@ pub fn run() -> ExitCode {
         }
         Command::Check { config } => check(&config.config),
         Command::Routes { format } => print(&match format {
-            Format::Text => catalog::table_text(),
-            Format::Json => catalog::table_json(),
+            Format::Text => catalog::table(TableFormat::Text),
+            Format::Json => catalog::table(TableFormat::Json),
         }),
         Command::Schema { schema: SchemaCommand::Cedar } => print(&policy::cedar_schema()),
         Command::Policy { policy: PolicyCommand::Validate { paths, format } } => validate(&paths.paths, format),
@@ -244,7 +244,7 @@ fn matrix(paths: &[PathBuf]) -> ExitCode {
         Err(code) => return code,
     };
     match PolicyEngine::load(&sources) {
-        Ok(engine) => print(&policy::matrix(&engine)),
+        Ok(engine) => print(&policy::matrix(&engine, engine.roles())),
         Err(findings) => {
             for finding in findings {
                 say(&finding.to_string());

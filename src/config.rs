@@ -17,7 +17,7 @@ use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::scrub::ScrubRules;
 use crate::tls::{ClientTls, ServerTls};
 
-pub use check::load;
+pub use check::{load, policy_sources};
 
 /// Everything that `serve` needs, read from files and checked.
 #[derive(Debug)]
@@ -160,16 +160,6 @@ pub struct Limits {
     pub target_bytes_max: usize,
     /// Concurrent streams of one h2 connection.
     pub streams_max: u32,
-    /// Containers within containers in a body.
-    pub json_depth_max: usize,
-    /// Keys and array items in a body.
-    pub json_values_max: usize,
-    /// Bytes of one key.
-    pub json_key_bytes_max: usize,
-    /// Bytes of one string, except a config drive and inspection logs.
-    pub json_string_bytes_max: usize,
-    /// Operations of one JSON Patch.
-    pub patch_operations_max: usize,
     /// To finish what runs after TERM.
     pub drain_timeout_seconds: u64,
 }
@@ -186,13 +176,27 @@ impl Default for Limits {
             header_bytes_max: 32 * 1024,
             target_bytes_max: 8 * 1024,
             streams_max: 100,
-            json_depth_max: 25,
-            json_values_max: 100_000,
-            json_key_bytes_max: 1024,
-            json_string_bytes_max: 1024 * 1024,
-            patch_operations_max: 1_000,
             drain_timeout_seconds: 30,
         }
+    }
+}
+
+impl Limits {
+    /// The name of a limit that is zero.
+    fn zero(&self) -> Option<&'static str> {
+        [
+            ("connections_max", self.connections_max == 0),
+            ("handshake_timeout_seconds", self.handshake_timeout_seconds == 0),
+            ("header_timeout_seconds", self.header_timeout_seconds == 0),
+            ("body_idle_timeout_seconds", self.body_idle_timeout_seconds == 0),
+            ("body_timeout_seconds", self.body_timeout_seconds == 0),
+            ("headers_max", self.headers_max == 0),
+            ("header_bytes_max", self.header_bytes_max == 0),
+            ("target_bytes_max", self.target_bytes_max == 0),
+            ("streams_max", self.streams_max == 0),
+        ]
+        .into_iter()
+        .find_map(|(name, zero)| zero.then_some(name))
     }
 }
 

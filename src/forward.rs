@@ -17,9 +17,9 @@ use crate::catalog::Method;
 use crate::config;
 use crate::header::X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION;
 use crate::json::Canonical;
-use crate::microversion::Ceiling;
+use crate::microversion;
 
-pub use connection::{ConnectError, Connector};
+pub use connection::{ConnectError, Connector, HostError};
 pub use pool::Lease;
 pub use request::{Forwarded, RequestBody};
 
@@ -142,8 +142,9 @@ impl UpstreamState {
 
     /// Notes what an answer's headers tell.
     pub fn note_answer(&self, headers: &http::HeaderMap) {
-        if let Some(maximum) = headers.get(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION).and_then(Ceiling::parse) {
-            self.note_microversion_max(maximum.minor());
+        let maximum = headers.get(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION).and_then(|value| value.to_str().ok());
+        if let Some(minor) = maximum.and_then(microversion::minor) {
+            self.note_microversion_max(minor);
         }
     }
 

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use crate::answer::{self, Terms};
 use crate::audit::{Audit, Opening, Record};
-use crate::authenticate::Peer;
+use crate::authenticate::{Peer, Principal, SchemeName};
 use crate::authorize::Authorizer;
 use crate::body::{self, Body, ReadDeadlines};
 use crate::forward::{Forwarded, Upstream};
@@ -22,9 +22,10 @@ use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
 use crate::microversion::Ceiling;
+use crate::policy::Denial;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
-use crate::route;
+use crate::route::{self, RouteError};
 use crate::snapshot::{ListenerState, Snapshot};
 use crate::validate;
 
@@ -89,26 +90,33 @@ impl Pipeline {
     ) -> Result<Response<Body>, Rejection> {
         let Scene { snapshot, listener, peer, .. } = scene;
         let (head, incoming) = request.into_parts();
-        let ceiling = Ceiling::new(snapshot.microversion_max, self.upstream.state().microversion_max());
+        let ceiling = Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max());
 
         framing::check(&head, &snapshot.limits)?;
         if head.method == Method::OPTIONS {
             return options(&head, ceiling);
         }
-        let principal = snapshot.authenticator.authenticate(&head.headers, peer, &listener.schemes).await?;
+        let principal = snapshot
+            .authenticator
+            .authenticate(&head.headers, peer, &listener.schemes)
+            .await
+            .map_err(|error| Rejection::Authentication(error, scene.challenges()))?;
         record.principal(&principal);
-        let route = route::find(&head.method, &head.uri, &head.headers, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
+        let route = route::find(&head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
         let operation = route.operation();
 
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
-        let permit = authorizer.call(&route, record)?;
+        let permit = authorizer.call(&route, record).map_err(|denial| scene.refuse(denial, &principal))?;
 
         let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot)).await?;
         record.request_bytes(bytes.len());
-        let call = validate::validate(route, &head.headers, &bytes, &snapshot.limits.json(operation), permit)
-            .map_err(|error| Rejection::Invalid(error, ceiling))?;
-        authorizer.writes(&call, record)?;
+        let invalid = |error| Rejection::Invalid(error, ceiling);
+        if !bytes.is_empty() {
+            validate::media_type(operation, &head.headers).map_err(invalid)?;
+        }
+        let call = validate::validate(route, Some(&bytes)).map_err(invalid)?;
+        authorizer.writes(&call, record).map_err(|denial| scene.refuse(denial, &principal))?;
 
         let canonical = call.body().map(|body| json::canonical(body, &bytes));
         let asked = Instant::now();
@@ -127,11 +135,31 @@ impl Pipeline {
     }
 }
 
-/// `OPTIONS` asks what a path takes; the catalogue knows, Ironic need not be asked.
+impl Scene<'_> {
+    fn challenges(&self) -> Vec<HeaderValue> {
+        self.snapshot.authenticator.challenges(&self.listener.schemes).collect()
+    }
+
+    /// Who sent no credential and is denied is asked for one, where the listener takes any.
+    fn refuse(&self, denial: Denial, principal: &Principal) -> Rejection {
+        let challenges = self.challenges();
+        if principal.scheme() == SchemeName::Anonymous && !challenges.is_empty() {
+            Rejection::Unauthenticated(denial, challenges)
+        } else {
+            Rejection::Denied(denial)
+        }
+    }
+}
+
+/// `OPTIONS` asks what a path takes; the catalogue knows, Ironic need not be asked. It needs no credential, as at Ironic.
 fn options(head: &Parts, ceiling: Ceiling) -> Result<Response<Body>, Rejection> {
-    let allowed = route::allowed(&head.uri).map_err(|error| Rejection::Route(error, ceiling))?;
+    let allow = match route::find(head, ceiling) {
+        Err(RouteError::Options { allow }) => allow,
+        Err(error) => return Err(Rejection::Route(error, ceiling)),
+        Ok(_) => return Err(Rejection::Internal),
+    };
     let mut response = Response::new(Body::whole(""));
-    if let Ok(value) = HeaderValue::from_str(&allowed) {
+    if let Ok(value) = HeaderValue::from_str(&allow.to_string()) {
         response.headers_mut().insert(ALLOW, value);
     }
     Ok(response)

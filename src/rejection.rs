@@ -4,11 +4,10 @@
 //! known; this module only gives them Ironic's shape. The caller hears a status, a stable code and a text without a
 //! value of the request; everything else is for the record.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::authenticate::AuthnError;
@@ -26,8 +25,10 @@ use crate::validate::InvalidRequest;
 pub enum Rejection {
     /// The head is not plain.
     Framing(FramingError),
-    /// Nobody, or not who they say.
-    Authentication(AuthnError),
+    /// Nobody, or not who they say. The challenges are those of the listener's schemes.
+    Authentication(AuthnError, Vec<HeaderValue>),
+    /// Nobody in particular, and the policy says no: being somebody may help.
+    Unauthenticated(Denial, Vec<HeaderValue>),
     /// No operation of the catalogue, or spelled oddly.
     Route(RouteError, Ceiling),
     /// The policy says no.
@@ -69,8 +70,10 @@ impl Rejection {
     pub fn status(&self) -> StatusCode {
         let status = match self {
             Self::Framing(error) => error.status(),
-            Self::Authentication(error) => error.status(),
+            Self::Authentication(error, _) => error.status().as_u16(),
+            Self::Unauthenticated(..) => 401,
             Self::Route(error, _) => error.status(),
+            Self::Denied(denial) if denial.conceal => 404,
             Self::Denied(_) => 403,
             Self::Body(error) => error.status(),
             Self::Invalid(error, _) => error.status(),
@@ -84,7 +87,8 @@ impl Rejection {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Framing(error) => error.code(),
-            Self::Authentication(error) => error.code(),
+            Self::Authentication(error, _) => error.code(),
+            Self::Unauthenticated(..) => "credential_missing",
             Self::Route(error, _) => error.code(),
             Self::Denied(denial) => denial.reason.as_str(),
             Self::Body(error) => error.code(),
@@ -98,9 +102,9 @@ impl Rejection {
     pub const fn stage(&self) -> &'static str {
         match self {
             Self::Framing(_) => "framing",
-            Self::Authentication(_) => "authenticate",
+            Self::Authentication(..) => "authenticate",
             Self::Route(..) => "route",
-            Self::Denied(_) => "authorize",
+            Self::Denied(_) | Self::Unauthenticated(..) => "authorize",
             Self::Body(_) | Self::Invalid(..) => "validate",
             Self::Upstream(_) => "forward",
             Self::Internal => "internal",
@@ -111,8 +115,10 @@ impl Rejection {
     pub fn message(&self) -> String {
         match self {
             Self::Framing(error) => error.to_string(),
-            Self::Authentication(error) => error.to_string(),
+            Self::Authentication(error, _) => error.public_message().to_owned(),
+            Self::Unauthenticated(..) => AuthnError::Missing.public_message().to_owned(),
             Self::Route(error, _) => error.to_string(),
+            Self::Denied(denial) if denial.conceal => "the resource could not be found".to_owned(),
             Self::Denied(denial) => denied(denial),
             Self::Body(error) => error.to_string(),
             Self::Invalid(error, _) => error.to_string(),
@@ -125,9 +131,11 @@ impl Rejection {
     pub fn response(&self) -> Response<Body> {
         let status = self.status();
         let rule = match self {
-            Self::Denied(denial) => denial.policies.first().map(Arc::as_ref),
+            Self::Denied(denial) if !denial.conceal => denial.policies.first().map(Arc::as_ref),
+            Self::Denied(_) => None,
             Self::Framing(_)
-            | Self::Authentication(_)
+            | Self::Authentication(..)
+            | Self::Unauthenticated(..)
             | Self::Route(..)
             | Self::Body(_)
             | Self::Invalid(..)
@@ -136,40 +144,36 @@ impl Rejection {
         };
         let mut response = error_response(status, &self.message(), Some((self.code(), rule)));
         let headers = response.headers_mut();
-        let mut set = |name, value: Cow<'static, str>| {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
-            }
-        };
         match self {
             // What follows a head that was not plain is not read as a request.
-            Self::Framing(_) => set(CONNECTION, "close".into()),
-            Self::Authentication(error) => {
-                if let Some(challenge) = error.challenge() {
-                    set(WWW_AUTHENTICATE, challenge.to_owned().into());
+            Self::Framing(_) => set(headers, CONNECTION, "close"),
+            Self::Authentication(error, challenges) => {
+                if let Some(seconds) = error.retry_after() {
+                    set(headers, RETRY_AFTER, &seconds.to_string());
                 }
-                if status == StatusCode::SERVICE_UNAVAILABLE {
-                    set(RETRY_AFTER, "1".into());
+                if status == StatusCode::UNAUTHORIZED {
+                    challenge(headers, challenges);
                 }
             }
+            Self::Unauthenticated(_, challenges) => challenge(headers, challenges),
             Self::Route(error, ceiling) => {
-                if let Some(allowed) = error.allowed() {
-                    set(ALLOW, allowed.into());
+                if let RouteError::MethodNotAllowed { allow } | RouteError::Options { allow } = error {
+                    set(headers, ALLOW, &allow.to_string());
                 }
                 if status == StatusCode::NOT_ACCEPTABLE {
-                    set(X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1".into());
-                    set(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, ceiling.to_string().into());
+                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1");
+                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
                 }
             }
             Self::Invalid(_, ceiling) => {
                 if status == StatusCode::NOT_ACCEPTABLE {
-                    set(X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1".into());
-                    set(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, ceiling.to_string().into());
+                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1");
+                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
                 }
             }
             Self::Upstream(error) => {
                 if let Some(seconds) = error.retry_after() {
-                    set(RETRY_AFTER, seconds.to_string().into());
+                    set(headers, RETRY_AFTER, &seconds.to_string());
                 }
             }
             Self::Denied(_) | Self::Body(_) | Self::Internal => {}
@@ -188,6 +192,18 @@ pub fn error_response(status: StatusCode, message: &str, code: Option<(&str, Opt
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn challenge(headers: &mut HeaderMap, challenges: &[HeaderValue]) {
+    for challenge in challenges {
+        headers.append(WWW_AUTHENTICATE, challenge.clone());
+    }
 }
 
 fn denied(denial: &Denial) -> String {
@@ -211,4 +227,4 @@ macro_rules! from {
     )*};
 }
 
-from!(FramingError => Framing, AuthnError => Authentication, Denial => Denied, BodyError => Body, UpstreamError => Upstream);
+from!(FramingError => Framing, Denial => Denied, BodyError => Body, UpstreamError => Upstream);

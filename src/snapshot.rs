@@ -8,7 +8,7 @@ use aws_lc_rs::digest;
 
 use crate::authenticate::{Authenticator, AuthenticatorConfig, SchemeName};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
-use crate::policy::PolicyEngine;
+use crate::policy::{PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
 use crate::scrub::ScrubRules;
 
 /// What decides about requests.
@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub revision: Arc<str>,
     /// Whether denials are enforced.
     pub mode: Mode,
+    /// There only in dry-run: what a denial is waived with.
+    pub shadow: Option<ShadowMode>,
     /// Credentials → principals.
     pub authenticator: Authenticator,
     /// The decision point.
@@ -49,7 +51,11 @@ impl Snapshot {
     /// Builds what decides from a checked configuration. `file` is for error messages.
     pub fn build(config: &Config, file: &Path) -> Result<Self, Vec<ConfigError>> {
         let policies = PolicyEngine::load(&config.policies).map_err(|findings| {
-            findings.iter().map(|finding| ConfigError::new(Path::new(&finding.file), finding.line, finding.to_string())).collect::<Vec<_>>()
+            let error = |finding: &PolicyFinding| {
+                let hint = finding.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                ConfigError::new(Path::new(&finding.file), Some(finding.line), format!("{}{hint}", finding.message))
+            };
+            findings.iter().filter(|finding| finding.severity == Severity::Error).map(error).collect::<Vec<_>>()
         })?;
         let authenticator = Authenticator::new(AuthenticatorConfig {
             basic: config.basic.clone(),
@@ -72,6 +78,10 @@ impl Snapshot {
         Ok(Self {
             revision: revision(&policies, config),
             mode: config.mode,
+            shadow: ShadowMode::from_configuration(match config.mode {
+                Mode::Enforce => PolicyMode::Enforce,
+                Mode::Shadow => PolicyMode::Shadow,
+            }),
             authenticator,
             policies,
             scrub: Arc::clone(&config.scrub),

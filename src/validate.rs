@@ -1,1 +1,171 @@
 //! Body → `Call` with its writes.
+//!
+//! A body is read strictly, checked against the operation's catalogue entry at the request's microversion, and then
+//! expanded into writes. What Ironic would refuse whatever its state is refused here with Ironic's status; what depends
+//! on state or on Ironic's release is passed on, and Ironic answers. A few things that Ironic takes are refused on
+//! purpose: the mask of hidden values, two patch operations on one path, patches inside a step, arguments given twice.
+
+mod error;
+mod mask;
+mod patch;
+mod secret;
+mod value;
+mod writes;
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+pub use error::{InvalidRequest, Place};
+pub use writes::writes;
+
+use crate::call::{Call, Route};
+use crate::catalog::{BodyKind, Group, Method, Operation, catalog};
+use crate::json::{self, Json, Limits};
+use error::At;
+use value::Context;
+
+/// Ironic's own bound on nested containers.
+const DEPTH_MAX: usize = 25;
+
+/// Keys and array items of a body. Each leaf is a write that a policy is asked about; real bodies have some hundred.
+const VALUES_MAX: usize = 20_000;
+
+/// The same for what the ramdisk sends, which is decided about by top-level key: an inventory with extra data.
+const RAMDISK_VALUES_MAX: usize = 200_000;
+
+/// Bytes of one key.
+const KEY_BYTES_MAX: usize = 1024;
+
+/// The bounds within which a body of `operation` is read.
+pub fn limits(operation: &Operation) -> Limits {
+    let is_ramdisk = operation.groups.contains(&Group::Ramdisk);
+    Limits {
+        depth_max: DEPTH_MAX,
+        values_max: if is_ramdisk { RAMDISK_VALUES_MAX } else { VALUES_MAX },
+        key_bytes_max: KEY_BYTES_MAX,
+        string_bytes_max: operation.body_bytes_max,
+    }
+}
+
+/// Checks the media type of a request that has a body.
+///
+/// `application/json`, for patches `application/json-patch+json` too; `charset=utf-8` is the only parameter. The ramdisk's
+/// inspection data comes without a media type, so there, and only there, it may be absent.
+pub fn media_type(operation: &Operation, headers: &HeaderMap) -> Result<(), InvalidRequest> {
+    let is_patch = matches!(operation.body, BodyKind::Patch(_));
+    let expected = if is_patch { "application/json or application/json-patch+json" } else { "application/json" };
+    let wrong = || InvalidRequest::MediaType { expected };
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) if operation.id == "ramdisk:continue_inspection" => return Ok(()),
+        (Some(value), None) => value.to_str().map_err(|_| wrong())?,
+        _ => return Err(wrong()),
+    };
+    let mut parts = value.split(';').map(str::trim_ascii);
+    let name = parts.next().unwrap_or_default();
+    let is_known = name.eq_ignore_ascii_case("application/json")
+        || (is_patch && name.eq_ignore_ascii_case("application/json-patch+json"));
+    if !is_known {
+        return Err(wrong());
+    }
+    match (parts.next(), parts.next()) {
+        (None, _) => Ok(()),
+        (Some(parameter), None) if is_utf8(parameter) => Ok(()),
+        _ => Err(InvalidRequest::MediaTypeParameter),
+    }
+}
+
+fn is_utf8(parameter: &str) -> bool {
+    parameter.split_once('=').is_some_and(|(name, value)| {
+        let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+        name.eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8")
+    })
+}
+
+/// Reads `body` and checks it against the route's operation. `None` and an empty body are the same.
+///
+/// The call borrows from `body`; booleans that were spelled as text are booleans in it, and a `remove` has no value.
+pub fn validate<'a>(route: Route<'a>, body: Option<&'a [u8]>) -> Result<Call<'a>, InvalidRequest> {
+    let operation = route.operation;
+    let Some(text) = body.filter(|text| !text.is_empty()) else {
+        check_missing(operation)?;
+        return Ok(Call { route, body: None });
+    };
+    if matches!(operation.body, BodyKind::None) {
+        return Err(InvalidRequest::BodyNotTaken);
+    }
+    if text.len() > operation.body_bytes_max {
+        return Err(InvalidRequest::TooLarge { bytes_max: operation.body_bytes_max });
+    }
+    let mut body = json::parse(text, &limits(operation))?;
+    check(&route, &mut body)?;
+    if !operation.groups.contains(&Group::Ramdisk) {
+        mask::refuse(&body, &At::Root)?;
+    }
+    Ok(Call { route, body: Some(body) })
+}
+
+/// Ironic takes a missing body for an empty object.
+fn check_missing(operation: &Operation) -> Result<(), InvalidRequest> {
+    match &operation.body {
+        BodyKind::None | BodyKind::Any | BodyKind::Object { optional: true, .. } => Ok(()),
+        BodyKind::Object { schema, .. } if schema.fields.iter().all(|field| !field.required) => Ok(()),
+        BodyKind::Object { .. } | BodyKind::Patch(_) => Err(InvalidRequest::BodyMissing),
+    }
+}
+
+fn check(route: &Route<'_>, body: &mut Json<'_>) -> Result<(), InvalidRequest> {
+    let operation = route.operation;
+    let context = Context {
+        minor: route.microversion.minor(),
+        too_new_status: too_new_status(operation),
+        converts: operation.method == Method::Put,
+    };
+    match &operation.body {
+        BodyKind::None => Err(InvalidRequest::BodyNotTaken),
+        BodyKind::Any => check_open_keys(route, body),
+        BodyKind::Object { schema, .. } => {
+            if schema.open {
+                check_open_keys(route, body)?;
+            }
+            value::check(body, schema, &At::Root, &context)
+        }
+        BodyKind::Patch(name) => match catalog().patch(name) {
+            Some(schema) => patch::check(body, schema, &context),
+            None => Err(InvalidRequest::BodyNotTaken),
+        },
+    }
+}
+
+/// Where Ironic answers 406 to a field or value that the microversion does not have; elsewhere it is 400.
+fn too_new_status(operation: &Operation) -> u16 {
+    match operation.id.as_str() {
+        "node:create"
+        | "node:update"
+        | "node:set_power_state"
+        | "node:set_provision_state"
+        | "port:create"
+        | "port:update"
+        | "portgroup:create"
+        | "portgroup:update" => 406,
+        _ => 400,
+    }
+}
+
+/// Ironic drops a query argument when an open body has a key of its name, and its router looks for `_method`.
+fn check_open_keys(route: &Route<'_>, body: &Json<'_>) -> Result<(), InvalidRequest> {
+    let Json::Object(members) = body else { return Ok(()) };
+    for (key, _) in members {
+        let field = || At::Root.key(key).place();
+        if key == "_method" {
+            return Err(InvalidRequest::ReservedName { field: field() });
+        }
+        if route.query().any(|(name, _)| name == key) {
+            return Err(InvalidRequest::ArgumentTwice { field: field() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The types of operations.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::schema::Field;
 
@@ -62,7 +62,7 @@ pub struct Operation {
 }
 
 /// The methods that Ironic documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum Method {
@@ -71,6 +71,19 @@ pub enum Method {
     Put,
     Patch,
     Delete,
+}
+
+impl Method {
+    /// The method as it stands in a request.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
 }
 
 /// One part of a path template.
@@ -83,7 +96,7 @@ pub enum Segment {
 }
 
 /// What a path parameter's text may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Parameter {
     /// UUID or logical name; for nodes, without the reserved names.
@@ -103,7 +116,7 @@ pub enum Parameter {
 }
 
 /// Action groups: what a policy grants when it does not list operations one by one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
     /// Version discovery and health: what a client needs before it can do anything.
@@ -134,8 +147,29 @@ pub enum Group {
     Event,
 }
 
+impl Group {
+    /// The word for policies and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Discover => "discover",
+            Self::Read => "read",
+            Self::Power => "power",
+            Self::Provision => "provision",
+            Self::Configure => "configure",
+            Self::Network => "network",
+            Self::Console => "console",
+            Self::Media => "media",
+            Self::Destroy => "destroy",
+            Self::Passthru => "passthru",
+            Self::Automate => "automate",
+            Self::Ramdisk => "ramdisk",
+            Self::Event => "event",
+        }
+    }
+}
+
 /// The entity types that policies see as resources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "the names are Ironic's own")]
 pub enum ResourceType {
     /// The API itself: discovery, health, the ramdisk's routes, events.
@@ -155,6 +189,29 @@ pub enum ResourceType {
     Runbook,
     InspectionRule,
     Shard,
+}
+
+impl ResourceType {
+    /// The entity type's name in policies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "Api",
+            Self::Collection => "Collection",
+            Self::Node => "Node",
+            Self::Port => "Port",
+            Self::Portgroup => "Portgroup",
+            Self::Chassis => "Chassis",
+            Self::Driver => "Driver",
+            Self::Conductor => "Conductor",
+            Self::VolumeConnector => "VolumeConnector",
+            Self::VolumeTarget => "VolumeTarget",
+            Self::Allocation => "Allocation",
+            Self::DeployTemplate => "DeployTemplate",
+            Self::Runbook => "Runbook",
+            Self::InspectionRule => "InspectionRule",
+            Self::Shard => "Shard",
+        }
+    }
 }
 
 /// What an operation takes as its body.
@@ -220,7 +277,7 @@ const fn first() -> u16 {
 }
 
 /// What an operation answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Nothing.

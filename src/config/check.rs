@@ -9,13 +9,13 @@ use secrecy::SecretString;
 use toml::Spanned;
 
 use super::raw::{RawConfig, RawListener, RawServerTls, RawUpstream};
-use super::{AuditSink, Config, ConfigError, Endpoint, ListenAddress, Listener, Upstream, overrides};
+use super::{AuditSink, Config, ConfigError, Endpoint, Limits, ListenAddress, Listener, Upstream, overrides};
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
-use crate::microversion::Ceiling;
+use crate::microversion;
 use crate::policy::PolicySource;
 use crate::scrub::{ScrubAdditions, ScrubRules};
-use crate::tls::{ClientTls, MinimumVersion, ServerTls};
+use crate::tls::{CertificatePem, ClientTls, KeyPem, ServerTls};
 
 /// Workers that one process may have.
 const WORKERS_MAX: usize = 256;
@@ -67,10 +67,7 @@ impl Checker<'_> {
         let additions =
             ScrubAdditions { words: raw.scrub.words, fields: raw.scrub.fields, shapes: raw.scrub.shapes };
         let scrub = ScrubRules::new(&additions).map_err(|error| self.push(None, format!("[scrub]: {error}"))).ok();
-        if raw.limits.get_ref().headers_max == 0 || raw.limits.get_ref().connections_max == 0 {
-            let span = raw.limits.span().start;
-            self.push(Some(span), "a limit of 0 would refuse everything: give a positive number".to_owned());
-        }
+        let limits = self.limits(raw.limits);
         let audit = if raw.audit.file == Path::new("-") {
             AuditSink::Stdout
         } else {
@@ -89,7 +86,7 @@ impl Checker<'_> {
                 scrub: Arc::new(scrub),
                 audit,
                 microversion_max,
-                limits: raw.limits.into_inner(),
+                limits,
             }),
             (_, _) => Err(self.errors),
         }
@@ -201,23 +198,20 @@ impl Checker<'_> {
         parsed
     }
 
+    fn certificate(&mut self, path: &Spanned<PathBuf>) -> Option<CertificatePem> {
+        let read = CertificatePem::read(&self.path(path.get_ref()));
+        read.map_err(|error| self.push(Some(path.span().start), error.to_string())).ok()
+    }
+
+    fn key(&mut self, path: &Spanned<PathBuf>) -> Option<KeyPem> {
+        let read = KeyPem::read(&self.path(path.get_ref()));
+        read.map_err(|error| self.push(Some(path.span().start), error.to_string())).ok()
+    }
+
     fn server_tls(&mut self, tls: &RawServerTls) -> Option<ServerTls> {
-        let min_version = match tls.min_version.as_ref().map(|version| version.get_ref().as_str()) {
-            None | Some("1.3") => MinimumVersion::V1_3,
-            Some("1.2") => MinimumVersion::V1_2,
-            Some(_) => {
-                let at = tls.min_version.as_ref().map(|version| version.span().start);
-                self.push(at, "min_version is \"1.3\" (the default) or \"1.2\"".to_owned());
-                MinimumVersion::V1_3
-            }
-        };
-        let certificate = self.read(&tls.certificate_file);
-        let key = self.read(&tls.key_file);
-        let settings = ServerTls::new(
-            (self.path(tls.certificate_file.get_ref()), certificate?),
-            (self.path(tls.key_file.get_ref()), key?),
-            min_version,
-        );
+        let (certificate, key) = (self.certificate(&tls.certificate_file), self.key(&tls.key_file));
+        let mut settings = ServerTls::new(certificate?, key?);
+        settings.min_version = tls.min_version;
         // Built once here so that a mistake is found with its line; the snapshot builds it again when it is loaded.
         if let Err(error) = crate::tls::server_config(&settings) {
             self.push(Some(tls.certificate_file.span().start), error.to_string());
@@ -297,16 +291,13 @@ impl Checker<'_> {
     }
 
     fn client_tls(&mut self, raw: &RawUpstream) -> Option<ClientTls> {
-        let ca = raw.ca_file.as_ref().and_then(|path| Some((self.path(path.get_ref()), self.read(path)?)));
-        if raw.ca_file.is_none() {
+        let Some(ca) = &raw.ca_file else {
             let at = raw.endpoint.span().start;
             self.push(Some(at), "an https:// endpoint needs ca_file: the CA that signed Ironic's certificate".to_owned());
-        }
-        let identity = match (&raw.client_certificate_file, &raw.client_key_file) {
-            (Some(certificate), Some(key)) => {
-                let chain = (self.path(certificate.get_ref()), self.read(certificate)?);
-                Some((chain, (self.path(key.get_ref()), self.read(key)?)))
-            }
+            return None;
+        };
+        let certificate = match (&raw.client_certificate_file, &raw.client_key_file) {
+            (Some(certificate), Some(key)) => self.certificate(certificate).zip(self.key(key)),
             (None, None) => None,
             (Some(given), None) | (None, Some(given)) => {
                 let at = given.span().start;
@@ -314,7 +305,7 @@ impl Checker<'_> {
                 None
             }
         };
-        let settings = ClientTls::new(ca?, identity);
+        let settings = ClientTls { ca: self.certificate(ca)?, certificate, min_version: raw.min_version };
         if let Err(error) = crate::tls::client_config(&settings) {
             self.push(Some(raw.endpoint.span().start), error.to_string());
         }
@@ -332,12 +323,20 @@ impl Checker<'_> {
         sources
     }
 
+    fn limits(&mut self, limits: Option<Spanned<Limits>>) -> Limits {
+        let Some(limits) = limits else { return Limits::default() };
+        let at = limits.span().start;
+        let limits = limits.into_inner();
+        if let Some(name) = limits.zero() {
+            self.push(Some(at), format!("{name} = 0 would refuse everything: give a positive number"));
+        }
+        limits
+    }
+
     fn microversion(&mut self, max: Option<&Spanned<String>>) -> u16 {
         let Some(max) = max else { return catalog::MICROVERSION_MAX };
-        match Ceiling::parse_text(max.get_ref()) {
-            Some(ceiling) if (catalog::MICROVERSION_MIN..=catalog::MICROVERSION_MAX).contains(&ceiling.minor()) => {
-                ceiling.minor()
-            }
+        match microversion::minor(max.get_ref()) {
+            Some(minor) if (catalog::MICROVERSION_MIN..=catalog::MICROVERSION_MAX).contains(&minor) => minor,
             Some(_) | None => {
                 let message = format!("microversion.max is between \"1.1\" and \"1.{}\"", catalog::MICROVERSION_MAX);
                 self.push(Some(max.span().start), message);

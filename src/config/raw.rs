@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::{Limits, Mode};
 use crate::authenticate::{RawBinding, SchemeName};
+use crate::tls::TlsVersion;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,8 +32,7 @@ pub(super) struct RawConfig {
     pub audit: RawAudit,
     #[serde(default)]
     pub microversion: RawMicroversion,
-    #[serde(default)]
-    pub limits: Spanned<Limits>,
+    pub limits: Option<Spanned<Limits>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,7 +52,8 @@ pub(super) struct RawListener {
 pub(super) struct RawServerTls {
     pub certificate_file: Spanned<PathBuf>,
     pub key_file: Spanned<PathBuf>,
-    pub min_version: Option<Spanned<String>>,
+    #[serde(default)]
+    pub min_version: TlsVersion,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,6 +90,8 @@ pub(super) struct RawUpstream {
     pub ca_file: Option<Spanned<PathBuf>>,
     pub client_certificate_file: Option<Spanned<PathBuf>>,
     pub client_key_file: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub min_version: TlsVersion,
     #[serde(default = "five")]
     pub connect_timeout_seconds: u64,
     #[serde(default = "answer_seconds")]

@@ -14,8 +14,9 @@ use http_body::{Body, Frame, SizeHint};
 use super::UpstreamError;
 use crate::call::Call;
 use crate::catalog::Method;
-use crate::header::{X_OPENSTACK_IRONIC_API_VERSION, X_OPENSTACK_REQUEST_ID};
+use crate::header::X_OPENSTACK_REQUEST_ID;
 use crate::json::Canonical;
+use crate::microversion;
 use crate::request_id::RequestId;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -81,7 +82,7 @@ pub(super) fn write(
         .header(HOST, authority)
         .header(USER_AGENT, concat!("irongate/", env!("CARGO_PKG_VERSION")))
         .header(ACCEPT, "application/json")
-        .header(X_OPENSTACK_IRONIC_API_VERSION, route.microversion().header_value())
+        .header(microversion::HEADER, route.microversion().header_value())
         .header(X_OPENSTACK_REQUEST_ID, forwarded.request_id.to_string())
         .header(X_FORWARDED_PROTO, proto)
         .header(X_FORWARDED_HOST, host);

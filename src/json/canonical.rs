@@ -9,12 +9,20 @@ use super::Json;
 const SLICE_BYTES_MIN: usize = 16 * 1024;
 
 /// A canonical text in pieces: long strings are slices of the body they came from, so that a large body exists once.
-#[derive(Debug, Default)]
+///
+/// Its `Debug` gives the length only: the text holds secrets.
+#[derive(Default)]
 pub struct Canonical {
     /// The pieces, in order; none is empty.
     pub pieces: Vec<Bytes>,
     /// Their length in all, which is the new `Content-Length`.
     pub length: usize,
+}
+
+impl std::fmt::Debug for Canonical {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Canonical").field("length", &self.length).finish_non_exhaustive()
+    }
 }
 
 /// Writes `value`, which was parsed from `source`.

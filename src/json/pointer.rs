@@ -81,6 +81,13 @@ impl Pointer {
         pointer
     }
 
+    /// Goes back up to where [`Self::as_str`] was `length` bytes long.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        if self.0.is_char_boundary(length) {
+            self.0.truncate(length);
+        }
+    }
+
     /// The keys and indices on the way, unescaped.
     pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.split('/').skip(1).map(unescape)

@@ -1,5 +1,6 @@
 //! An access request in Cedar's terms: identifiers, entities and context.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -8,7 +9,7 @@ use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUi
 
 use super::AccessRequest;
 use super::reads::Reads;
-use super::schema::{is_list, path_parameters};
+use super::schema::{OTHERS, is_identifier, is_list, path_parameters};
 use super::url::{UrlFacts, url_facts};
 use crate::authenticate::{Principal, SchemeName};
 use crate::call::{Route, Step, Write};
@@ -130,34 +131,44 @@ fn is_trait(route: &Route<'_>, name: &str) -> bool {
 fn query(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
     let operation = route.operation();
     let known = path_parameters(operation);
-    let from_alias = route.parameters().filter(|(name, _)| !known.contains_key(name));
     let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, text) in route.query().chain(from_alias) {
+    for (name, text) in route.parameters().filter(|(name, _)| !known.contains_key(name)) {
+        texts.entry(name).or_default().push(text);
+    }
+    for (name, text) in route.query() {
         texts.entry(name).or_default().push(text);
     }
     let mut pairs = Pairs::new();
+    let mut others = Vec::new();
     for (name, texts) in texts {
-        let field = operation.query.iter().find(|field| field.name == name).ok_or(NotAsked)?;
+        let Some(field) = operation.query.iter().find(|field| field.name == name) else {
+            others.push(string(name));
+            continue;
+        };
         let value = if is_list(field.kind) {
             let items: BTreeSet<&str> = texts.iter().flat_map(|text| text.split(',')).collect();
             RestrictedExpression::new_set(items.into_iter().map(string))
         } else {
             // Twice the same parameter would have two meanings.
             let [text] = texts.as_slice() else { return Err(NotAsked) };
-            string(text)
+            if is_identifier(field.kind) { RestrictedExpression::new_string(text.to_lowercase()) } else { string(text) }
         };
         pairs.insert(name.to_owned(), value);
+    }
+    if operation.open_query {
+        pairs.insert(OTHERS.to_owned(), RestrictedExpression::new_set(others));
+    } else if !others.is_empty() {
+        return Err(NotAsked);
     }
     record(pairs)
 }
 
 fn write_facts(write: &Write<'_>) -> Result<RestrictedExpression, NotAsked> {
-    let path = write.path.as_str();
     let mut pairs = Pairs::from([
-        ("path".to_owned(), string(path)),
+        ("path".to_owned(), string(write.path.as_str())),
         ("op".to_owned(), string(write.op.as_str())),
-        ("field".to_owned(), RestrictedExpression::new_string(unescaped(path.split('/').nth(1)))),
-        ("key".to_owned(), RestrictedExpression::new_string(unescaped(path.rsplit('/').next()))),
+        ("field".to_owned(), segment(write.path.segments().next())),
+        ("key".to_owned(), segment(write.path.segments().last())),
         ("secret".to_owned(), RestrictedExpression::new_bool(write.secret)),
     ]);
     if let Some(value) = write.value {
@@ -253,8 +264,9 @@ fn as_integer(value: &Json<'_>) -> Option<i64> {
     }
 }
 
-fn unescaped(segment: Option<&str>) -> String {
-    segment.unwrap_or_default().replace("~1", "/").replace("~0", "~")
+/// Empty for a write of the whole body.
+fn segment(segment: Option<Cow<'_, str>>) -> RestrictedExpression {
+    string(&segment.unwrap_or_default())
 }
 
 /// An IPv4 address that came in as `::ffff:192.0.2.1` is an IPv4 address: ranges would miss it otherwise.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use cedar_policy::{
-    Authorizer, Context, Decision as Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet,
-    Request, Response,
+    AuthorizationError, Authorizer, Context, Decision as Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    PolicyId, PolicySet, Request, Response,
 };
 use quick_cache::sync::Cache;
 
@@ -127,7 +127,8 @@ impl PolicyEngine {
     pub fn decide(&self, request: &AccessRequest<'_>) -> Verdict {
         let operation = request.route.operation();
         let desk = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id);
-        let action = desk.and_then(|desk| if request.write.is_some() { desk.write.as_ref() } else { Some(&desk.request) });
+        let action =
+            desk.and_then(|desk| if request.write.is_some() { desk.write.as_ref() } else { Some(&desk.request) });
         let (Some(desk), Some(action)) = (desk, action) else {
             return Verdict { decision: indeterminate().into(), would_be: None };
         };
@@ -175,7 +176,9 @@ impl PolicyEngine {
             reads: sheet.reads,
         };
         match question(request, &stage) {
-            Ok(Question { request, entities }) => self.read(&self.authorizer.is_authorized(&request, &sheet.set, &entities)),
+            Ok(Question { request, entities }) => {
+                self.read(&self.authorizer.is_authorized(&request, &sheet.set, &entities))
+            }
             Err(_) => indeterminate(),
         }
     }
@@ -216,13 +219,19 @@ impl PolicyEngine {
     /// What Cedar's answer means here.
     fn read(&self, response: &Response) -> Outcome {
         let diagnostics = response.diagnostics();
-        let mut broken = diagnostics.errors().map(|error| error.policy_id()).peekable();
-        if broken.peek().is_some() {
+        if diagnostics.errors().next().is_some() {
+            let broken = diagnostics.errors().map(|error| match error {
+                AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
+            });
             return self.denial(DenialReason::Indeterminate, broken);
         }
         match response.decision() {
-            Effect::Allow => Outcome::Permit(self.rules(diagnostics.reason()).map(|rule| Arc::clone(&rule.id)).collect()),
-            Effect::Deny if diagnostics.reason().next().is_none() => self.denial(DenialReason::NoPermit, std::iter::empty()),
+            Effect::Allow => {
+                Outcome::Permit(self.rules(diagnostics.reason()).map(|rule| Arc::clone(&rule.id)).collect())
+            }
+            Effect::Deny if diagnostics.reason().next().is_none() => {
+                self.denial(DenialReason::NoPermit, std::iter::empty())
+            }
             Effect::Deny => self.denial(DenialReason::Forbidden, diagnostics.reason()),
         }
     }
@@ -254,8 +263,11 @@ impl PolicyEngine {
         let mut rules = relevant.iter().filter_map(|index| self.rules.get(*index));
         let (mut sure_permit, mut sure_forbid, mut any_permit, mut any_forbid) = (false, false, false, false);
         for rule in rules.by_ref() {
-            let (sure, any) =
-                if rule.is_permit() { (&mut sure_permit, &mut any_permit) } else { (&mut sure_forbid, &mut any_forbid) };
+            let (sure, any) = if rule.is_permit() {
+                (&mut sure_permit, &mut any_permit)
+            } else {
+                (&mut sure_forbid, &mut any_forbid)
+            };
             *sure |= rule.is_constant();
             *any = true;
         }
@@ -362,7 +374,8 @@ impl<'r> Compiler<'r> {
         let entity = Entity::new_no_attrs(uid(&groups.id), parents);
         let about = self.slices.about(groups);
         let mode = |index: &usize| self.rules.get(*index).map(|rule| rule.mode);
-        let enforced: Vec<usize> = about.iter().copied().filter(|index| mode(index) == Some(PolicyMode::Enforce)).collect();
+        let enforced: Vec<usize> =
+            about.iter().copied().filter(|index| mode(index) == Some(PolicyMode::Enforce)).collect();
         let both: Vec<usize> =
             about.iter().copied().filter(|index| mode(index).is_some_and(|mode| mode != PolicyMode::Off)).collect();
         Some(ActionDesk {

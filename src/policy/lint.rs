@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{EntityUid, PrincipalConstraint};
+use cedar_policy::{EntityUid, PrincipalConstraint, ResourceConstraint};
 
 use super::finding::{PolicyFinding, Severity};
-use super::rule::{About, PolicyMode, Rule, Who};
 use super::reads::Reads;
+use super::rule::{About, PolicyMode, Rule, Who};
 use super::schema::{API_ID, fixed_id, has_writes, write_action};
 use super::slice::{ActionGroups, Slices};
 use crate::catalog::{Operation, ResourceType};
@@ -22,6 +22,7 @@ pub(super) fn lint(operations: &[Operation], rules: &[Rule], findings: &mut Vec<
         findings.extend(open(rule));
     }
     halves(operations, rules, findings);
+    aliases(rules, findings);
 }
 
 /// Identifiers that can never match. In a forbid they would be holes, so they are errors.
@@ -38,7 +39,10 @@ fn identifier(rule: &Rule, uid: &EntityUid, collections: &BTreeSet<String>) -> O
             }
             error(
                 "is nobody: a principal's id starts with its scheme",
-                format!("write Principal::\"basic:{}\", or keystone:, jwt:, certificate:; or \"anonymous\"", id.escape_debug()),
+                format!(
+                    "write Principal::\"basic:{}\", or keystone:, jwt:, certificate:; or \"anonymous\"",
+                    id.escape_debug()
+                ),
             )
         }
         "Api" if id != API_ID => error("does not exist", format!("write Api::\"{API_ID}\"")),
@@ -46,9 +50,10 @@ fn identifier(rule: &Rule, uid: &EntityUid, collections: &BTreeSet<String>) -> O
             let known: Vec<&str> = collections.iter().map(String::as_str).collect();
             error("does not exist", format!("the collections are {}", known.join(", ")))
         }
-        _ if id != id.to_lowercase() => {
-            error("never matches: identifiers are compared in lower case", format!("write {kind}::{:?}", id.to_lowercase()))
-        }
+        _ if id != id.to_lowercase() => error(
+            "never matches: identifiers are compared in lower case",
+            format!("write {kind}::{:?}", id.to_lowercase()),
+        ),
         _ => None,
     }
 }
@@ -60,7 +65,8 @@ fn open(rule: &Rule) -> Option<PolicyFinding> {
         rule.finding(
             Severity::Warning,
             "this permit is open to everyone, also without a credential".to_owned(),
-            "name a role (`principal in Role::\"…\"`), or write `principal is Principal` if everyone is meant".to_owned(),
+            "name a role (`principal in Role::\"…\"`), or write `principal is Principal` if everyone is meant"
+                .to_owned(),
         )
     })
 }
@@ -85,13 +91,47 @@ fn halves(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFin
             format!("this permits writes of {:?}, but no policy permits the request itself", other.id)
         };
         let hint = if *is_write {
-            format!("write `action in Action::{action:?}` for all writes, or permit Action::{:?} under conditions", other.id)
+            format!(
+                "write `action in Action::{action:?}` for all writes, or permit Action::{:?} under conditions",
+                other.id
+            )
         } else {
             format!("permit `action == Action::{:?}` too", other.id)
         };
         findings.push(rule.finding(Severity::Warning, message, hint));
     }
 }
+
+/// Forbids that name an object by one identifier: a request may name it by another (its name, its UUID).
+fn aliases(rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
+    let forbids = rules.iter().filter(|rule| !rule.is_permit() && rule.mode != PolicyMode::Off);
+    let named: Vec<(&Rule, EntityUid)> = forbids
+        .filter_map(|rule| match rule.policy.resource_constraint() {
+            ResourceConstraint::Eq(uid) | ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => {
+                Some((rule, uid))
+            }
+            ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+        })
+        .filter(|(_, uid)| NAMED_TYPES.contains(&uid.type_name().basename()))
+        .collect();
+    let mut identifiers: BTreeMap<(&About, String), BTreeSet<&str>> = BTreeMap::new();
+    for (rule, uid) in &named {
+        let key = (&rule.about, uid.type_name().to_string());
+        identifiers.entry(key).or_default().insert(uid.id().unescaped());
+    }
+    for (rule, uid) in &named {
+        if identifiers.get(&(&rule.about, uid.type_name().to_string())).is_some_and(|ids| ids.len() < 2) {
+            findings.push(rule.finding(
+                Severity::Warning,
+                format!("this forbid does not meet requests that name {uid} by its other identifier"),
+                "write a second forbid with the object's UUID (or name), or permit by identifier instead".to_owned(),
+            ));
+        }
+    }
+}
+
+/// The types whose objects have a name beside their UUID.
+const NAMED_TYPES: [&str; 6] = ["Node", "Port", "Portgroup", "Allocation", "DeployTemplate", "Runbook"];
 
 /// Whether `other` may permit to a caller of `rule` what `rule` leaves out.
 fn completes(rule: &Rule, other: &Rule) -> bool {

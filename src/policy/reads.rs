@@ -71,10 +71,12 @@ impl Reads {
     }
 }
 
-/// `key` of `context.key` and `context has key`.
+/// `key` of `context.key`, `context has key` and `context has key.more`.
 fn context_key(access: &Value) -> Option<&str> {
     let variable = access.get("left")?.as_object()?.get("Var")?.as_str()?;
-    if variable == "context" { access.get("attr")?.as_str() } else { None }
+    let attribute = access.get("attr")?;
+    let first = attribute.as_array().map_or(Some(attribute), |path| path.first())?;
+    if variable == "context" { first.as_str() } else { None }
 }
 
 /// The bit of a key; all bits for one that is not known.

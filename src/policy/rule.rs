@@ -1,6 +1,6 @@
 //! Policy text → checked rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::{
@@ -64,7 +64,7 @@ pub(super) enum Who {
 }
 
 /// Which actions a policy's scope speaks of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum About {
     /// All.
     Any,
@@ -133,9 +133,42 @@ pub(super) fn check(operations: &[Operation], sources: &[PolicySource]) -> (Vec<
             hint: Some("this is a fault of irongate's catalogue: please report it".to_owned()),
         }),
     }
+    // Cedar calls a policy with an error impossible too.
+    let broken: BTreeSet<Option<String>> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.policy.clone())
+        .collect();
+    findings.retain(|finding| {
+        finding.severity == Severity::Error || finding.policy.is_none() || !broken.contains(&finding.policy)
+    });
     findings.sort();
     findings.dedup();
-    (rules, findings)
+    (rules, gather(findings))
+}
+
+/// Cedar says the same of every action that a policy is about: once will do.
+fn gather(findings: Vec<PolicyFinding>) -> Vec<PolicyFinding> {
+    let stem = |message: &str| message.split_once("Action::").map(|(stem, _)| stem.to_owned());
+    let of_one_kind = |one: &PolicyFinding, other: &PolicyFinding| {
+        let place = |finding: &PolicyFinding| (finding.file.clone(), finding.line, finding.column);
+        place(one) == place(other)
+            && (one.severity, &one.policy) == (other.severity, &other.policy)
+            && stem(&one.message).is_some()
+            && stem(&one.message) == stem(&other.message)
+    };
+    let mut gathered: Vec<(PolicyFinding, usize)> = Vec::new();
+    for finding in findings {
+        match gathered.last_mut() {
+            Some((first, more)) if of_one_kind(first, &finding) => *more += 1,
+            _ => gathered.push((finding, 0)),
+        }
+    }
+    let named = |(finding, more): (PolicyFinding, usize)| match more {
+        0 => finding,
+        more => PolicyFinding { message: format!("{}, and for {more} more", finding.message), ..finding },
+    };
+    gathered.into_iter().map(named).collect()
 }
 
 fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyFinding>) {
@@ -208,7 +241,10 @@ fn annotate(rule: &mut Rule, name: &str, value: &str) -> Result<(), (String, Str
         },
         "reason" if is_line(value) => rule.reason = Some(Arc::from(value)),
         "reason" | "advisory" if !is_line(value) => {
-            return wrong(&format!("\"@{name}\" is not one line of text"), "write 1 to 512 characters without control characters");
+            return wrong(
+                &format!("\"@{name}\" is not one line of text"),
+                "write 1 to 512 characters without control characters",
+            );
         }
         "advisory" => {}
         "conceal" if value.is_empty() => rule.conceal = true,
@@ -299,15 +335,29 @@ fn at_label(diagnostic: &dyn Diagnostic, source: &PolicySource, rule: Option<&Ru
         (None, Some(rule)) => (rule.place.line, rule.place.column),
         (None, None) => (1, 1),
     };
+    let message = without_prefix(&diagnostic.to_string(), rule);
+    let hint = if message.contains("attribute `write") && message.contains("in context") {
+        Some(
+            "only actions that end in \":write\" have it: name one, or write `context has write && …` first".to_owned(),
+        )
+    } else {
+        diagnostic.help().map(|help| help.to_string())
+    };
     PolicyFinding {
         file: source.name.clone(),
         line,
         column,
         severity: Severity::Error,
         policy: rule.map(|rule| rule.id.to_string()),
-        message: diagnostic.to_string(),
-        hint: diagnostic.help().map(|help| help.to_string()),
+        message,
+        hint,
     }
+}
+
+/// Cedar's message without the policy's id, which the finding has in a field of its own.
+fn without_prefix(message: &str, rule: Option<&Rule>) -> String {
+    let prefix = rule.map(|rule| format!("for policy `{}`, ", rule.id)).unwrap_or_default();
+    message.strip_prefix(&prefix).unwrap_or(message).to_owned()
 }
 
 impl Rule {
@@ -321,7 +371,13 @@ impl Rule {
 }
 
 impl Place {
-    fn finding(&self, severity: Severity, policy: Option<&str>, message: String, hint: Option<String>) -> PolicyFinding {
+    fn finding(
+        &self,
+        severity: Severity,
+        policy: Option<&str>,
+        message: String,
+        hint: Option<String>,
+    ) -> PolicyFinding {
         PolicyFinding {
             file: self.file.to_string(),
             line: self.line,

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::catalog::{BodyKind, Group, Kind, Operation, ResourceType, Segment, catalog};
+use crate::catalog::{BodyKind, Group, Kind, Method, Operation, ResourceType, Segment, catalog};
 
 /// The suffix of the action that is asked once for each write.
 pub(super) const WRITE_SUFFIX: &str = ":write";
 /// The action group of all writes.
 pub(super) const WRITE_GROUP: &str = "write";
+/// The key of `query` under which operations with an open query show the names of the parameters that are not listed.
+pub(super) const OTHERS: &str = "*";
 /// The id of the one `Api`.
 pub(super) const API_ID: &str = "ironic";
 
@@ -129,7 +131,7 @@ pub(super) fn schema_of(operations: &[Operation]) -> String {
 fn operation_actions(text: &mut String, operation: &Operation) {
     let groups: Vec<String> = operation.groups.iter().map(|group| quoted(group_name(*group))).collect();
     let context = context_type(operation);
-    push(text, format_args!("// {:?} {}\n", operation.method, operation.path));
+    push(text, format_args!("// {} {}\n", method(operation.method), operation.path));
     action(text, &operation.id, &groups, operation.resource, &context, "");
     if has_writes(operation) {
         // Not a direct member of the groups: it is in them through the operation.
@@ -157,7 +159,7 @@ fn context_type(operation: &Operation) -> String {
         .iter()
         .map(|(name, required)| format!("{}{}: String", quoted(name), if *required { "" } else { "?" }))
         .collect();
-    let query: Vec<String> = operation
+    let mut query: Vec<String> = operation
         .query
         .iter()
         .map(|field| {
@@ -165,6 +167,9 @@ fn context_type(operation: &Operation) -> String {
             format!("{}?: {kind}", quoted(&field.name))
         })
         .collect();
+    if operation.open_query {
+        query.push(format!("{}: Set<String>", quoted(OTHERS)));
+    }
     format!(
         "    microversion: Long,\n    listener: String,\n    scheme: String,\n    now: datetime,\n    source?: ipaddr,\n    \
          parameters: {{{}}},\n    query: {{{}}},\n",
@@ -204,6 +209,11 @@ pub(super) const fn is_list(kind: Kind) -> bool {
     matches!(kind, Kind::StringList)
 }
 
+/// Whether a query parameter of this kind is compared in lower case, as identifiers in paths are.
+pub(super) const fn is_identifier(kind: Kind) -> bool {
+    matches!(kind, Kind::Uuid | Kind::Name | Kind::UuidOrName)
+}
+
 /// Whether there is a `:write` action.
 pub(super) const fn has_writes(operation: &Operation) -> bool {
     match operation.body {
@@ -227,7 +237,7 @@ pub(super) fn fixed_id(operation: &Operation) -> String {
         Segment::Literal(text) => Some(text.as_str()),
         Segment::Parameter(..) => None,
     });
-    literals.filter(|text| *text != "detail").last().unwrap_or(API_ID).to_owned()
+    literals.rev().find(|text| *text != "detail").unwrap_or(API_ID).to_owned()
 }
 
 pub(super) const fn group_name(group: Group) -> &'static str {
@@ -265,6 +275,16 @@ pub(super) const fn type_name(resource: ResourceType) -> &'static str {
         ResourceType::Runbook => "Runbook",
         ResourceType::InspectionRule => "InspectionRule",
         ResourceType::Shard => "Shard",
+    }
+}
+
+const fn method(method: Method) -> &'static str {
+    match method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Patch => "PATCH",
+        Method::Delete => "DELETE",
     }
 }
 

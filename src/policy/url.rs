@@ -31,7 +31,8 @@ pub(super) fn url_facts(text: &str, complete: bool) -> Option<UrlFacts<'_>> {
     let trimmed = text.trim_start_matches(|character: char| character <= ' ' || character.is_whitespace());
     let colon = trimmed.bytes().take(SCHEME_BYTES_MAX).position(|byte| byte == b':')?;
     let (scheme, rest) = trimmed.split_at_checked(colon)?;
-    let scheme: String = scheme.chars().filter(|character| !is_dropped(*character)).collect::<String>().to_ascii_lowercase();
+    let scheme: String =
+        scheme.chars().filter(|character| !is_dropped(*character)).collect::<String>().to_ascii_lowercase();
     if !is_scheme(&scheme) {
         return None;
     }
@@ -75,7 +76,9 @@ fn authority<'a>(scheme: &str, rest: &'a str) -> Option<Authority<'a>> {
     }
     let (host, port) = host_and_port(place)?;
     let port = match port {
-        Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
+        Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.parse().ok()?)
+        }
         Some(_) => return None,
         None => None,
     };
@@ -186,7 +189,15 @@ mod tests {
 
     #[test]
     fn other_strings_are_not_urls() {
-        for text in ["", "1be26c0b-03f2-4d2e-ae87-c02d7f33c123", "52:54:00:12:34:56", "bmc.example:8000", "::1", "a b://c", "/x:/"] {
+        for text in [
+            "",
+            "1be26c0b-03f2-4d2e-ae87-c02d7f33c123",
+            "52:54:00:12:34:56",
+            "bmc.example:8000",
+            "::1",
+            "a b://c",
+            "/x:/",
+        ] {
             check(text, "none");
         }
     }

@@ -31,6 +31,7 @@ use crate::pipeline::Pipeline;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::snapshot::{Current, Snapshot};
+use crate::tls::{self, Alpn};
 
 /// hyper's own bounds are above ours, so that a request over ours is still answered in Ironic's shape with a record.
 const ABOVE: usize = 4;
@@ -58,14 +59,12 @@ impl Door {
         let deadline = Duration::from_secs(snapshot.limits.handshake_timeout_seconds);
         match (stream, listener.tls.clone()) {
             (Stream::Tcp(stream, address), Some(tls)) => {
-                let handshake = tokio::time::timeout(deadline, TlsAcceptor::from(tls).accept(stream)).await;
-                match handshake {
-                    Ok(Ok(stream)) => {
-                        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                        self.speak(stream, Peer { address: Some(address), tls: true }, http2, &snapshot.limits).await;
+                match tls::accept(&TlsAcceptor::from(tls), stream, deadline).await {
+                    Ok((stream, alpn)) => {
+                        let peer = Peer { address: Some(address), tls: true };
+                        self.speak(stream, peer, alpn == Alpn::H2, &snapshot.limits).await;
                     }
-                    Ok(Err(error)) => tracing::info!(%address, %error, "TLS handshake failed"),
-                    Err(_) => tracing::info!(%address, "TLS handshake timed out"),
+                    Err(error) => tracing::info!(%address, %error, "no TLS connection"),
                 }
             }
             (Stream::Tcp(stream, address), None) => {

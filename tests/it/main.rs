@@ -7,6 +7,8 @@ mod audit;
 mod canary;
 mod cli;
 mod framing;
+mod life;
 mod limits;
 mod shadow;
+mod tls;
 mod upstream;

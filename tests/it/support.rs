@@ -25,6 +25,11 @@ pub struct Irongate {
 
 /// Users `admin`, `operator` and `auditor` with the roles of their names, over plain loopback TCP.
 pub fn configuration(directory: &Path, endpoint: &str, more: &str) -> PathBuf {
+    configuration_with(directory, endpoint, more, "")
+}
+
+/// The same with more in the listener's table, and tables after it.
+pub fn configuration_with(directory: &Path, endpoint: &str, more: &str, listener: &str) -> PathBuf {
     let hash = irongate::authenticate::hash(&PASSWORD.to_owned().into(), 4).unwrap();
     let users: String = ["admin", "operator", "auditor"].iter().map(|user| format!("{user}:{hash}\n")).collect();
     std::fs::write(directory.join("htpasswd"), users).unwrap();
@@ -36,7 +41,7 @@ pub fn configuration(directory: &Path, endpoint: &str, more: &str) -> PathBuf {
     let text = format!(
         "workers = 1\n\
          {more}\n\
-         [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\nschemes = [\"basic\", \"anonymous\"]\n\
+         [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\nschemes = [\"basic\", \"anonymous\"]\n{listener}\n\
          [authentication.basic]\nhtpasswd_file = \"htpasswd\"\n\
          {bindings}\
          [upstream]\nendpoint = \"{endpoint}\"\nanswer_timeout_seconds = 2\nidle_timeout_seconds = 1\n\
@@ -57,8 +62,13 @@ impl Irongate {
 
     /// In front of any endpoint.
     pub fn at(endpoint: &str, more: &str) -> Self {
+        Self::start_with(endpoint, more, "")
+    }
+
+    /// The same with more in the listener's table, and tables after it.
+    pub fn start_with(endpoint: &str, more: &str, listener: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let file = configuration(directory.path(), endpoint, more);
+        let file = configuration_with(directory.path(), endpoint, more, listener);
         let config = config::load(&file).unwrap();
         let server = Arc::new(Server::start(&config, file).unwrap());
         let ListenAddress::Tcp(address) = server.addresses[0] else { panic!("the listener is TCP") };

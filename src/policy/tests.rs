@@ -1,0 +1,206 @@
+//! Everything about the decision point that is not beside its code.
+
+mod decide;
+mod documented;
+mod load;
+mod shipped;
+mod sliced;
+mod tidy;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::*;
+use crate::call::{Step, WriteOp};
+use crate::catalog::{Operation, catalog};
+use crate::json::{Json, Pointer};
+use crate::microversion::Microversion;
+
+/// An access request in short. Path parameters are `x-1` unless given.
+#[derive(Clone)]
+struct Ask {
+    name: &'static str,
+    roles: Vec<&'static str>,
+    operation: &'static Operation,
+    parameters: Vec<(&'static str, &'static str)>,
+    query: Vec<(&'static str, &'static str)>,
+    microversion: u16,
+    write: Option<AskWrite>,
+    source: Option<&'static str>,
+    now: i64,
+    listener: &'static str,
+}
+
+#[derive(Debug, Clone)]
+struct AskWrite {
+    path: &'static str,
+    op: WriteOp,
+    value: Option<Json<'static>>,
+    step: Option<(&'static str, &'static str, Option<&'static str>)>,
+    secret: bool,
+}
+
+fn ask(roles: &[&'static str], operation: &str) -> Ask {
+    ask_of(roles, catalog().operation(operation).unwrap_or_else(|| panic!("no operation {operation}")))
+}
+
+fn ask_of(roles: &[&'static str], operation: &'static Operation) -> Ask {
+    Ask {
+        name: "p1",
+        roles: roles.to_vec(),
+        operation,
+        parameters: Vec::new(),
+        query: Vec::new(),
+        microversion: 115,
+        write: None,
+        source: None,
+        now: 1_767_225_600,
+        listener: "public",
+    }
+}
+
+fn text(text: &'static str) -> Json<'static> {
+    Json::String(Cow::Borrowed(text))
+}
+
+impl fmt::Debug for Ask {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, roles, operation, parameters, query, microversion, write, source, now, listener } = self;
+        write!(
+            formatter,
+            "{name} {roles:?} {} {parameters:?} {query:?} 1.{microversion} {write:?} {source:?} {now} {listener}",
+            operation.id
+        )
+    }
+}
+
+impl Ask {
+    fn write(mut self, op: WriteOp, path: &'static str, value: impl Into<Option<Json<'static>>>) -> Self {
+        self.write = Some(AskWrite { path, op, value: value.into(), step: None, secret: false });
+        self
+    }
+
+    fn add(self, path: &'static str, value: Json<'static>) -> Self {
+        self.write(WriteOp::Add, path, value)
+    }
+
+    fn parameter(mut self, name: &'static str, text: &'static str) -> Self {
+        self.parameters.push((name, text));
+        self
+    }
+
+    fn query(mut self, name: &'static str, text: &'static str) -> Self {
+        self.query.push((name, text));
+        self
+    }
+
+    /// Builds the request and hands it to `ask`.
+    fn with<T>(&self, ask: impl FnOnce(&AccessRequest<'_>) -> T) -> T {
+        let principal = Principal::for_test(self.name, &self.roles);
+        let given = |name: &str| self.parameters.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
+        let canonical = self.operation.template.iter().filter_map(|segment| match segment {
+            crate::catalog::Segment::Parameter(name, _) => Some(name.as_str()),
+            crate::catalog::Segment::Literal(_) => None,
+        });
+        let mut parameters: Vec<(&'static str, Cow<'_, str>)> =
+            canonical.map(|name| (name, Cow::Borrowed(given(name).unwrap_or("x-1")))).collect();
+        for (name, text) in &self.parameters {
+            if !parameters.iter().any(|(known, _)| known == name) {
+                parameters.push((name, Cow::Borrowed(text)));
+            }
+        }
+        let route = Route {
+            operation: self.operation,
+            alias: None,
+            parameters,
+            query: self.query.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect(),
+            microversion: Microversion::for_test(self.microversion),
+        };
+        let write = self.write.as_ref().map(|write| Write {
+            op: write.op,
+            path: Pointer::parse(write.path).unwrap(),
+            value: write.value.as_ref(),
+            step: write.step.map(|(interface, step, argument)| Step {
+                interface,
+                step,
+                argument: argument.map(str::to_owned),
+            }),
+            secret: write.secret,
+        });
+        let circumstances = Circumstances {
+            source: self.source.map(|source| source.parse::<IpAddr>().unwrap()),
+            now: self.now,
+            listener: Arc::from(self.listener),
+        };
+        ask(&AccessRequest {
+            principal: &principal,
+            route: &route,
+            write: write.as_ref(),
+            circumstances: &circumstances,
+        })
+    }
+
+    fn verdict(&self, engine: &PolicyEngine) -> Verdict {
+        self.with(|request| engine.decide(request))
+    }
+
+    /// The decision in one line: `permit a b`, `deny forbidden a b: reason`.
+    fn decision(&self, engine: &PolicyEngine) -> String {
+        match self.verdict(engine).decision {
+            Decision::Permit(permit) => format!("permit {}", permit.policies().join(" ")).trim_end().to_owned(),
+            Decision::Deny(denial) => denied(&denial),
+        }
+    }
+}
+
+fn denied(denial: &Denial) -> String {
+    let mut line = format!("deny {}", denial.reason.as_str());
+    for id in denial.policies.iter() {
+        line.push(' ');
+        line.push_str(id);
+    }
+    if let Some(explanation) = &denial.explanation {
+        line.push_str(": ");
+        line.push_str(explanation);
+    }
+    if denial.conceal {
+        line.push_str(" (concealed)");
+    }
+    line
+}
+
+fn source(name: &str, text: &str) -> PolicySource {
+    PolicySource { name: name.to_owned(), text: text.to_owned() }
+}
+
+#[track_caller]
+fn load(policies: &str) -> PolicyEngine {
+    PolicyEngine::load(&[source("t.cedar", policies)]).unwrap_or_else(|findings| panic!("{}", list(&findings)))
+}
+
+fn list(findings: &[PolicyFinding]) -> String {
+    findings.iter().map(|finding| format!("{finding}\n")).collect()
+}
+
+/// A file of the repository, by its path below the root.
+fn repository_file(path: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Compares with a committed file, and rewrites it if `UPDATE_GOLDEN` is set.
+#[track_caller]
+fn check_golden(path: &str, found: &str) {
+    let file = repository_file(path);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    let old: Vec<&str> = expected.lines().collect();
+    let new: Vec<&str> = found.lines().collect();
+    let lost = old.iter().filter(|line| !new.contains(line)).map(|line| format!("-{line}\n"));
+    let gained = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+{line}\n"));
+    let difference: String = lost.chain(gained).collect();
+    assert!(expected == found, "{path} differs (UPDATE_GOLDEN=1 writes it anew):\n{difference}");
+}

@@ -1,0 +1,160 @@
+//! Policy text: what is taken, what is refused, what is warned about.
+
+use super::super::*;
+use super::{list, load, source};
+
+/// Findings as `line:column severity message` of the first line; `part` must occur in the only one.
+#[track_caller]
+fn check(policies: &str, expected: &[&str]) {
+    let findings = validate(&[source("t.cedar", policies)]);
+    let found: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), expected.len(), "{policies}\n{}", list(&findings));
+    for (found, expected) in found.iter().zip(expected) {
+        let (at, part) = expected.split_once(' ').unwrap();
+        assert!(
+            found.starts_with(&format!("t.cedar:{at}: {part}")),
+            "{policies}\nfound    {found}\nexpected {expected}"
+        );
+    }
+}
+
+#[test]
+fn good_policies_have_no_findings() {
+    check("", &[]);
+    check("// nothing yet\n", &[]);
+    check("permit(principal in Role::\"a\", action, resource);", &[]);
+    check(
+        "@id(\"a.b-c/1\") @mode(\"shadow\") @reason(\"why\") @advisory(\"OSSA-2025-001\") @conceal\nforbid(principal, action, resource);",
+        &[],
+    );
+    check("@mode(\"off\") permit(principal, action, resource);", &[]);
+    check("permit(principal is Principal, action == Action::\"api:root\", resource);", &[]);
+    check("permit(principal, action, resource) when { principal.scheme == \"certificate\" };", &[]);
+    check(
+        "permit(principal in Role::\"a\", action in Action::\"node:update\", resource)\nwhen { !(context has write) || context.write.path like \"/extra/*\" };",
+        &[],
+    );
+    check(
+        "permit(principal in Role::\"a\", action == Action::\"node:update\", resource);\npermit(principal in Role::\"a\", action == Action::\"node:update:write\", resource) when { context.write.field == \"extra\" };",
+        &[],
+    );
+}
+
+#[test]
+fn mistakes_are_errors_at_their_place() {
+    check("permit(principal, action, resource)", &["1:36 error: "]);
+    check("// é\n  permit(principal, action, resource) when { tru };", &["2:46 error: "]);
+    check("@mode(\"dry\")\nforbid(principal, action, resource);", &["1:1 error: unknown mode \"dry\""]);
+    check(
+        "@severity(\"high\")\nforbid(principal, action, resource);",
+        &["1:1 error: unknown annotation \"@severity\""],
+    );
+    check("@id(\"a b\")\nforbid(principal, action, resource);", &["1:1 error: \"@id\" is not usable"]);
+    check("@conceal(\"yes\")\nforbid(principal, action, resource);", &["1:1 error: \"@conceal\" takes no value"]);
+    check("@reason(\"\")\nforbid(principal, action, resource);", &["1:1 error: \"@reason\" is not one line"]);
+    check("permit(principal in ?principal, action, resource);", &["1:1 error: templates are not supported"]);
+    check(
+        "@id(\"x\")\nforbid(principal, action, resource);\n@id(\"x\")\nforbid(principal, action, resource);",
+        &["3:1 error: the id \"x\" is used twice; first at t.cedar:1"],
+    );
+    check("forbid(principal, action == Action::\"node:gte\", resource);", &["1:29 error: unrecognized action"]);
+    check("forbid(principal, action, resource) when { context.microversoin > 1 };", &["1:44 error: "]);
+    check(
+        "forbid(principal, action == Action::\"node:get\", resource) when { context.query.feilds == [\"a\"] };",
+        &["1:66 error: "],
+    );
+    check(
+        "forbid(principal, action == Action::\"node:update\", resource) when { context.write.path == \"/a\" };",
+        &["1:69 error: "],
+    );
+    check("forbid(principal, action, resource) when { context.source.isLoopback() };", &["1:44 error: "]);
+    check("forbid(principal, action, resource == Node::\"Web-1\");", &["1:1 error: Node::\"Web-1\" never matches"]);
+    check(
+        "forbid(principal, action, resource == Collection::\"node\");",
+        &["1:1 error: Collection::\"node\" does not exist"],
+    );
+    check(
+        "forbid(principal == Principal::\"alice\", action, resource);",
+        &["1:1 error: Principal::\"alice\" is nobody"],
+    );
+}
+
+#[test]
+fn odd_policies_are_warned_about() {
+    check("permit(principal, action, resource);", &["1:1 warning: this permit is open to everyone"]);
+    check(
+        "permit(principal in Role::\"a\", action == Action::\"node:update\", resource);",
+        &["1:1 warning: this permits the request \"node:update\" but none of its writes"],
+    );
+    check(
+        "permit(principal in Role::\"a\", action == Action::\"node:update:write\", resource);",
+        &["1:1 warning: this permits writes of \"node:update\", but no policy permits the request"],
+    );
+    check(
+        "permit(principal in Role::\"a\", action == Action::\"node:update\", resource);\npermit(principal in Role::\"b\", action in Action::\"write\", resource);",
+        &["1:1 warning: this permits the request"],
+    );
+    check(
+        "@reason(\"x\") permit(principal in Role::\"a\", action, resource);",
+        &["1:1 warning: \"@reason\" and \"@conceal\" have no effect"],
+    );
+    check(
+        "forbid(principal, action, resource == Node::\"web-1\");",
+        &["1:1 warning: this forbid does not meet requests that name Node::\"web-1\""],
+    );
+    check(
+        "forbid(principal, action, resource == Node::\"web-1\");\nforbid(principal, action, resource == Node::\"1be26c0b-03f2-4d2e-ae87-c02d7f33c123\");",
+        &[],
+    );
+    check("forbid(principal, action, resource == Driver::\"ipmi\");", &[]);
+    check("permit(principal in Role::\"a\", action, resource) when { false };", &["1:1 warning: "]);
+}
+
+#[test]
+fn ids_are_given_to_policies_without() {
+    let engine = load(
+        "permit(principal in Role::\"a\", action, resource);\n@id(\"z\")\nforbid(principal, action, resource);\nforbid(principal, action, resource);",
+    );
+    let ids: Vec<&str> = engine.rules_for_test().iter().map(|rule| &*rule.id).collect();
+    assert_eq!(ids, ["t.cedar#1", "t.cedar#3", "z"]);
+    assert_eq!(engine.roles(), [Arc::from("a")]);
+}
+
+#[test]
+fn roles_are_found_in_scopes_and_conditions() {
+    let engine = load(
+        "forbid(principal is Principal in Role::\"b\", action, resource) unless { principal in [Role::\"c\", Role::\"a\"] };",
+    );
+    assert_eq!(engine.roles(), [Arc::from("a"), Arc::from("b"), Arc::from("c")]);
+}
+
+#[test]
+fn errors_refuse_the_whole_and_warnings_are_kept() {
+    let bad =
+        PolicyEngine::load(&[source("a.cedar", "forbid(principal, action, resource);"), source("b.cedar", "oops")]);
+    assert!(bad.is_err_and(|findings| findings.iter().any(|finding| finding.file == "b.cedar")));
+    assert_eq!(load("permit(principal, action, resource);").warnings().len(), 1);
+}
+
+#[test]
+fn the_revision_tells_any_change_but_not_order() {
+    let (one, two) = (source("a.cedar", "// 1"), source("b.cedar", "// 2"));
+    let revision = |sources: &[PolicySource]| PolicyEngine::load(sources).unwrap().revision().to_owned();
+    let base = revision(&[one.clone(), two.clone()]);
+    assert_eq!(base.len(), 64);
+    assert_eq!(base, revision(&[two.clone(), one.clone()]));
+    assert_ne!(base, revision(std::slice::from_ref(&one)));
+    assert_ne!(base, revision(&[one, source("b.cedar", "// 3")]));
+}
+
+#[test]
+fn findings_are_written_as_json() {
+    assert_eq!(findings_json(&[]), "[]");
+    let findings = validate(&[source("t.cedar", "permit(principal, action, resource);")]);
+    let json: serde_json::Value = serde_json::from_str(&findings_json(&findings)).unwrap();
+    assert_eq!(json[0]["severity"], "warning");
+    assert_eq!(
+        (&json[0]["file"], &json[0]["line"], &json[0]["policy"]),
+        (&"t.cedar".into(), &1.into(), &"t.cedar#1".into())
+    );
+}

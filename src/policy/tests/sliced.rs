@@ -1,0 +1,262 @@
+//! Slices, smaller sheets and memos change nothing: whatever is asked, the engine says what plain Cedar says about all
+//! policies at once (with our one rule: an error denies). Random policies, random requests.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::LazyLock;
+
+use cedar_policy::{
+    Authorizer, Context, Decision as Effect, Entities, EntityId, EntityUid, PolicySet, Request, Schema,
+};
+use proptest::prelude::*;
+
+use super::super::context::{Stage, question};
+use super::super::reads::Reads;
+use super::super::rule::{PolicyMode, schema};
+use super::super::schema::{fixed_id, type_name, write_action};
+use super::super::*;
+use super::{Ask, ask_of, source, text};
+use crate::call::WriteOp;
+use crate::catalog::{Operation, catalog};
+use crate::json::Json;
+
+/// A few operations of every sort; checking policies against all would make the test slow.
+static OPERATIONS: LazyLock<&'static [Operation]> = LazyLock::new(|| {
+    let ids = [
+        "api:v1",
+        "node:list",
+        "node:get",
+        "node:create",
+        "node:update",
+        "node:delete",
+        "node:set_power_state",
+        "node:vendor_passthru:post",
+        "port:update",
+        "ramdisk:heartbeat",
+    ];
+    let chosen = ids.iter().enumerate().map(|(index, id)| {
+        let mut operation = catalog().operation(id).unwrap().clone();
+        operation.index = index;
+        operation
+    });
+    Box::leak(chosen.collect::<Vec<_>>().into_boxed_slice())
+});
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| schema(&OPERATIONS).unwrap());
+
+const EFFECTS: [&str; 4] = ["permit", "permit", "permit", "forbid"];
+const MODES: [&str; 5] = ["", "", "", "@mode(\"shadow\")", "@mode(\"off\")"];
+const PRINCIPALS: [&str; 9] = [
+    "principal",
+    "principal is Principal",
+    "principal in Role::\"a\"",
+    "principal in Role::\"a\"",
+    "principal in Role::\"b\"",
+    "principal in Role::\"c\"",
+    "principal is Principal in Role::\"b\"",
+    "principal == Principal::\"basic:p1\"",
+    "principal in Principal::\"basic:p2\"",
+];
+const ACTIONS: [&str; 9] = [
+    "action",
+    "action",
+    "action == Action::\"node:update\"",
+    "action in Action::\"node:update\"",
+    "action == Action::\"node:update:write\"",
+    "action in [Action::\"read\", Action::\"power\"]",
+    "action in Action::\"write\"",
+    "action in Action::\"configure\"",
+    "action in [Action::\"node:get\", Action::\"ramdisk\", Action::\"node:set_power_state\"]",
+];
+const RESOURCES: [&str; 7] = [
+    "resource",
+    "resource",
+    "resource",
+    "resource is Node",
+    "resource is Collection",
+    "resource == Node::\"n-1\"",
+    "resource in Collection::\"nodes\"",
+];
+const CONDITIONS: [&str; 19] = [
+    "",
+    "",
+    "",
+    "",
+    "when { context.microversion > 50 }",
+    "unless { context has write && context.write.path like \"/extra/*\" }",
+    "when { context has write && context.write has value && context.write.value.kind == \"string\" }",
+    "when { context has write.value.string && context.write.value.string == \"x\" }",
+    "when { context has write.value.url && context.write.value.url.plain }",
+    "when { context has source && context.source.isInRange(ip(\"10.0.0.0/8\")) }",
+    "unless { principal in Role::\"c\" }",
+    "when { principal.name == \"p1\" }",
+    "when { principal.roles.contains(\"d\") }",
+    "when { context.now < datetime(\"2026-01-01T00:00:01Z\") }",
+    "when { context.microversion * 9000000000000000000 > 0 }",
+    "when { resource == Node::\"n-1\" }",
+    "when { action in Action::\"read\" } unless { context.listener == \"public\" }",
+    "when { context.query has fields }",
+    "unless { if context has write then context.write.op == \"remove\" else context.scheme == \"jwt\" }",
+];
+
+fn policy() -> impl Strategy<Value = String> {
+    let parts = (
+        proptest::sample::select(&EFFECTS[..]),
+        proptest::sample::select(&MODES[..]),
+        proptest::sample::select(&PRINCIPALS[..]),
+        proptest::sample::select(&ACTIONS[..]),
+        proptest::sample::select(&RESOURCES[..]),
+        proptest::sample::select(&CONDITIONS[..]),
+    );
+    parts.prop_map(|(effect, mode, principal, action, resource, condition)| {
+        format!("{mode} {effect}({principal}, {action}, {resource}) {condition};\n")
+    })
+}
+
+fn asked() -> impl Strategy<Value = Ask> {
+    let roles = proptest::sample::subsequence(vec!["d", "c", "b", "a"], 0..=4);
+    let paths = ["/extra/x", "/driver_info/redfish_address", "/name"];
+    let values =
+        [None, Some(text("x")), Some(text("http://h.example/")), Some(Json::Integer(1)), Some(Json::Boolean(true))];
+    let write = proptest::option::of((
+        proptest::sample::select(vec![WriteOp::Add, WriteOp::Replace, WriteOp::Remove]),
+        proptest::sample::select(paths.to_vec()),
+        proptest::sample::select(values.to_vec()),
+    ));
+    (
+        (proptest::sample::select(&["p1", "p2"][..]), roles, 0..OPERATIONS.len(), write),
+        (proptest::sample::select(&["n-1", "N-1", "n-2"][..]), proptest::sample::select(&[1_u16, 2, 115][..])),
+        proptest::sample::select(&[None, Some("10.1.1.1"), Some("192.0.2.1")][..]),
+        (1_767_225_600_i64..1_767_225_603, proptest::sample::select(&["public", "inner"][..]), any::<bool>()),
+    )
+        .prop_map(|((name, roles, operation, write), (id, microversion), source, (now, listener, with_query))| {
+            let mut asked = ask_of(&roles, &OPERATIONS[operation]);
+            if OPERATIONS[operation].resource_parameter.as_deref() == Some("node") {
+                asked = asked.parameter("node", id);
+            }
+            if with_query && OPERATIONS[operation].query.iter().any(|field| field.name == "fields") {
+                asked = asked.query("fields", "uuid,name");
+            }
+            if let Some((op, path, value)) = write {
+                asked = asked.write(op, path, if op == WriteOp::Remove { None } else { value });
+            }
+            Ask { name, microversion, source, now, listener, ..asked }
+        })
+}
+
+/// Loads what can be loaded: random policies that do not pass the validator are left out.
+fn load(policies: &[String]) -> PolicyEngine {
+    let mut sources: Vec<PolicySource> =
+        policies.iter().enumerate().map(|(index, text)| source(&format!("p{index}"), text)).collect();
+    match PolicyEngine::load_for(&OPERATIONS, &sources) {
+        Ok(engine) => engine,
+        Err(findings) => {
+            let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+            let broken: BTreeSet<&String> = errors.map(|finding| &finding.file).collect();
+            sources.retain(|source| !broken.contains(&source.name));
+            PolicyEngine::load_for(&OPERATIONS, &sources)
+                .unwrap_or_else(|findings| panic!("{}", super::list(&findings)))
+        }
+    }
+}
+
+/// Plain Cedar about all policies of these modes: whole policy set, whole action hierarchy, everything checked against the
+/// schema.
+fn plain(engine: &PolicyEngine, asked: &Ask, modes: &[PolicyMode]) -> (bool, DenialReason, Vec<String>) {
+    let rules = engine.rules_for_test().iter().filter(|rule| modes.contains(&rule.mode));
+    let set = PolicySet::from_policies(rules.map(|rule| rule.policy.clone())).unwrap();
+    let operation = asked.operation;
+    let action = if asked.write.is_some() { write_action(&operation.id) } else { operation.id.clone() };
+    let action = EntityUid::from_type_name_and_id("Action".parse().unwrap(), EntityId::new(action));
+    let role = |name: &&str| EntityUid::from_type_name_and_id("Role".parse().unwrap(), EntityId::new(name));
+    let roles: HashSet<EntityUid> = asked.roles.iter().map(role).collect();
+    let actions = SCHEMA.action_entities().unwrap();
+    let stage = Stage {
+        action: &action,
+        actions: &actions,
+        resource_type: &type_name(operation.resource).parse().unwrap(),
+        fixed_id: &fixed_id(operation),
+        roles: &roles,
+        reads: Reads::EVERYTHING,
+    };
+    let asked = asked.with(|request| question(request, &stage)).unwrap_or_else(|_| panic!("not asked: {asked:?}"));
+    let (principal, resource) = (asked.request.principal().unwrap().clone(), asked.request.resource().unwrap().clone());
+    let context: Context = asked.request.context().unwrap().clone();
+    let request = Request::new(principal, action.clone(), resource, context, Some(&*SCHEMA)).unwrap();
+    let entities = Entities::from_entities(asked.entities, Some(&*SCHEMA)).unwrap();
+    let response = Authorizer::new().is_authorized(&request, &set, &entities);
+    let mut errors: Vec<String> = response
+        .diagnostics()
+        .errors()
+        .map(|error| match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
+        })
+        .collect();
+    errors.sort();
+    if !errors.is_empty() {
+        return (false, DenialReason::Indeterminate, errors);
+    }
+    let mut ids: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
+    ids.sort();
+    let reason = if ids.is_empty() { DenialReason::NoPermit } else { DenialReason::Forbidden };
+    (response.decision() == Effect::Allow, reason, ids)
+}
+
+fn check(engine: &PolicyEngine, asked: &Ask) {
+    if asked.write.is_some() && !super::super::schema::has_writes(asked.operation) {
+        return;
+    }
+    let verdict = asked.verdict(engine);
+    let strings = |ids: &[Arc<str>]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let found = match &verdict.decision {
+        Decision::Permit(permit) => (true, DenialReason::Forbidden, strings(permit.policies())),
+        Decision::Deny(denial) => (false, denial.reason, strings(&denial.policies)),
+    };
+    let expected = plain(engine, asked, &[PolicyMode::Enforce]);
+    assert_eq!(found, expected, "{asked:?}");
+    let shadowed = plain(engine, asked, &[PolicyMode::Enforce, PolicyMode::Shadow]);
+    let would_be = match &verdict.would_be {
+        None => (expected.0, shadowed.1, shadowed.2.clone()),
+        Some(WouldBe::Permit(ids)) => (true, DenialReason::Forbidden, strings(ids)),
+        Some(WouldBe::Deny(denial)) => (false, denial.reason, strings(&denial.policies)),
+    };
+    assert_eq!(would_be, shadowed, "{asked:?}");
+    assert_eq!(verdict.would_be.is_some(), expected.0 != shadowed.0, "{asked:?}");
+}
+
+/// A short run; `PROPTEST_CASES` sets more.
+fn configuration() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 48 };
+    ProptestConfig { cases, failure_persistence: None, ..default }
+}
+
+proptest! {
+    #![proptest_config(configuration())]
+
+    #[test]
+    fn the_engine_says_what_plain_cedar_says(
+        policies in proptest::collection::vec(policy(), 0..12),
+        asks in proptest::collection::vec(asked(), 40),
+    ) {
+        let engine = load(&policies);
+        for asked in &asks {
+            check(&engine, asked);
+            // The second time it is remembered.
+            check(&engine, asked);
+        }
+    }
+
+    /// Adding a forbid, or taking a permit away, never turns a denial into a permit.
+    #[test]
+    fn forbids_only_take_away(
+        policies in proptest::collection::vec(policy(), 1..8),
+        asks in proptest::collection::vec(asked(), 20),
+    ) {
+        let fewer_forbids: Vec<String> = policies.iter().filter(|text| !text.contains("forbid")).cloned().collect();
+        let (all, permits) = (load(&policies), load(&fewer_forbids));
+        for asked in &asks {
+            let permitted = |engine: &PolicyEngine| matches!(asked.verdict(engine).decision, Decision::Permit(_));
+            assert!(!permitted(&all) || permitted(&permits), "{asked:?}");
+        }
+    }
+}

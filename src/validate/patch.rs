@@ -1,0 +1,213 @@
+//! A JSON Patch (RFC 6902, as far as Ironic takes it) against what may be patched.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::error::{At, InvalidRequest, Place};
+use super::value::{self, Context};
+use crate::call::WriteOp;
+use crate::catalog::{Field, Kind, PatchSchema};
+use crate::json::{Json, Pointer};
+
+/// Operations of one patch. nova sends about 20, a client that replaces a node's every field about 60.
+const OPERATIONS_MAX: usize = 1000;
+
+/// Longest segment of a path, in bytes.
+const SEGMENT_BYTES_MAX: usize = 255;
+
+/// Checks every operation. The `value` of a `remove`, which means nothing, is taken out.
+pub(super) fn check(body: &mut Json<'_>, schema: &PatchSchema, context: &Context) -> Result<(), InvalidRequest> {
+    let Json::Array(operations) = body else {
+        return Err(InvalidRequest::WrongKind { field: Place::default(), expected: "an array of operations".into() });
+    };
+    if operations.len() > OPERATIONS_MAX {
+        return Err(InvalidRequest::TooManyOperations { max: OPERATIONS_MAX });
+    }
+    for (index, operation) in operations.iter_mut().enumerate() {
+        check_operation(operation, schema, &At::Root.index(index), context)?;
+    }
+    refuse_same_paths(operations, schema)
+}
+
+/// The parts of a checked operation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Operation<'o, 'j> {
+    pub(super) op: WriteOp,
+    pub(super) path: &'o str,
+    /// There for `add` and `replace`.
+    pub(super) value: Option<&'o Json<'j>>,
+}
+
+impl<'o, 'j> Operation<'o, 'j> {
+    /// Reads one item of a patch; `None` if it is none, which a checked patch has not.
+    pub(super) fn read(item: &'o Json<'j>) -> Option<Self> {
+        let op = write_op(item.member("op")?.as_str()?)?;
+        let path = item.member("path")?.as_str()?;
+        Some(Self { op, path, value: item.member("value").filter(|_| op != WriteOp::Remove) })
+    }
+}
+
+fn write_op(text: &str) -> Option<WriteOp> {
+    [WriteOp::Add, WriteOp::Replace, WriteOp::Remove].into_iter().find(|op| op.as_str() == text)
+}
+
+fn check_operation(
+    item: &mut Json<'_>,
+    schema: &PatchSchema,
+    at: &At<'_>,
+    context: &Context,
+) -> Result<(), InvalidRequest> {
+    let Json::Object(members) = item else {
+        return Err(InvalidRequest::WrongKind { field: at.place(), expected: "an object".into() });
+    };
+    let (mut op, mut path) = (None, None);
+    for (key, member) in members.iter() {
+        let at = at.key(key);
+        match key.as_ref() {
+            "op" => op = Some(read_op(member, &at)?),
+            "path" => path = Some(read_path(member, schema, &at)?),
+            "value" => {}
+            _ => return Err(InvalidRequest::UnknownField { field: at.place() }),
+        }
+    }
+    let op = op.ok_or_else(|| InvalidRequest::MissingField { field: at.key("op").place() })?;
+    let path = path.ok_or_else(|| InvalidRequest::MissingField { field: at.key("path").place() })?;
+    let target = find(&path, schema)?;
+    if context.minor < target.field.since && is_gated(schema, op, target.is_below) {
+        let since = target.field.since;
+        return Err(InvalidRequest::TooNew { field: Place::from(&path), since, status: context.too_new_status });
+    }
+    if op == WriteOp::Remove {
+        members.retain(|(key, _)| key != "value");
+        return Ok(());
+    }
+    let Some((_, new)) = members.iter_mut().find(|(key, _)| key == "value") else {
+        return Err(InvalidRequest::MissingField { field: at.key("value").place() });
+    };
+    match target.value_field() {
+        Some(field) => value::check(new, field, &at.key("value"), context),
+        None => Ok(()),
+    }
+}
+
+fn read_op(member: &Json<'_>, at: &At<'_>) -> Result<WriteOp, InvalidRequest> {
+    let Some(text) = member.as_str() else {
+        return Err(InvalidRequest::WrongKind { field: at.place(), expected: "a string".into() });
+    };
+    write_op(text)
+        .ok_or_else(|| InvalidRequest::NotListed { field: at.place(), expected: "add, replace, remove".to_owned() })
+}
+
+fn read_path(member: &Json<'_>, schema: &PatchSchema, at: &At<'_>) -> Result<Pointer, InvalidRequest> {
+    let Some(text) = member.as_str() else {
+        return Err(InvalidRequest::WrongKind { field: at.place(), expected: "a string".into() });
+    };
+    let spelling = || InvalidRequest::PathSpelling { field: at.place() };
+    let pointer = Pointer::parse(text).map_err(|_| spelling())?;
+    // Ironic constrains every path but an allocation's; there a key below `extra` may hold more, `~1` included.
+    let is_plain: fn(u8) -> bool = match schema.name.as_str() {
+        "allocation" => |byte| byte.is_ascii_graphic(),
+        _ => |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/'),
+    };
+    let fits = |segment: &str| (1..=SEGMENT_BYTES_MAX).contains(&segment.len());
+    if text.bytes().all(is_plain) && text.starts_with('/') && text.split('/').skip(1).all(fits) {
+        Ok(pointer)
+    } else {
+        Err(spelling())
+    }
+}
+
+/// A field that may be patched, and the way below it.
+struct Target<'s> {
+    field: &'s Field,
+    /// Whether the path goes on below the field.
+    is_below: bool,
+}
+
+impl<'s> Target<'s> {
+    /// What a value at the path is checked against; `None` where it is free-form.
+    fn value_field(&self) -> Option<&'s Field> {
+        match self.is_below {
+            false => Some(self.field),
+            true if is_list(self.field) => self.field.items.as_deref(),
+            true => None,
+        }
+    }
+}
+
+const fn is_list(field: &Field) -> bool {
+    matches!(field.kind, Kind::Steps | Kind::Array)
+}
+
+fn find<'s>(path: &Pointer, schema: &'s PatchSchema) -> Result<Target<'s>, InvalidRequest> {
+    let mut segments = path.segments();
+    let top: Cow<'_, str> = segments.next().unwrap_or_default();
+    let Some(field) = schema.fields.iter().find(|field| field.name == top) else {
+        return Err(InvalidRequest::NotPatchable { field: Place::from(path) });
+    };
+    let Some(second) = segments.next() else { return Ok(Target { field, is_below: false }) };
+    let below =
+        |whole: Pointer| InvalidRequest::NotPatchableBelow { field: Place::from(path), whole: Place::from(&whole) };
+    if matches!(field.kind, Kind::Map | Kind::Any) {
+        return Ok(Target { field, is_below: true });
+    }
+    if !is_list(field) || !is_index(&second) {
+        return Err(below(Pointer::from_segments([&*top])));
+    }
+    // A part of a step says nothing without the step's name, and the name may not change under its arguments: a policy
+    // would decide about a step that it does not see.
+    if segments.next().is_some() {
+        return Err(below(Pointer::from_segments([&*top, &*second])));
+    }
+    Ok(Target { field, is_below: true })
+}
+
+fn is_index(segment: &str) -> bool {
+    segment == "-"
+        || segment == "0"
+        || (segment.len() <= 4 && !segment.starts_with('0') && segment.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Where Ironic looks at a field's microversion: see `patch.version_gate` of the facts. What it lets through is
+/// understood at every microversion, and decided about like anything else.
+fn is_gated(schema: &PatchSchema, op: WriteOp, is_below: bool) -> bool {
+    let writes_the_field = op != WriteOp::Remove && !is_below;
+    match schema.name.as_str() {
+        "node" => writes_the_field,
+        "port" => writes_the_field || op == WriteOp::Remove,
+        _ => true,
+    }
+}
+
+/// Ironic lets the last of two operations win, but checks some fields on the first: no client sends two, so none may.
+/// Lists are excepted, where `/steps/-` and `/steps/0` mean another item each time.
+fn refuse_same_paths(operations: &[Json<'_>], schema: &PatchSchema) -> Result<(), InvalidRequest> {
+    let paths = operations.iter().filter_map(Operation::read).map(|operation| operation.path);
+    let in_list = |path: &str| {
+        let top = path.split('/').nth(1).unwrap_or_default();
+        schema.fields.iter().any(|field| field.name == top && is_list(field)) && path.len() > top.len() + 1
+    };
+    let same = |path: &str| match Pointer::parse(path) {
+        Ok(pointer) => InvalidRequest::SamePath { field: Place::from(&pointer) },
+        Err(_) => InvalidRequest::SamePath { field: Place::default() },
+    };
+    if operations.len() <= 24 {
+        let mut seen: [&str; 24] = [""; 24];
+        for (path, slot) in paths.zip(0..) {
+            if seen.contains(&path) && !in_list(path) {
+                return Err(same(path));
+            }
+            if let Some(free) = seen.get_mut::<usize>(slot) {
+                *free = path;
+            }
+        }
+        return Ok(());
+    }
+    let mut seen = HashSet::with_capacity(operations.len());
+    for path in paths {
+        if !seen.insert(path) && !in_list(path) {
+            return Err(same(path));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! TLS on both sides, HTTP/2, and a chain of two irongates: the first reaches the second as it would an Ironic with https.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use http::{Request, StatusCode, Version};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use irongate::tls::{CertificatePem, ClientTls, TlsVersion, client_config};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::support::client::basic;
+use crate::support::{FakeIronic, Irongate, PASSWORD, json};
+
+fn certificates() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    irongate::certs::dev(directory.path(), &[], 1, false).unwrap();
+    directory
+}
+
+fn tls(certificates: &Path) -> String {
+    format!(
+        "\n[listener.tls]\ncertificate_file = \"{0}/server.crt\"\nkey_file = \"{0}/server.key\"",
+        certificates.display()
+    )
+}
+
+fn connector(certificates: &Path, h2: bool) -> TlsConnector {
+    let ca = CertificatePem::read(&certificates.join("ca.crt")).unwrap();
+    let mut config = client_config(&ClientTls { ca, certificate: None, min_version: TlsVersion::V1_3 }).unwrap();
+    if h2 {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+    }
+    TlsConnector::from(Arc::new(config))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http2_over_tls() {
+    let certificates = certificates();
+    let ironic = FakeIronic::start(|_| {
+        json("200 OK", r#"{"nodes": [], "next": "http://localhost/v1/nodes?limit=1"}"#)
+    });
+    let irongate = Irongate::start_with(&ironic.endpoint(), "", &tls(certificates.path()));
+    let stream = TcpStream::connect(irongate.address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let stream = connector(certificates.path(), true).connect(name, stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    assert_eq!(
+        stream.get_ref().1.negotiated_key_exchange_group().unwrap().name(),
+        rustls::NamedGroup::X25519MLKEM768
+    );
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let credential = basic("admin", PASSWORD);
+    let credential = credential.trim_start_matches("Authorization: ").trim_end();
+    let request = Request::get(format!("https://localhost:{}/v1/nodes?limit=1", irongate.address.port()))
+        .header("authorization", credential)
+        .header("x-openstack-ironic-api-version", "1.80")
+        .body(Empty::<bytes::Bytes>::new())
+        .unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["next"], format!("https://localhost:{}/v1/nodes?limit=1", irongate.address.port()));
+    assert_eq!(irongate.records(1)[0]["http"], "HTTP/2");
+}
+
+#[test]
+fn an_https_upstream_is_verified() {
+    let certificates = certificates();
+    let ironic = FakeIronic::start(|_| json("200 OK", "{}"));
+    // The inner one takes anybody as admin: it stands for an Ironic behind TLS.
+    let open = "[[binding]]\nrole = \"admin\"\nanonymous = true\n";
+    let inner = Irongate::start_with(&ironic.endpoint(), "", &format!("{}\n{open}", tls(certificates.path())));
+    let endpoint = format!("https://localhost:{}", inner.address.port());
+    let trusted = Irongate::at(&format!("{endpoint}\"\nca_file = \"{}/ca.crt", certificates.path().display()), "");
+    assert_eq!(trusted.ask("admin", "GET", "/v1/nodes", None).status, 200);
+
+    let other = self::certificates();
+    let distrusting = Irongate::at(&format!("{endpoint}\"\nca_file = \"{}/ca.crt", other.path().display()), "");
+    let answer = distrusting.ask("admin", "GET", "/v1/nodes", None);
+    assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_untrusted"));
+    assert_eq!(ironic.arrived().len(), 1);
+}
+
+#[test]
+fn what_is_not_tls_is_hung_up_on() {
+    let certificates = certificates();
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::start_with(&ironic.endpoint(), "", &tls(certificates.path()));
+    let answer = crate::support::send(irongate.address, b"GET /v1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(answer.status, 0, "{answer:?}");
+}
