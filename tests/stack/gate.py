@@ -101,6 +101,7 @@ class Gate:
             if not self.running():
                 raise service.ServiceProblem(f"irongate ended at once; its last words:\n{service.tail(self.log)}")
             if time.monotonic() > deadline:
+                service.stop(self.pid_file)
                 raise service.ServiceProblem(
                     f"irongate was not ready within {wait_seconds} s; its last words:\n{service.tail(self.log)}")
             time.sleep(0.05)

@@ -128,6 +128,7 @@ class Ironic:
             if not self.running():
                 raise service.ServiceProblem(f"Ironic ended at once; its last words:\n{self.last_words()}")
             if time.monotonic() > deadline:
+                service.stop(self.pid_file)
                 raise service.ServiceProblem(
                     f"Ironic did not answer on {self.socket} within {seconds} s; its last words:\n{self.last_words()}")
             time.sleep(0.1)

@@ -41,6 +41,7 @@ password_hash_rounds = 4
 {more}"""
 
 GUNICORN = """\
+wsgi_app = "keystone.wsgi.api:application"
 bind = "127.0.0.1:{port}"
 workers = 1
 threads = 4
@@ -91,11 +92,12 @@ class Keystone:
         (self.state / "gunicorn.py").write_text(GUNICORN.format(state=self.state, port=self.port))
         # Keystone reads the command line as its own: gunicorn's settings must come another way.
         service.start(
-            [self.environment / "bin" / "gunicorn", "keystone.wsgi.api:application"], self.pid_file, self.output, folder=self.state,
+            [self.environment / "bin" / "gunicorn"], self.pid_file, self.output, folder=self.state,
             environment={"OS_KEYSTONE_CONFIG_FILES": str(self.configuration), "GUNICORN_CMD_ARGS": f"--config {self.state}/gunicorn.py"})
         deadline = time.monotonic() + wait_seconds
         while not self.answers():
             if not self.running() or time.monotonic() > deadline:
+                service.stop(self.pid_file)
                 raise service.ServiceProblem(
                     f"Keystone did not answer on {self.url} within {wait_seconds} s; its last words:\n"
                     f"{service.tail(self.output)}\n{service.tail(self.state / 'gunicorn.log')}\n{service.tail(self.state / 'keystone.log')}")
