@@ -32,6 +32,7 @@ use super::{Identity, Outcome, SchemeName};
 const COST_DEFAULT: u32 = 12;
 
 /// What the scheme is made of. It holds password hashes and so cannot be printed.
+#[derive(Clone)]
 pub struct BasicConfig {
     /// The text of the htpasswd file.
     pub htpasswd: SecretString,
