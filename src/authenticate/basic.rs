@@ -124,7 +124,7 @@ impl BasicConfig {
         Self {
             htpasswd,
             file: file.into(),
-            realm: "irongate".to_owned(),
+            realm: "Baremetal API".to_owned(),
             verified_for: Duration::from_secs(300),
             rejected_for: Duration::from_secs(5),
             remembered_max: 4096,
