@@ -3,6 +3,7 @@
 //! For machines where nobody else's traffic goes: the CA's key lies beside the certificates. What is there and good is
 //! kept, so that running it twice changes nothing; what it did not make itself is never overwritten without being asked.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
@@ -38,15 +39,6 @@ const DAYS_MAX: u32 = 3650;
 const DAY: Duration = Duration::from_secs(86_400);
 /// How far back validity begins, for machines whose clocks differ.
 const BACKDATED: Duration = Duration::from_secs(3600);
-
-/// What is done with good certificates that are there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Present {
-    /// They stay.
-    Keep,
-    /// They, and whatever else has their file names, are replaced.
-    Replace,
-}
 
 /// The files of a directory.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,9 +78,11 @@ pub enum CertsError {
 /// Makes `ca`, `server` and `client`, each `.crt` and `.key`, in a directory, which is created (mode 0700) if need be.
 /// The server's certificate is for `localhost`, `127.0.0.1`, `::1` and `names`. Keys are ECDSA P-256, mode 0600.
 ///
+/// Good pairs that are there stay; with `force` they, and whatever else has their file names, are replaced.
+///
 /// # Errors
 /// See [`CertsError`].
-pub fn dev(directory: &Path, names: &[String], days: u32, present: Present) -> Result<DevCertificates, CertsError> {
+pub fn dev(directory: &Path, names: &[String], days: u32, force: bool) -> Result<DevCertificates, CertsError> {
     if !(1..=DAYS_MAX).contains(&days) {
         return Err(CertsError::Days(days));
     }
@@ -100,7 +94,7 @@ pub fn dev(directory: &Path, names: &[String], days: u32, present: Present) -> R
     // Everything that is there is looked at before anything is written.
     let pair = |name: &str| Pair::new(directory, name);
     let (ca, server, client) = (pair("ca"), pair("server"), pair("client"));
-    let look = |pair: &Pair| if present == Present::Replace { Ok(None) } else { pair.read() };
+    let look = |pair: &Pair| if force { Ok(None) } else { pair.read() };
     let (ca_there, server_there, client_there) = (look(&ca)?, look(&server)?, look(&client)?);
 
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| io_error(directory, &error))?;
@@ -127,6 +121,17 @@ pub fn dev(directory: &Path, names: &[String], days: u32, present: Present) -> R
 struct Issued {
     certificate: String,
     key: Zeroizing<String>,
+}
+
+impl fmt::Display for DevCertificates {
+    /// A line for each file.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let written = self.written.iter().map(|file| ("wrote", file));
+        for (what, file) in written.chain(self.kept.iter().map(|file| ("kept ", file))) {
+            writeln!(formatter, "{what} {}", file.display())?;
+        }
+        Ok(())
+    }
 }
 
 impl DevCertificates {

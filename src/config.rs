@@ -19,8 +19,7 @@ use crate::tls::{ClientTls, ServerTls};
 
 pub use check::{load, policy_sources};
 
-/// Everything that `serve` needs, read from files and checked.
-#[derive(Debug)]
+/// Everything that `serve` needs, read from files and checked. It holds keys and hashes and so cannot be printed.
 pub struct Config {
     /// Whether denials are enforced or only recorded.
     pub mode: Mode,
@@ -69,7 +68,6 @@ impl Mode {
 }
 
 /// One place where callers come in.
-#[derive(Debug)]
 pub struct Listener {
     /// Its name in records and policies.
     pub name: Arc<str>,
@@ -93,7 +91,6 @@ pub enum ListenAddress {
 }
 
 /// How Ironic is reached.
-#[derive(Debug)]
 pub struct Upstream {
     /// Where.
     pub endpoint: Endpoint,

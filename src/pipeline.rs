@@ -39,7 +39,6 @@ pub struct Pipeline {
 }
 
 /// What one request meets: the snapshot that it keeps, its listener in it, and its peer.
-#[derive(Debug)]
 pub struct Scene<'a> {
     snapshot: &'a Snapshot,
     listener: &'a ListenerState,

@@ -6,8 +6,8 @@
 //! `action in Action::"node:update"` grants the operation with every field. `docs/policy.md` is the manual.
 //!
 //! Cedar is the meaning; three things are done for speed, and a property test proves that they change nothing:
-//! policies are sliced by action at load ([`engine`]), those that cannot apply to a caller's roles are left out, and
-//! what is then constant is decided once per role set ([`roles`]). Beside Cedar stands one rule of our own: where Cedar
+//! policies are sliced by action at load (`engine`), those that cannot apply to a caller's roles are left out, and
+//! what is then constant is decided once per role set (`roles`). Beside Cedar stands one rule of our own: where Cedar
 //! skips a policy whose condition cannot be evaluated, irongate denies.
 
 mod context;

@@ -35,9 +35,9 @@ pub use error::{Allowed, RouteError};
 /// # Errors
 /// [`RouteError`], one variant per misdeed. [`RouteError::Options`] is not a misdeed: it is for the pipeline to answer.
 pub fn find(head: &Parts, ceiling: Ceiling) -> Result<Route<'_>, RouteError> {
-    let segments = match path::read(head)? {
+    let (segments, slash) = match path::read(head)? {
         path::Target::Server => return server(head),
-        path::Target::Path(segments) => segments,
+        path::Target::Path { segments, slash } => (segments, slash),
     };
     // Ironic, too, refuses a microversion before it looks for a route. OPTIONS it answers before either.
     let microversion =
@@ -48,6 +48,9 @@ pub fn find(head: &Parts, ceiling: Ceiling) -> Result<Route<'_>, RouteError> {
     };
     let table::End { operation, alias } =
         place.end(&head.method).ok_or_else(|| RouteError::MethodNotAllowed { allow: place.allowed() })?;
+    if slash && !operation.trailing_slash {
+        return Err(RouteError::TrailingSlash);
+    }
     available(operation, microversion)?;
     let (parameters, folded) = parameters(operation, alias, &segments)?;
     let query = query::read(operation, microversion, head.uri.query(), folded)?;

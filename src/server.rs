@@ -64,7 +64,6 @@ pub enum StartError {
 }
 
 /// A running proxy.
-#[derive(Debug)]
 pub struct Server {
     /// The snapshot in force.
     pub current: Arc<Current>,

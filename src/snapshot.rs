@@ -12,7 +12,6 @@ use crate::policy::{PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMod
 use crate::scrub::ScrubRules;
 
 /// What decides about requests.
-#[derive(Debug)]
 pub struct Snapshot {
     /// A digest of the policies, the bindings and the configuration; it stands in every record.
     pub revision: Arc<str>,
@@ -102,7 +101,6 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
 }
 
 /// The snapshot in force, and where the next one comes from.
-#[derive(Debug)]
 pub struct Current {
     snapshot: ArcSwap<Snapshot>,
     file: PathBuf,

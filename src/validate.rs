@@ -152,7 +152,7 @@ fn too_new_status(operation: &Operation) -> u16 {
     }
 }
 
-/// Ironic drops a query argument when an open body has a key of its name, and its router looks for `_method`.
+/// An argument has one place: a key of an open body may not repeat one of the query. `_method` is no argument anywhere.
 fn check_open_keys(route: &Route<'_>, body: &Json<'_>) -> Result<(), InvalidRequest> {
     let Json::Object(members) = body else { return Ok(()) };
     for (key, _) in members {

@@ -32,6 +32,7 @@ use super::{Identity, Outcome, SchemeName};
 const COST_DEFAULT: u32 = 12;
 
 /// What the scheme is made of. It holds password hashes and so cannot be printed.
+#[derive(Clone)]
 pub struct BasicConfig {
     /// The text of the htpasswd file.
     pub htpasswd: SecretString,
@@ -123,7 +124,7 @@ impl BasicConfig {
         Self {
             htpasswd,
             file: file.into(),
-            realm: "irongate".to_owned(),
+            realm: "Baremetal API".to_owned(),
             verified_for: Duration::from_secs(300),
             rejected_for: Duration::from_secs(5),
             remembered_max: 4096,

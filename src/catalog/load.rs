@@ -125,6 +125,7 @@ fn build(
         path: raw.path,
         template,
         aliases,
+        trailing_slash: raw.trailing_slash,
         since: raw.since,
         until: raw.until,
         too_early_status,

@@ -22,36 +22,37 @@ const SERVER: [&str; 2] = ["server.crt", "server.key"];
 fn what_is_good_is_kept() {
     let directory = TempDir::new().unwrap();
     let there = directory.path().join("a/b");
-    let check = |wanted: &[&str], days: u32, present: Present, expected: &[&str]| {
-        let made = dev(&there, &names(wanted), days, present).unwrap();
+    let check = |wanted: &[&str], days: u32, force: bool, expected: &[&str]| {
+        let made = dev(&there, &names(wanted), days, force).unwrap();
         assert_eq!(written(&made), expected, "{wanted:?}");
         assert_eq!(made.written.len() + made.kept.len(), 6);
+        assert_eq!(made.to_string().lines().count(), 6);
     };
     let mode = |name: &str| fs::metadata(there.join(name)).unwrap().mode() & 0o777;
-    check(&["ironic.example"], 30, Present::Keep, &ALL);
+    check(&["ironic.example"], 30, false, &ALL);
     assert_eq!(mode(""), 0o700);
     for name in ["ca", "server", "client"] {
         assert_eq!(mode(&format!("{name}.key")), 0o600);
     }
-    check(&["ironic.example"], 30, Present::Keep, &[]);
-    check(&["IRONIC.example"], 1, Present::Keep, &[]);
-    check(&[], 30, Present::Keep, &[]);
-    check(&["192.0.2.7", "*.ironic.example"], 30, Present::Keep, &SERVER);
-    check(&["192.0.2.7"], 30, Present::Keep, &[]);
+    check(&["ironic.example"], 30, false, &[]);
+    check(&["IRONIC.example"], 1, false, &[]);
+    check(&[], 30, false, &[]);
+    check(&["192.0.2.7", "*.ironic.example"], 30, false, &SERVER);
+    check(&["192.0.2.7"], 30, false, &[]);
     // A key that everybody could read is closed again.
     fs::set_permissions(there.join("ca.key"), fs::Permissions::from_mode(0o644)).unwrap();
-    check(&[], 30, Present::Keep, &[]);
+    check(&[], 30, false, &[]);
     assert_eq!(mode("ca.key"), 0o600);
     // A key of another certificate; then a CA of another key.
     fs::copy(there.join("client.key"), there.join("server.key")).unwrap();
-    check(&[], 30, Present::Keep, &SERVER);
+    check(&[], 30, false, &SERVER);
     fs::copy(there.join("client.key"), there.join("ca.key")).unwrap();
-    check(&[], 30, Present::Keep, &ALL);
-    check(&[], 30, Present::Replace, &ALL);
+    check(&[], 30, false, &ALL);
+    check(&[], 30, true, &ALL);
     for name in LEAVES {
         fs::remove_file(there.join(name)).unwrap();
     }
-    check(&[], 30, Present::Keep, &LEAVES);
+    check(&[], 30, false, &LEAVES);
     assert_eq!(fs::read_dir(&there).unwrap().count(), 6, "nothing else is left");
 }
 
@@ -63,14 +64,14 @@ fn what_is_expired_is_made_anew() {
     let pair = |name| Pair::new(there, name);
     let mut made = DevCertificates { directory: there.to_owned(), written: Vec::new(), kept: Vec::new() };
     made.write(&pair("ca"), &authority(Timestamp::UNIX_EPOCH, past).unwrap()).map(|_ca| ()).unwrap();
-    assert_eq!(written(&dev(there, &[], 30, Present::Keep).unwrap()), ALL);
+    assert_eq!(written(&dev(there, &[], 30, false).unwrap()), ALL);
     let ca = pair("ca").read().unwrap().unwrap();
     let old = leaf(&ca, &server_names(&[]).unwrap(), ExtendedKeyUsagePurpose::ServerAuth, Timestamp::UNIX_EPOCH, past);
     made.write(&pair("server"), &old.unwrap()).map(|_server| ()).unwrap();
-    assert_eq!(written(&dev(there, &[], 30, Present::Keep).unwrap()), SERVER);
+    assert_eq!(written(&dev(there, &[], 30, false).unwrap()), SERVER);
     // Never beyond the CA's own end.
     let server = |days| {
-        let made = dev(there, &names(&[&format!("d{days}")]), days, Present::Keep).unwrap();
+        let made = dev(there, &names(&[&format!("d{days}")]), days, false).unwrap();
         assert_eq!(written(&made), SERVER);
         pair("server").read().unwrap().unwrap().not_after()
     };
@@ -88,7 +89,7 @@ fn what_is_not_ours_stays() {
             fs::write(there.join(name), text).unwrap();
         }
         let before = fs::read_dir(there).unwrap().count();
-        assert_eq!(dev(there, &[], 30, Present::Keep), Err(expected.clone()));
+        assert_eq!(dev(there, &[], 30, false), Err(expected.clone()));
         assert!(!expected.to_string().contains("canary"));
         assert_eq!(fs::read_dir(there).unwrap().count(), before, "nothing is written");
         for (name, text) in files {
@@ -107,7 +108,7 @@ fn what_is_not_ours_stays() {
         check(&[(private, &key)], half(private, crt));
     }
     fs::write(at("server.crt"), &certificate).unwrap();
-    assert_eq!(written(&dev(there, &[], 30, Present::Replace).unwrap()), ALL);
+    assert_eq!(written(&dev(there, &[], 30, true).unwrap()), ALL);
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn what_cannot_be_made_is_refused() {
     let directory = TempDir::new().unwrap();
     let there = directory.path().join("none");
     let check = |wanted: &[&str], days: u32, expected: CertsError| {
-        assert_eq!(dev(&there, &names(wanted), days, Present::Keep), Err(expected));
+        assert_eq!(dev(&there, &names(wanted), days, false), Err(expected));
         assert!(!there.exists());
     };
     check(&[], 0, CertsError::Days(0));
@@ -124,14 +125,14 @@ fn what_cannot_be_made_is_refused() {
         check(&[name], 1, CertsError::Name(name.to_owned()));
     }
     fs::write(&there, "a file").unwrap();
-    let found = dev(&there, &[], 1, Present::Keep).unwrap_err();
+    let found = dev(&there, &[], 1, false).unwrap_err();
     assert!(matches!(found, CertsError::Io { .. }), "{found:?}");
 }
 
 #[test]
 fn both_sides_of_tls_take_them() {
     let directory = TempDir::new().unwrap();
-    let made = dev(directory.path(), &[], 30, Present::Keep).unwrap();
+    let made = dev(directory.path(), &[], 30, false).unwrap();
     let pem = |name: &str| CertificatePem::read(&made.directory.join(name)).unwrap();
     let key = |name: &str| KeyPem::read(&made.directory.join(name)).unwrap();
     let mut server = ServerTls::new(pem("server.crt"), key("server.key"));
@@ -158,7 +159,7 @@ fn both_sides_of_tls_take_them() {
 #[test]
 fn openssl_takes_them_strictly() {
     let directory = TempDir::new().unwrap();
-    dev(directory.path(), &names(&["ironic.example"]), 30, Present::Keep).unwrap();
+    dev(directory.path(), &names(&["ironic.example"]), 30, false).unwrap();
     let check = |arguments: &[&str]| {
         let run = std::process::Command::new("openssl").args(arguments).current_dir(directory.path()).output();
         // A machine without openssl has nothing to say.

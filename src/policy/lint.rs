@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{EntityUid, PrincipalConstraint, ResourceConstraint};
+use cedar_policy::{EntityUid, ResourceConstraint};
 
 use super::finding::{PolicyFinding, Severity};
-use super::reads::Reads;
 use super::rule::{About, PolicyMode, Rule, Who};
 use super::schema::{API_ID, fixed_id, has_writes, write_action};
 use super::slice::{ActionGroups, Slices};
@@ -60,7 +59,7 @@ fn identifier(rule: &Rule, uid: &EntityUid, collections: &BTreeSet<String>) -> O
 
 /// A permit for everyone who did not say so.
 fn open(rule: &Rule) -> Option<PolicyFinding> {
-    let everyone = rule.policy.principal_constraint() == PrincipalConstraint::Any && !Reads::of(&rule.policy).principal;
+    let everyone = rule.who == Who::Everyone { said: false } && !rule.reads.principal;
     (everyone && rule.is_permit() && rule.mode != PolicyMode::Off).then(|| {
         rule.finding(
             Severity::Warning,

@@ -15,7 +15,7 @@ pub enum RouteError {
     /// `//`
     #[error("remove the empty segment from the path")]
     EmptySegment,
-    /// A slash at the end of any path but `/v1/`.
+    /// A slash at the end of a path with which no client of Ironic writes one.
     #[error("remove the slash at the end of the path")]
     TrailingSlash,
     /// `.` or `..`

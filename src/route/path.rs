@@ -13,8 +13,13 @@ const PATH_BYTES_MAX: usize = 2048;
 pub(super) enum Target<'a> {
     /// `*`
     Server,
-    /// A path, in segments. `/` has none; `/v1/` has one.
-    Path(Vec<&'a str>),
+    /// A path. `/` has no segments and no slash at its end.
+    Path {
+        /// Its segments, none of them empty.
+        segments: Vec<&'a str>,
+        /// Whether a slash follows the last of them.
+        slash: bool,
+    },
 }
 
 /// Reads the path of a request.
@@ -33,28 +38,23 @@ pub(super) fn read(head: &Parts) -> Result<Target<'_>, RouteError> {
     if path.len() > PATH_BYTES_MAX {
         return Err(RouteError::TargetLength);
     }
-    match inside {
-        "" => Ok(Target::Path(Vec::new())),
-        // openstacksdk asks for the version document in this spelling.
-        "v1/" => Ok(Target::Path(vec!["v1"])),
-        _ => segments(inside).map(Target::Path),
+    if inside.is_empty() {
+        return Ok(Target::Path { segments: Vec::new(), slash: false });
     }
+    let (inside, slash) = inside.strip_suffix('/').map_or((inside, false), |before| (before, true));
+    Ok(Target::Path { segments: segments(inside)?, slash })
 }
 
 fn segments(inside: &str) -> Result<Vec<&str>, RouteError> {
     characters(inside)?;
     let segments: Vec<&str> = inside.split('/').collect();
-    let Some((last, before)) = segments.split_last() else { return Err(RouteError::EmptySegment) };
-    if before.contains(&"") {
+    if segments.contains(&"") {
         return Err(RouteError::EmptySegment);
-    }
-    if last.is_empty() {
-        return Err(RouteError::TrailingSlash);
     }
     if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
         return Err(RouteError::DotSegment);
     }
-    let suffix = last.rsplit_once('.').map(|(_, suffix)| suffix);
+    let suffix = inside.rsplit_once('.').map(|(_, suffix)| suffix);
     if suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("json") || suffix.eq_ignore_ascii_case("xml")) {
         return Err(RouteError::PathSuffix);
     }

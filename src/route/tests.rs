@@ -141,6 +141,10 @@ fn what_clients_send() {
         ("GET", "/v1/", "api:v1 /v1"),
         ("HEAD", "/v1/", "api:v1 /v1"),
         ("GET", "/v1/nodes?", "node:list /v1/nodes"),
+        // python-ironicclient writes lists like this.
+        ("GET", "/v1/nodes/?limit=1", "node:list /v1/nodes?limit=1"),
+        ("GET", "/v1/volume/targets/?node=n1", "volume:target:list /v1/volume/targets?node=n1"),
+        ("GET", "/v1/drivers/?detail=True", "driver:list /v1/drivers?detail=true"),
         (
             "GET",
             "/v1/nodes?fields=uuid%2Cname&conductor_group=",
@@ -229,7 +233,16 @@ fn odd_paths() {
     );
     refused(
         "GET",
-        &["/v1/nodes/", "/v1/nodes/n1/", "/v1/nodes/detail/", "/nodes/", "/healthcheck/"],
+        &[
+            "/v1/nodes/n1/",
+            "/v1/nodes/n1/?fields=uuid",
+            "/v1/nodes/detail/",
+            "/v1/nodes/n1/ports/",
+            "/v1/volume/",
+            "/v1/shards/",
+            "/v1/lookup/",
+            "/healthcheck/",
+        ],
         &E::TrailingSlash,
     );
     refused(
@@ -698,5 +711,27 @@ fn the_words_of_errors() {
     ];
     for (error, status, code, message) in rows {
         assert_eq!((error.status(), error.code(), error.to_string().as_str()), (status, code, message));
+    }
+}
+
+proptest::proptest! {
+    /// Whatever arrives: no panic, and what is forwarded is understood as what was asked.
+    #[test]
+    fn targets_of_any_kind(
+        parts in proptest::collection::vec("(v1|nodes|n1|states|power|ports|detail|%40|vendor_passthru|[a-z@:%;.~/-]{0,6})", 0..8),
+        pairs in proptest::collection::vec("(limit|fields|detail|method|shard|owner|_method|[a-z_]{1,5})=[A-Za-z0-9%+,;:. -]{0,8}", 0..4),
+        method in "(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)",
+    ) {
+        let target = format!("/{}?{}", parts.join("/"), pairs.join("&"));
+        if arrives(&target) {
+            let first = head(&method, &target, "1.115");
+            if let Ok(route) = find(&first, Ceiling::default()) {
+                let again = head(route.operation().method.as_str(), &route.target().to_string(), "1.115");
+                let again = find(&again, Ceiling::default()).expect("a canonical target is a route");
+                proptest::prop_assert_eq!(route.operation().index, again.operation().index);
+                proptest::prop_assert_eq!(&route.parameters, &again.parameters);
+                proptest::prop_assert_eq!(&route.query, &again.query);
+            }
+        }
     }
 }

@@ -37,7 +37,6 @@ use crate::tls::{self, Alpn};
 const ABOVE: usize = 4;
 
 /// One listener of one worker.
-#[derive(Debug)]
 pub(super) struct Door {
     pub(super) index: usize,
     pub(super) pipeline: Arc<Pipeline>,

@@ -179,8 +179,8 @@ fn is_gated(schema: &PatchSchema, op: WriteOp, is_below: bool) -> bool {
     }
 }
 
-/// Ironic lets the last of two operations win, but checks some fields on the first: no client sends two, so none may.
-/// Lists are excepted, where `/steps/-` and `/steps/0` mean another item each time.
+/// One operation for a path, so that what was decided about is what is stored; no client sends two. Lists are excepted,
+/// where `/steps/-` and `/steps/0` mean another item each time.
 fn refuse_same_paths(operations: &[Json<'_>], schema: &PatchSchema) -> Result<(), InvalidRequest> {
     let paths = operations.iter().filter_map(Operation::read).map(|operation| operation.path);
     let in_list = |path: &str| {

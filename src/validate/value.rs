@@ -285,7 +285,7 @@ fn integer(value: &Json<'_>, context: &Context) -> Option<i64> {
     }
 }
 
-/// The form 8-4-4-4-12 in either case. Ironic's own check passes more spellings, but none of those finds anything.
+/// The form 8-4-4-4-12 in either case: the one under which things are stored and found.
 fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(index, byte)| match index {

@@ -51,6 +51,8 @@ pub(super) struct RawOperation {
     /// Spellings of path parameters that differ from `parameters.toml`.
     #[serde(default)]
     pub(super) parameters: BTreeMap<String, Parameter>,
+    #[serde(default)]
+    pub(super) trailing_slash: bool,
     #[serde(default = "first")]
     pub(super) since: u16,
     pub(super) until: Option<u16>,
