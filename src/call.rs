@@ -11,11 +11,12 @@ use crate::microversion::Microversion;
 #[derive(Debug)]
 pub struct Route<'a> {
     pub(crate) operation: &'static Operation,
-    /// Which path of the operation was used: `None` the canonical one, else the index of the alias.
+    /// Which path of the operation the caller used: `None` the canonical one, else the index of the alias. Ironic gets
+    /// the canonical one, and what only the alias has in its path is in the query.
     pub(crate) alias: Option<usize>,
     /// Path parameters by the name in the template, decoded.
     pub(crate) parameters: Vec<(&'static str, Cow<'a, str>)>,
-    /// Query parameters in the order of the request, decoded; each is in the operation's catalogue entry.
+    /// Query parameters in the order of the request, decoded, in one spelling, each once and in the catalogue.
     pub(crate) query: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     pub(crate) microversion: Microversion,
 }
@@ -82,6 +83,11 @@ impl<'a> Route<'a> {
     /// The operation.
     pub fn operation(&self) -> &'static Operation {
         self.operation
+    }
+
+    /// The index of the alias that the caller used, if it was not the canonical path.
+    pub fn alias(&self) -> Option<usize> {
+        self.alias
     }
 
     /// The microversion at which Ironic will read the request.

@@ -7,6 +7,7 @@
 mod load;
 mod operation;
 mod schema;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ pub use operation::{
     Segment,
 };
 pub use schema::{EnumValue, Field, Kind};
+pub use table::{TableFormat, table};
 
 /// The lowest microversion of Ironic's API, as the minor number of `1.N`.
 pub const MICROVERSION_MIN: u16 = 1;
@@ -84,4 +86,14 @@ impl Catalog {
     pub fn harmless_names(&self) -> &[String] {
         &self.harmless
     }
+}
+
+/// A path template in text, with parameters in braces.
+pub fn path_text(template: &[Segment]) -> String {
+    let parts = template.iter().map(|segment| match segment {
+        Segment::Literal(text) => format!("/{text}"),
+        Segment::Parameter(name, _) => format!("/{{{name}}}"),
+    });
+    let text: String = parts.collect();
+    if text.is_empty() { "/".to_owned() } else { text }
 }

@@ -1,1 +1,121 @@
-//! Path, method, query and microversion → `Route`.
+//! A request's head → [`Route`]: which operation of the catalogue it is, with which identifiers and query.
+//!
+//! Paths and queries are taken in their plain spelling only. What Ironic, or a server in front of it, could read in
+//! another way than irongate is refused; nothing is cleaned. The route is then written anew by [`Route::target`], so
+//! what was decided about is what Ironic gets:
+//!
+//! - An alias (`…/vendor_passthru/{method}`) becomes the canonical path, its argument a query parameter.
+//! - Booleans, integers, hardware addresses and lists of names are written in one spelling.
+//! - Each query parameter occurs once.
+
+mod error;
+mod identifier;
+mod path;
+mod query;
+mod table;
+mod target;
+mod text;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use http::request::Parts;
+
+use crate::call::Route;
+use crate::catalog::{Answer, Method, Operation, Segment};
+use crate::microversion::{Ceiling, Microversion};
+
+pub use error::{Allowed, RouteError};
+
+/// Finds the operation that a request's head asks for.
+///
+/// A `HEAD` of the version documents is a route of their `GET`: Ironic is asked with `GET`, the answer goes without its body.
+///
+/// # Errors
+/// [`RouteError`], one variant per misdeed. [`RouteError::Options`] is not a misdeed: it is for the pipeline to answer.
+pub fn find(head: &Parts, ceiling: Ceiling) -> Result<Route<'_>, RouteError> {
+    let (segments, slash) = match path::read(head)? {
+        path::Target::Server => return server(head),
+        path::Target::Path { segments, slash } => (segments, slash),
+    };
+    // Ironic, too, refuses a microversion before it looks for a route. OPTIONS it answers before either.
+    let microversion =
+        if head.method == http::Method::OPTIONS { None } else { Some(Microversion::read(&head.headers, ceiling)?) };
+    let place = table::find(&segments)?;
+    let Some(microversion) = microversion else {
+        return Err(RouteError::Options { allow: place.allowed() });
+    };
+    let table::End { operation, alias } =
+        place.end(&head.method).ok_or_else(|| RouteError::MethodNotAllowed { allow: place.allowed() })?;
+    if slash && !operation.trailing_slash {
+        return Err(RouteError::TrailingSlash);
+    }
+    available(operation, microversion)?;
+    let (parameters, folded) = parameters(operation, alias, &segments)?;
+    let query = query::read(operation, microversion, head.uri.query(), folded)?;
+    Ok(Route { operation, alias, parameters, query, microversion })
+}
+
+/// `*` instead of a path: only OPTIONS may say that.
+fn server(head: &Parts) -> Result<Route<'_>, RouteError> {
+    if head.method == http::Method::OPTIONS {
+        Err(RouteError::Options { allow: Allowed::all() })
+    } else {
+        Err(RouteError::TargetForm)
+    }
+}
+
+/// Whether the operation exists at this microversion.
+fn available(operation: &Operation, microversion: Microversion) -> Result<(), RouteError> {
+    let minor = microversion.minor();
+    let withdrawn = operation.until.is_some_and(|until| minor > until);
+    if (minor >= operation.since && !withdrawn) || operation.also_at.contains(&minor) {
+        return Ok(());
+    }
+    match operation.too_early_status {
+        Some(status) => Err(RouteError::NotAtThisVersion { since: operation.since, status }),
+        None => Ok(()),
+    }
+}
+
+type Parameters<'a> = Vec<(&'static str, Cow<'a, str>)>;
+
+/// The path's parameters, and those of an alias that belong into the query of the canonical path.
+fn parameters<'a>(
+    operation: &'static Operation,
+    alias: Option<usize>,
+    segments: &[&'a str],
+) -> Result<(Parameters<'a>, Parameters<'a>), RouteError> {
+    let template = alias.and_then(|alias| operation.aliases.get(alias)).unwrap_or(&operation.template);
+    let mut parameters = Vec::new();
+    let mut folded = Vec::new();
+    for (part, text) in template.iter().zip(segments) {
+        let Segment::Parameter(name, kind) = part else { continue };
+        let value = identifier::read(name, *kind, text)?;
+        if operation.template.contains(part) {
+            parameters.push((name.as_str(), value));
+        } else {
+            folded.push((name.as_str(), value));
+        }
+    }
+    Ok((parameters, folded))
+}
+
+/// The catalogue's method for a request's; HEAD only where the answer is a version document.
+fn method(method: &http::Method, head_too: bool) -> Option<Method> {
+    match method.as_str() {
+        "GET" => Some(Method::Get),
+        "HEAD" if head_too => Some(Method::Get),
+        "POST" => Some(Method::Post),
+        "PUT" => Some(Method::Put),
+        "PATCH" => Some(Method::Patch),
+        "DELETE" => Some(Method::Delete),
+        _ => None,
+    }
+}
+
+/// Whether Ironic documents HEAD for the operation.
+fn has_head(operation: &Operation) -> bool {
+    operation.answer == Answer::Discovery
+}

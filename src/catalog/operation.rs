@@ -1,6 +1,6 @@
 //! The types of operations.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::schema::Field;
 
@@ -19,6 +19,8 @@ pub struct Operation {
     pub template: Vec<Segment>,
     /// Other documented paths of the same operation (`…/vendor_passthru/{method}`), in parts.
     pub aliases: Vec<Vec<Segment>>,
+    /// Whether a slash at the end of the canonical path is taken: clients write `/v1/nodes/?limit=1`. It is not forwarded.
+    pub trailing_slash: bool,
     /// The first microversion (`1.N`) that has the operation.
     pub since: u16,
     /// The last one, if it was withdrawn.
@@ -37,8 +39,6 @@ pub struct Operation {
     pub public: bool,
     /// The query parameters it knows, as fields. Anything else is refused.
     pub query: Vec<Field>,
-    /// Whether it takes query parameters of other names too: vendor passthru, whose arguments the driver defines.
-    pub open_query: bool,
     /// The statuses that Ironic gives to query parameters before their `since`, by name; 406 where none is given.
     pub query_too_early_status: Vec<(String, u16)>,
     /// What its body is.
@@ -64,7 +64,7 @@ pub struct Operation {
 }
 
 /// The methods that Ironic documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the names say it all")]
 pub enum Method {
@@ -73,6 +73,19 @@ pub enum Method {
     Put,
     Patch,
     Delete,
+}
+
+impl Method {
+    /// The method as it stands in a request.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
 }
 
 /// One part of a path template.
@@ -85,7 +98,7 @@ pub enum Segment {
 }
 
 /// What a path parameter's text may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Parameter {
     /// UUID or logical name; for nodes, without the reserved names.
@@ -105,7 +118,7 @@ pub enum Parameter {
 }
 
 /// Action groups: what a policy grants when it does not list operations one by one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
     /// Version discovery and health: what a client needs before it can do anything.
@@ -136,8 +149,29 @@ pub enum Group {
     Event,
 }
 
+impl Group {
+    /// The word for policies and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Discover => "discover",
+            Self::Read => "read",
+            Self::Power => "power",
+            Self::Provision => "provision",
+            Self::Configure => "configure",
+            Self::Network => "network",
+            Self::Console => "console",
+            Self::Media => "media",
+            Self::Destroy => "destroy",
+            Self::Passthru => "passthru",
+            Self::Automate => "automate",
+            Self::Ramdisk => "ramdisk",
+            Self::Event => "event",
+        }
+    }
+}
+
 /// The entity types that policies see as resources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "the names are Ironic's own")]
 pub enum ResourceType {
     /// The API itself: discovery, health, the ramdisk's routes, events.
@@ -157,6 +191,29 @@ pub enum ResourceType {
     Runbook,
     InspectionRule,
     Shard,
+}
+
+impl ResourceType {
+    /// The entity type's name in policies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "Api",
+            Self::Collection => "Collection",
+            Self::Node => "Node",
+            Self::Port => "Port",
+            Self::Portgroup => "Portgroup",
+            Self::Chassis => "Chassis",
+            Self::Driver => "Driver",
+            Self::Conductor => "Conductor",
+            Self::VolumeConnector => "VolumeConnector",
+            Self::VolumeTarget => "VolumeTarget",
+            Self::Allocation => "Allocation",
+            Self::DeployTemplate => "DeployTemplate",
+            Self::Runbook => "Runbook",
+            Self::InspectionRule => "InspectionRule",
+            Self::Shard => "Shard",
+        }
+    }
 }
 
 /// What an operation takes as its body.
@@ -222,7 +279,7 @@ const fn first() -> u16 {
 }
 
 /// What an operation answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Nothing.

@@ -1,60 +1,60 @@
 //! The types of query parameters and body fields.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One field of a body, one query parameter's type, or the type of an array's items (then without a name).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
     /// The key in the JSON object; empty for the items of an array.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// What values are taken.
     pub kind: Kind,
     /// Whether JSON `null` is taken too.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nullable: bool,
     /// Whether the field must be there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub required: bool,
     /// The first microversion (`1.N`) that has the field. Ironic answers 406 to an earlier use of a body field.
     #[serde(default = "one")]
     pub since: u16,
     /// The last microversion that has the field.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<u16>,
     /// Whether the value is a secret: it never reaches a log or a policy's text, and it is masked in answers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secret: bool,
     /// Least value (integers), least length (strings, in characters) or least count (arrays).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<i64>,
     /// Greatest value, length or count, as for `min`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<i64>,
     /// A linear-time regular expression that a string must match as a whole.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
     /// The values of [`Kind::Enum`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<EnumValue>,
     /// The type of the items of [`Kind::Array`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Box<Field>>,
     /// The keys of [`Kind::Object`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
     /// Whether [`Kind::Object`] takes keys that are not listed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
     /// For arguments of `states/provision`: the targets that take this field and the microversion from which they do.
     /// Empty: all.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<EnumValue>,
 }
 
 /// A permitted value and the microversion from which it is. In TOML `"value"` or `{ value = "value", since = 27 }`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(from = "RawEnumValue")]
 pub struct EnumValue {
     /// The value, compared exactly.
@@ -110,7 +110,7 @@ impl Field {
 }
 
 /// What Ironic takes as a value of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Any JSON.

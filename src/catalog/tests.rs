@@ -169,3 +169,35 @@ fn secrets_are_hit() {
         assert!(hit, "{name}");
     }
 }
+
+#[test]
+fn the_text_table_has_a_line_for_each_operation() {
+    let text = table(TableFormat::Text);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 137);
+    let power = lines.iter().find(|line| line.contains(" node:set_power_state ")).unwrap();
+    let words: Vec<&str> = power.split_whitespace().collect();
+    assert_eq!(words, ["PUT", "/v1/nodes/{node}/states/power", "node:set_power_state", "1.1", "power", "Node"]);
+    assert!(lines.iter().all(|line| line.trim_end() == *line));
+}
+
+#[test]
+fn the_json_table_has_everything() {
+    let rows: serde_json::Value = serde_json::from_str(&table(TableFormat::Json)).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), 136);
+    let passthru = rows.as_array().unwrap().iter().find(|row| row["id"] == "node:vendor_passthru:post").unwrap();
+    assert_eq!(passthru["aliases"][0], "/v1/nodes/{node}/vendor_passthru/{method}");
+    assert_eq!(passthru["body"]["kind"], "any");
+    let update = rows.as_array().unwrap().iter().find(|row| row["id"] == "node:update").unwrap();
+    assert_eq!(update["body"]["of"], "node");
+    assert_eq!(update["body"]["fields"].as_array().unwrap().len(), 37);
+    assert_eq!(update["query"][0]["name"], "reset_interfaces");
+    assert_eq!(update["query"][0]["since"], 45);
+}
+
+#[test]
+fn paths_in_text_are_the_paths_of_the_files() {
+    for operation in catalog().operations() {
+        assert_eq!(path_text(&operation.template), operation.path);
+    }
+}

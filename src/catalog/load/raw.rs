@@ -51,6 +51,8 @@ pub(super) struct RawOperation {
     /// Spellings of path parameters that differ from `parameters.toml`.
     #[serde(default)]
     pub(super) parameters: BTreeMap<String, Parameter>,
+    #[serde(default)]
+    pub(super) trailing_slash: bool,
     #[serde(default = "first")]
     pub(super) since: u16,
     pub(super) until: Option<u16>,
@@ -68,8 +70,6 @@ pub(super) struct RawOperation {
     pub(super) query_sets: Vec<String>,
     #[serde(default)]
     pub(super) query: Vec<Field>,
-    #[serde(default)]
-    pub(super) open_query: bool,
     #[serde(default)]
     pub(super) query_too_early_status: BTreeMap<String, u16>,
     pub(super) body: Option<RawBody>,

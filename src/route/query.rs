@@ -1,0 +1,191 @@
+//! The query: which parameters, each once, in one spelling.
+
+mod value;
+
+use std::borrow::Cow;
+
+use super::{Parameters, RouteError};
+use crate::catalog::{BodyKind, Field, Kind, Operation};
+use crate::microversion::Microversion;
+
+/// The longest query in bytes. Percent-encoded to the utmost it still fits into a target.
+const QUERY_BYTES_MAX: usize = 16 * 1024;
+/// The longest name of a query parameter in bytes.
+const NAME_BYTES_MAX: usize = 64;
+/// The status of a query parameter before its microversion, unless the catalogue has another.
+const TOO_EARLY_STATUS: u16 = 406;
+
+/// Names under which Ironic would take identifiers and arguments from the query; no operation documents them there.
+const ARGUMENTS: [&str; 29] = [
+    "self",
+    "data",
+    "patch",
+    "body",
+    "node",
+    "node_ident",
+    "node_id",
+    "node_uuid",
+    "port_ident",
+    "port_uuid",
+    "portgroup_ident",
+    "portgroup_uuid",
+    "chassis_uuid",
+    "driver_name",
+    "http_method",
+    "vif_id",
+    "vif",
+    "vmedia",
+    "trait",
+    "setting_name",
+    "event",
+    "indicator",
+    "hostname",
+    "connector_uuid",
+    "target_uuid",
+    "allocation_ident",
+    "template_ident",
+    "runbook_ident",
+    "inspection_rule_uuid",
+];
+
+type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+/// Reads the query of a request for an operation. `folded` are the arguments that an alias has in its path.
+pub(super) fn read<'a>(
+    operation: &'static Operation,
+    microversion: Microversion,
+    raw: Option<&'a str>,
+    folded: Parameters<'a>,
+) -> Result<Pairs<'a>, RouteError> {
+    let mut found: Vec<(&'static Field, Cow<'a, str>, bool)> = Vec::new();
+    for (name, text) in folded {
+        found.push((field(operation, name)?, text, false));
+    }
+    for (name, raw_value) in pairs(raw.unwrap_or_default())? {
+        let field = field(operation, name)?;
+        let text = decode(raw_value)?;
+        match found.iter_mut().find(|(known, ..)| known.name == field.name) {
+            None => found.push((field, text, false)),
+            Some((_, items, repeated)) if field.kind == Kind::StringList => {
+                // Ironic does not split the items of a repeated list: a comma would be part of a name.
+                if (!*repeated && items.contains(',')) || text.contains(',') {
+                    return Err(RouteError::RepeatedQuery(&field.name));
+                }
+                *repeated = true;
+                let items = items.to_mut();
+                items.push(',');
+                items.push_str(&text);
+            }
+            Some(_) => return Err(RouteError::RepeatedQuery(&field.name)),
+        }
+    }
+    let missing = |field: &&Field| field.required && !found.iter().any(|(known, ..)| known.name == field.name);
+    if let Some(field) = operation.query.iter().find(missing) {
+        return Err(RouteError::MissingQuery(&field.name));
+    }
+    found
+        .into_iter()
+        .map(|(field, text, _)| {
+            available(operation, field, microversion)?;
+            let canonical = value::read(field, text, microversion)?;
+            Ok((Cow::Borrowed(field.name.as_str()), canonical))
+        })
+        .collect()
+}
+
+/// The raw names and values, if the query is made of pairs in plain characters.
+fn pairs(raw: &str) -> Result<Vec<(&str, &str)>, RouteError> {
+    if raw.len() > QUERY_BYTES_MAX {
+        return Err(RouteError::TargetLength);
+    }
+    if raw.contains(';') {
+        return Err(RouteError::QuerySemicolon);
+    }
+    if !raw.bytes().all(is_plain) {
+        return Err(RouteError::QueryCharacter);
+    }
+    if raw.is_empty() {
+        return Ok(Vec::new());
+    }
+    raw.split('&').map(|pair| pair.split_once('=').ok_or(RouteError::QueryPair)).collect()
+}
+
+/// A byte that may stand in a query as it is (RFC 3986; brackets because clients leave them).
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'')
+        || matches!(byte, b'(' | b')' | b'*' | b'+' | b',' | b'/' | b':' | b'=' | b'?' | b'@' | b'[' | b']')
+}
+
+/// The operation's parameter of this name; else why it has none.
+fn field(operation: &'static Operation, name: &str) -> Result<&'static Field, RouteError> {
+    if let Some(field) = operation.query.iter().find(|field| field.name == name) {
+        return Ok(field);
+    }
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if !plain || !(1..=NAME_BYTES_MAX).contains(&name.len()) {
+        return Err(RouteError::QueryName);
+    }
+    if name.eq_ignore_ascii_case("_method") {
+        return Err(RouteError::MethodOverride);
+    }
+    let of_body = match &operation.body {
+        BodyKind::Object { schema, .. } => schema.fields.iter().any(|field| field.name == name),
+        BodyKind::None | BodyKind::Patch(_) | BodyKind::Any => false,
+    };
+    Err(if of_body || ARGUMENTS.contains(&name) {
+        RouteError::ArgumentInQuery(name.to_owned())
+    } else {
+        RouteError::UnknownQuery(name.to_owned())
+    })
+}
+
+fn available(operation: &Operation, field: &'static Field, microversion: Microversion) -> Result<(), RouteError> {
+    let minor = microversion.minor();
+    if minor >= field.since && field.until.is_none_or(|until| minor <= until) {
+        return Ok(());
+    }
+    let own = operation.query_too_early_status.iter().find(|(name, _)| *name == field.name);
+    let status = own.map_or(TOO_EARLY_STATUS, |(_, status)| *status);
+    Err(RouteError::QueryTooEarly { parameter: &field.name, since: field.since, status })
+}
+
+/// Undoes form encoding: `+` is a space, `%41` a byte of UTF-8. Control characters are refused.
+fn decode(raw: &str) -> Result<Cow<'_, str>, RouteError> {
+    if !raw.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Ok(Cow::Borrowed(raw));
+    }
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                bytes.push(hexadecimal(*high)? << 4 | hexadecimal(*low)?);
+                after
+            }
+            (b'%', _) => return Err(RouteError::QueryEncoding),
+            (b'+', after) => {
+                bytes.push(b' ');
+                after
+            }
+            (other, after) => {
+                bytes.push(*other);
+                after
+            }
+        };
+    }
+    let text = String::from_utf8(bytes).map_err(|_| RouteError::QueryEncoding)?;
+    if text.chars().any(char::is_control) {
+        return Err(RouteError::QueryCharacter);
+    }
+    Ok(Cow::Owned(text))
+}
+
+fn hexadecimal(digit: u8) -> Result<u8, RouteError> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        b'A'..=b'F' => Ok(digit - b'A' + 10),
+        _ => Err(RouteError::QueryEncoding),
+    }
+}

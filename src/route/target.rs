@@ -1,0 +1,55 @@
+//! [`Route`] → the path and query that Ironic gets.
+
+use http::uri::PathAndQuery;
+
+use crate::call::Route;
+use crate::catalog::Segment;
+
+/// The hexadecimal digits of percent-encodings.
+const HEXADECIMAL: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+
+impl Route<'_> {
+    /// The canonical path and query: the operation's own path, query parameters in the order of the request.
+    ///
+    /// A route of this target is this route again.
+    #[expect(
+        clippy::expect_used,
+        reason = "plain segments and percent-encoded values, bounded by `find`, are a valid target"
+    )]
+    pub fn target(&self) -> PathAndQuery {
+        let mut target = String::with_capacity(128);
+        for segment in &self.operation().template {
+            target.push('/');
+            match segment {
+                Segment::Literal(text) => target.push_str(text),
+                Segment::Parameter(name, _) => {
+                    encode(&mut target, self.parameter(name).unwrap_or_default(), b"@:");
+                }
+            }
+        }
+        if target.is_empty() {
+            target.push('/');
+        }
+        for (index, (name, value)) in self.query().enumerate() {
+            target.push(if index == 0 { '?' } else { '&' });
+            target.push_str(name);
+            target.push('=');
+            encode(&mut target, value, b"");
+        }
+        PathAndQuery::try_from(target).expect("a valid path and query")
+    }
+}
+
+/// Appends the text; what is neither unreserved nor in `plain` is percent-encoded.
+fn encode(target: &mut String, text: &str, plain: &[u8]) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') || plain.contains(&byte) {
+            target.push(char::from(byte));
+        } else {
+            target.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                target.extend(HEXADECIMAL.get(usize::from(digit)));
+            }
+        }
+    }
+}
