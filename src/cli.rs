@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::catalog::{self, TableFormat};
-use crate::certs::Present;
 use crate::config::{self, Config, ConfigError};
 use crate::policy::{self, PolicyEngine, PolicySource, Severity};
 use crate::snapshot::Snapshot;
@@ -256,13 +255,8 @@ fn matrix(paths: &[PathBuf]) -> ExitCode {
 }
 
 fn certificates(directory: &Path, names: &[String], days: u32, force: bool) -> ExitCode {
-    match crate::certs::dev(directory, names, days, if force { Present::Replace } else { Present::Keep }) {
-        Ok(made) => {
-            let list = |word: &str, files: &[PathBuf]| -> String {
-                files.iter().map(|file| format!("{word} {}\n", file.display())).collect()
-            };
-            print(&format!("{}{}", list("written", &made.written), list("kept   ", &made.kept)))
-        }
+    match crate::certs::dev(directory, names, days, force) {
+        Ok(made) => print(&made.to_string()),
         Err(error) => {
             say(&format!("error: {error}"));
             ExitCode::from(USAGE)

@@ -265,9 +265,9 @@ impl Basic {
         };
         let mut receiver = flight.verdict.subscribe();
         tokio::task::spawn_blocking(move || {
-            // Held until the work is done, not until its caller goes away: callers who leave free no room.
-            let _permit = permit;
             let verdict = flight.basic.hash_and_compare(&attempt);
+            // Held until the work is done, not until its caller goes away: callers who leave free no room.
+            drop(permit);
             flight.land(verdict);
         });
         landed(&mut receiver).await.unwrap_or(Err(AuthnError::Interrupted))

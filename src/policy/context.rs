@@ -1,7 +1,7 @@
 //! An access request in Cedar's terms: identifiers, entities and context.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
@@ -9,11 +9,11 @@ use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUi
 
 use super::AccessRequest;
 use super::reads::Reads;
-use super::schema::{OTHERS, is_identifier, is_list, path_parameters};
+use super::schema::{is_identifier, is_list, path_parameters};
 use super::url::{UrlFacts, url_facts};
 use crate::authenticate::{Principal, SchemeName};
 use crate::call::{Route, Step, Write};
-use crate::catalog::{Parameter, Segment};
+use crate::catalog::Parameter;
 use crate::json::Json;
 
 /// Longer strings are not shown to policies, their length is. In bytes.
@@ -112,53 +112,30 @@ fn facts(request: &AccessRequest<'_>, reads: Reads) -> Result<Pairs, NotAsked> {
 /// Identifiers are in lower case, because Ironic's database may compare them without case and a forbid must not be
 /// escaped by it. Traits are upper case by their own rule.
 fn parameters(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
-    let known = path_parameters(route.operation());
-    let pairs = route.parameters().filter(|(name, _)| known.contains_key(name)).map(|(name, text)| {
-        let folded = if is_trait(route, name) { text.to_owned() } else { text.to_lowercase() };
-        (name.to_owned(), RestrictedExpression::new_string(folded))
-    });
+    let mut pairs = Pairs::new();
+    for (name, kind) in path_parameters(route.operation()) {
+        let text = route.parameter(name).ok_or(NotAsked)?;
+        let folded = if kind == Parameter::Trait { text.to_owned() } else { text.to_lowercase() };
+        pairs.insert(name.to_owned(), RestrictedExpression::new_string(folded));
+    }
     record(pairs)
 }
 
-fn is_trait(route: &Route<'_>, name: &str) -> bool {
-    let operation = route.operation();
-    operation.template.iter().chain(operation.aliases.iter().flatten()).any(|segment| match segment {
-        Segment::Parameter(known, Parameter::Trait) => known == name,
-        Segment::Parameter(..) | Segment::Literal(_) => false,
-    })
-}
-
 fn query(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
-    let operation = route.operation();
-    let known = path_parameters(operation);
-    let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, text) in route.parameters().filter(|(name, _)| !known.contains_key(name)) {
-        texts.entry(name).or_default().push(text);
-    }
-    for (name, text) in route.query() {
-        texts.entry(name).or_default().push(text);
-    }
     let mut pairs = Pairs::new();
-    let mut others = Vec::new();
-    for (name, texts) in texts {
-        let Some(field) = operation.query.iter().find(|field| field.name == name) else {
-            others.push(string(name));
-            continue;
-        };
+    for (name, text) in route.query() {
+        let field = route.operation().query.iter().find(|field| field.name == name).ok_or(NotAsked)?;
         let value = if is_list(field.kind) {
-            let items: BTreeSet<&str> = texts.iter().flat_map(|text| text.split(',')).collect();
-            RestrictedExpression::new_set(items.into_iter().map(string))
+            RestrictedExpression::new_set(text.split(',').map(string))
+        } else if is_identifier(field.kind) {
+            RestrictedExpression::new_string(text.to_lowercase())
         } else {
-            // Twice the same parameter would have two meanings.
-            let [text] = texts.as_slice() else { return Err(NotAsked) };
-            if is_identifier(field.kind) { RestrictedExpression::new_string(text.to_lowercase()) } else { string(text) }
+            string(text)
         };
-        pairs.insert(name.to_owned(), value);
-    }
-    if operation.open_query {
-        pairs.insert(OTHERS.to_owned(), RestrictedExpression::new_set(others));
-    } else if !others.is_empty() {
-        return Err(NotAsked);
+        // Twice the same parameter would have two meanings.
+        if pairs.insert(name.to_owned(), value).is_some() {
+            return Err(NotAsked);
+        }
     }
     record(pairs)
 }

@@ -16,7 +16,7 @@ use super::finding::{PolicyFinding, Severity};
 use super::reads::Reads;
 use super::roles::{Memo, RoleTable, RoleTables};
 use super::rule::{PolicyMode, PolicySource, Rule, Who, check};
-use super::schema::{fixed_id, has_writes, schema_of, type_name};
+use super::schema::{fixed_id, has_writes, schema_of};
 use super::slice::{ActionGroups, Slices};
 use super::{AccessRequest, Decision, Denial, DenialReason, Permit, PolicyIds, Verdict, WouldBe};
 use crate::catalog::{Operation, catalog};
@@ -355,7 +355,7 @@ impl<'r> Compiler<'r> {
         for operation in operations {
             desks.push(Desk {
                 operation: operation.id.clone(),
-                resource_type: type_name(operation.resource).parse().ok()?,
+                resource_type: operation.resource.as_str().parse().ok()?,
                 fixed_id: fixed_id(operation),
                 request: self.action(&action_type, &ActionGroups::request(operation), &mut slots)?,
                 write: if has_writes(operation) {

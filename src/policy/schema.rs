@@ -1,16 +1,13 @@
 //! The Cedar schema, written from the catalogue.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::catalog::{BodyKind, Group, Kind, Method, Operation, ResourceType, Segment, catalog};
+use crate::catalog::{BodyKind, Group, Kind, Operation, Parameter, ResourceType, Segment, catalog};
 
 /// The suffix of the action that is asked once for each write.
 pub(super) const WRITE_SUFFIX: &str = ":write";
 /// The action group of all writes.
 pub(super) const WRITE_GROUP: &str = "write";
-/// The key of `query` under which operations with an open query show the names of the parameters that are not listed.
-pub(super) const OTHERS: &str = "*";
 /// The id of the one `Api`.
 pub(super) const API_ID: &str = "ironic";
 
@@ -115,11 +112,11 @@ pub fn cedar_schema() -> String {
 pub(super) fn schema_of(operations: &[Operation]) -> String {
     let mut text = HEAD.to_owned();
     for resource in RESOURCE_TYPES {
-        push(&mut text, format_args!("entity {} {{ id: String }};\n", type_name(resource)));
+        push(&mut text, format_args!("entity {} {{ id: String }};\n", resource.as_str()));
     }
     text.push_str(TYPES);
     for group in GROUPS {
-        push(&mut text, format_args!("action {};\n", quoted(group_name(group))));
+        push(&mut text, format_args!("action {};\n", quoted(group.as_str())));
     }
     push(&mut text, format_args!("action {};\n\n// Operations.\n", quoted(WRITE_GROUP)));
     for operation in operations {
@@ -129,9 +126,9 @@ pub(super) fn schema_of(operations: &[Operation]) -> String {
 }
 
 fn operation_actions(text: &mut String, operation: &Operation) {
-    let groups: Vec<String> = operation.groups.iter().map(|group| quoted(group_name(*group))).collect();
+    let groups: Vec<String> = operation.groups.iter().map(|group| quoted(group.as_str())).collect();
     let context = context_type(operation);
-    push(text, format_args!("// {} {}\n", method(operation.method), operation.path));
+    push(text, format_args!("// {} {}\n", operation.method.as_str(), operation.path));
     action(text, &operation.id, &groups, operation.resource, &context, "");
     if has_writes(operation) {
         // Not a direct member of the groups: it is in them through the operation.
@@ -149,17 +146,15 @@ fn action(text: &mut String, id: &str, parents: &[String], resource: ResourceTyp
         text,
         format_args!(
             " appliesTo {{\n  principal: [Principal],\n  resource: [{}],\n  context: {{\n{context}{more}  }},\n}};\n",
-            type_name(resource)
+            resource.as_str()
         ),
     );
 }
 
 fn context_type(operation: &Operation) -> String {
-    let parameters: Vec<String> = path_parameters(operation)
-        .iter()
-        .map(|(name, required)| format!("{}{}: String", quoted(name), if *required { "" } else { "?" }))
-        .collect();
-    let mut query: Vec<String> = operation
+    let parameters: Vec<String> =
+        path_parameters(operation).map(|(name, _)| format!("{}: String", quoted(name))).collect();
+    let query: Vec<String> = operation
         .query
         .iter()
         .map(|field| {
@@ -167,9 +162,6 @@ fn context_type(operation: &Operation) -> String {
             format!("{}?: {kind}", quoted(&field.name))
         })
         .collect();
-    if operation.open_query {
-        query.push(format!("{}: Set<String>", quoted(OTHERS)));
-    }
     format!(
         "    microversion: Long,\n    listener: String,\n    scheme: String,\n    now: datetime,\n    source?: ipaddr,\n    \
          parameters: {{{}}},\n    query: {{{}}},\n",
@@ -178,29 +170,11 @@ fn context_type(operation: &Operation) -> String {
     )
 }
 
-/// The path parameters that policies see, and whether every path of the operation has them. A parameter of an alias that
-/// stands for a query parameter of the canonical path (`…/vendor_passthru/{method}`) is seen as that query parameter.
-pub(super) fn path_parameters(operation: &Operation) -> BTreeMap<&str, bool> {
-    let canonical: BTreeSet<&str> = names(&operation.template).collect();
-    let mut parameters: BTreeMap<&str, bool> = canonical.iter().map(|name| (*name, true)).collect();
-    for name in operation.aliases.iter().flat_map(|alias| names(alias)) {
-        if !canonical.contains(name) && !operation.query.iter().any(|field| field.name == name) {
-            parameters.insert(name, false);
-        }
-    }
-    for alias in &operation.aliases {
-        let present: BTreeSet<&str> = names(alias).collect();
-        for (name, required) in &mut parameters {
-            *required &= present.contains(name);
-        }
-    }
-    parameters
-}
-
-fn names(template: &[Segment]) -> impl Iterator<Item = &str> {
-    template.iter().filter_map(|segment| match segment {
+/// The path parameters of the canonical path. What only an alias has in its path is a query parameter.
+pub(super) fn path_parameters(operation: &Operation) -> impl Iterator<Item = (&str, Parameter)> {
+    operation.template.iter().filter_map(|segment| match segment {
         Segment::Literal(_) => None,
-        Segment::Parameter(name, _) => Some(name.as_str()),
+        Segment::Parameter(name, kind) => Some((name.as_str(), *kind)),
     })
 }
 
@@ -238,54 +212,6 @@ pub(super) fn fixed_id(operation: &Operation) -> String {
         Segment::Parameter(..) => None,
     });
     literals.rev().find(|text| *text != "detail").unwrap_or(API_ID).to_owned()
-}
-
-pub(super) const fn group_name(group: Group) -> &'static str {
-    match group {
-        Group::Discover => "discover",
-        Group::Read => "read",
-        Group::Power => "power",
-        Group::Provision => "provision",
-        Group::Configure => "configure",
-        Group::Network => "network",
-        Group::Console => "console",
-        Group::Media => "media",
-        Group::Destroy => "destroy",
-        Group::Passthru => "passthru",
-        Group::Automate => "automate",
-        Group::Ramdisk => "ramdisk",
-        Group::Event => "event",
-    }
-}
-
-pub(super) const fn type_name(resource: ResourceType) -> &'static str {
-    match resource {
-        ResourceType::Api => "Api",
-        ResourceType::Collection => "Collection",
-        ResourceType::Node => "Node",
-        ResourceType::Port => "Port",
-        ResourceType::Portgroup => "Portgroup",
-        ResourceType::Chassis => "Chassis",
-        ResourceType::Driver => "Driver",
-        ResourceType::Conductor => "Conductor",
-        ResourceType::VolumeConnector => "VolumeConnector",
-        ResourceType::VolumeTarget => "VolumeTarget",
-        ResourceType::Allocation => "Allocation",
-        ResourceType::DeployTemplate => "DeployTemplate",
-        ResourceType::Runbook => "Runbook",
-        ResourceType::InspectionRule => "InspectionRule",
-        ResourceType::Shard => "Shard",
-    }
-}
-
-const fn method(method: Method) -> &'static str {
-    match method {
-        Method::Get => "GET",
-        Method::Post => "POST",
-        Method::Put => "PUT",
-        Method::Patch => "PATCH",
-        Method::Delete => "DELETE",
-    }
 }
 
 fn quoted(text: &str) -> String {

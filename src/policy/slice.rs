@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rule::{About, Rule};
-use super::schema::{WRITE_GROUP, group_name, write_action};
+use super::schema::{WRITE_GROUP, write_action};
 use crate::catalog::Operation;
 
 /// The rules by the action that their scope names; numbers are indices of the rules.
@@ -25,7 +25,7 @@ impl ActionGroups {
     /// Of the request.
     pub(super) fn request(operation: &Operation) -> Self {
         let mut all = vec![operation.id.clone()];
-        all.extend(operation.groups.iter().map(|group| group_name(*group).to_owned()));
+        all.extend(operation.groups.iter().map(|group| group.as_str().to_owned()));
         Self { id: operation.id.clone(), all }
     }
 

@@ -116,7 +116,7 @@ impl Ask {
             alias: None,
             parameters,
             query: self.query.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect(),
-            microversion: Microversion::for_test(self.microversion),
+            microversion: Microversion::new(self.microversion).unwrap(),
         };
         let write = self.write.as_ref().map(|write| Write {
             op: write.op,

@@ -94,7 +94,8 @@ impl Door {
             .service(pipeline);
         let service = TowerToHyperService::new(service);
         let mut phase = self.phase.clone();
-        let drain = phase.wait_for(|phase| *phase == Phase::Drain);
+        // The guard that `wait_for` gives must not live on.
+        let drain = async move { drop(phase.wait_for(|phase| *phase == Phase::Drain).await) };
         let io = TokioIo::new(stream);
         let ended = if http2 {
             let connection = http2::Builder::new(TokioExecutor::new())
@@ -107,7 +108,7 @@ impl Door {
             let mut connection = std::pin::pin!(connection);
             tokio::select! {
                 ended = connection.as_mut() => ended,
-                _ = drain => {
+                () = drain => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }
@@ -122,7 +123,7 @@ impl Door {
             let mut connection = std::pin::pin!(connection);
             tokio::select! {
                 ended = connection.as_mut() => ended,
-                _ = drain => {
+                () = drain => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }

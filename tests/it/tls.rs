@@ -15,7 +15,7 @@ use crate::support::{FakeIronic, Irongate, PASSWORD, json};
 
 fn certificates() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
-    irongate::certs::dev(directory.path(), &[], 1, irongate::certs::Present::Keep).unwrap();
+    irongate::certs::dev(directory.path(), &[], 1, false).unwrap();
     directory
 }
 

@@ -58,10 +58,10 @@ fn every_block_is_without_findings() {
 fn the_manual_names_every_group_and_type() {
     let manual = std::fs::read_to_string(repository_file("docs/policy.md")).unwrap();
     for group in super::super::schema::GROUPS {
-        assert!(manual.contains(&format!("| `{}` |", super::super::schema::group_name(group))), "{group:?}");
+        assert!(manual.contains(&format!("| `{}` |", group.as_str())), "{group:?}");
     }
     for resource in super::super::schema::RESOURCE_TYPES {
-        assert!(manual.contains(&format!("`{}`", super::super::schema::type_name(resource))), "{resource:?}");
+        assert!(manual.contains(&format!("`{}`", resource.as_str())), "{resource:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::super::context::{Stage, question};
 use super::super::reads::Reads;
 use super::super::rule::{PolicyMode, schema};
-use super::super::schema::{fixed_id, type_name, write_action};
+use super::super::schema::{fixed_id, write_action};
 use super::super::*;
 use super::{Ask, ask_of, source, text};
 use crate::call::WriteOp;
@@ -173,7 +173,7 @@ fn plain(engine: &PolicyEngine, asked: &Ask, modes: &[PolicyMode]) -> (bool, Den
     let stage = Stage {
         action: &action,
         actions: &actions,
-        resource_type: &type_name(operation.resource).parse().unwrap(),
+        resource_type: &operation.resource.as_str().parse().unwrap(),
         fixed_id: &fixed_id(operation),
         roles: &roles,
         reads: Reads::EVERYTHING,
