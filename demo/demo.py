@@ -129,6 +129,10 @@ class Demo:
         sealed = self.state / "irongate" / "started-as"
         if front.running() and front.ready() and sealed.exists() and sealed.read_text() == seal:
             return False
+        front.stop()
+        for number, variable in ((self.port, "IRONGATE_DEMO_PORT"), (self.admin_port, "IRONGATE_DEMO_ADMIN_PORT")):
+            if not gate.port_free(number):
+                raise DemoProblem(f"port {number} on 127.0.0.1 is in use by another program: end that, or set {variable} to another port")
         front.start()
         sealed.write_text(seal)
         return True
