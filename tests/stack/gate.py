@@ -63,7 +63,6 @@ class Gate:
         self.configuration = self.state / "irongate.toml"
         self.log = self.state / "irongate.log"
         self.audit = self.state / "audit.jsonl"
-        self.certificates = self.state
         self.authority = self.state / "ca.crt"
         self.url = f"https://localhost:{port}"
 
@@ -71,8 +70,8 @@ class Gate:
         """Write certificates, users and configuration; what is there and still fits stays."""
         self.state.mkdir(parents=True, exist_ok=True)
         self.state.chmod(0o700)
-        if not (self.state / "server.key").exists():
-            run([self.binary, "certs", "dev", "--directory", self.certificates], "making development certificates failed")
+        # it keeps what is there and good for some time yet
+        run([self.binary, "certs", "dev", "--directory", self.state], "making development certificates failed")
         htpasswd = self.state / "htpasswd"
         if not htpasswd.exists():
             hashes = subprocess.run(
