@@ -1,0 +1,112 @@
+"""One record for each request, on every way out, and no secret in any of them."""
+
+import json
+import time
+from contextlib import closing
+
+import pytest
+from stack import gate as gates
+from stack import service
+from world import ROOT, World
+
+SECRET = "hunter2-of-the-bmc"
+N = "44444444-0000-4000-8000-000000000001"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def node(world, gated):
+    """The node that all of them are about."""
+    world.direct.call("POST", "/v1/nodes", {"uuid": N, "name": "audited", "driver": "fake-hardware"})
+
+
+def record_of(world, answer):
+    """The one record of an answer."""
+    records = world.records(answer.header("x-openstack-request-id"))
+    assert len(records) == 1, records
+    return json.dumps(records[0])
+
+
+@pytest.mark.parametrize("user, method, target, body, status, words", [
+    ("admin", "GET", f"/v1/nodes/{N}", None, 200, ["admin", "permit", N]),
+    ("admin", "PATCH", f"/v1/nodes/{N}", [{"op": "add", "path": "/driver_info/redfish_password", "value": SECRET}], 200,
+     ["/driver_info/redfish_password"]),
+    ("auditor", "PUT", f"/v1/nodes/{N}/states/power", {"target": "power off"}, 403, ["auditor", "deny", N]),
+    ("auditor", "GET", "/v1/nodes/no-such-node", None, 404, ["auditor", "permit", "no-such-node"]),
+    (None, "GET", "/v1/nodes", None, 401, ["anonymous"]),
+    ("admin", "GET", "/v1/nodes?nope=1", None, 400, ["admin"]),
+    ("admin", "GET", "/v1/nowhere", None, 404, ["admin"]),
+    ("admin", "POST", "/v1/nodes", {"driver": "fake-hardware", "driver_info": {"redfish_password": SECRET, "x": {"y": 1}}, "nope": 1}, 400, []),
+], ids=lambda value: str(value)[:30])
+def test_recorded(world, user, method, target, body, status, words):
+    """Who, what and how it ended; field names, never values."""
+    answer = world.raw.call(method, target, body, user=user)
+    assert answer.status == status, answer.body
+    record = record_of(world, answer)
+    for word in [*words, str(status)]:
+        assert word in record, record
+    assert SECRET not in record and "pass-admin" not in record
+
+
+def test_no_secret_anywhere(world):
+    """Neither in the records nor in the log: passwords, stored secrets, credentials as they were sent."""
+    world.raw.call("PATCH", f"/v1/nodes/{N}", [{"op": "add", "path": "/driver_info/snmp_community", "value": SECRET}])
+    world.raw.send(world.raw.bytes("GET", f"/v1/nodes/{SECRET}?owner={SECRET}&nope={SECRET}", [("X-Auth-Token", SECRET)]))
+    logs = world.gate.log.read_text() + world.gate.audit.read_text()
+    for user in world.passwords:
+        assert world.raw.authorization(user).removeprefix("Basic ") not in logs
+        assert world.passwords[user] not in logs
+    assert f"X-Auth-Token: {SECRET}" not in logs
+
+
+def test_client_gone(world):
+    """A caller who leaves before the answer leaves a record."""
+    before = len(world.records())
+    connection = world.raw.open()
+    connection.sendall(world.raw.bytes("GET", "/v1/nodes/detail?limit=1000"))
+    connection.close()
+    assert len(world.records(count=before + 1, seconds=10)) > before
+
+
+def test_body_never_comes(world):
+    """A body that stops half-way leaves a record, and nothing arrives."""
+    before, mark = len(world.records()), world.tap.mark()
+    connection = world.raw.open()
+    connection.sendall(world.raw.bytes(
+        "POST", "/v1/nodes", [("Content-Type", "application/json"), ("Content-Length", "100")], b'{"driver"', length=False))
+    time.sleep(0.1)
+    connection.close()
+    assert len(world.records(count=before + 1, seconds=10)) > before
+    assert not world.tap.since(mark)
+
+
+def test_ironic_gone(tmp_path_factory, gated):
+    """502 or 503 in Ironic's shape, with a record, while Ironic is away; and all well again when it is back."""
+    with closing(World(tmp_path_factory.mktemp("gone"), "gone", tapped=False)) as own:
+        assert own.raw.call("GET", "/v1/nodes").status == 200
+        service.stop(own.ironic.pid_file)
+        answer = own.raw.call("GET", "/v1/nodes")
+        assert answer.status in (502, 503) and answer.fault()["faultstring"], answer
+        assert str(answer.status) in record_of(own, answer)
+        assert str(own.ironic.state) not in answer.body.decode()
+        assert not own.gate.ready(), "ready without an Ironic"
+        own.ironic.start()
+        assert own.raw.call("GET", "/v1/nodes").status == 200
+
+
+def test_dry_run(tmp_path_factory, gated, world):
+    """`mode = "shadow"`: what would be refused is forwarded, and the record says so; authentication is never in shadow."""
+    port, admin_port = gates.free_ports(2)
+    gate = gates.Gate(world.gate.binary, world.ironic.environment, tmp_path_factory.mktemp("shadow"), port, admin_port)
+    gate.prepare(world.passwords, f"unix:{world.tap.path}", [ROOT / "policies" / "roles"], mode="shadow", cost=4)
+    gate.start()
+    try:
+        raw = type(world.raw)(port, authority=gate.authority, passwords=world.passwords)
+        answer = raw.call("PUT", f"/v1/nodes/{N}/maintenance", {"reason": "shadow"}, user="auditor")
+        assert answer.status == 202, answer
+        time.sleep(0.2)
+        lines = [line for line in gate.audit.read_text().splitlines() if answer.header("x-openstack-request-id") in line]
+        assert len(lines) == 1 and "shadow" in lines[0] and "deny" in lines[0], lines
+        assert type(world.raw)(port, authority=gate.authority).call("GET", "/v1/nodes", user="auditor").status == 401
+        assert raw.call("GET", "//v1/nodes").status < 500
+    finally:
+        gate.stop()

@@ -1,0 +1,88 @@
+"""What a test talks to: a real Ironic, a tap that records what reaches it, and irongate in front.
+
+With IRONGATE_BARE=1 there is no irongate: the same calls reach Ironic through the tap alone. That is how a call in these
+tests is checked to be one that Ironic itself answers as expected.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from raw import Raw
+from stack import environment, gate, ironic
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BARE = os.environ.get("IRONGATE_BARE") == "1"
+
+
+def binary():
+    """The irongate to test."""
+    return Path(os.environ.get("IRONGATE_BINARY") or ROOT / "target" / "debug" / "irongate").absolute()
+
+
+class World:
+    """An Ironic, its tap, and irongate in front of it, all in one folder."""
+
+    def __init__(self, folder, name, tapped=True, gated=True):
+        self.folder = Path(folder) / name
+        self.gated = gated and not BARE
+        self.ironic = ironic.Ironic(environment.ensure(print), self.folder / "ironic")
+        self.passwords = {role: f"pass-{role}" for role in gate.ROLES}
+        self.gate = self.tap = None
+        self.ironic.start()
+        self.direct = Raw(path=self.ironic.socket)
+        port, admin_port = gate.free_ports(2)
+        upstream = f"unix:{self.ironic.socket}"
+        if tapped:
+            from tap import Tap
+            path = self.ironic.socket.parent / "tap.sock"
+            self.tap = Tap(self.ironic.socket, path, None if self.gated else port)
+            upstream = f"unix:{path}"
+        if not self.gated:
+            self.url, self.authority = f"http://localhost:{port}", None
+            self.raw = Raw(port=port) if tapped else self.direct
+            return
+        self.gate = gate.Gate(binary(), self.ironic.environment, self.folder / "gate", port, admin_port)
+        self.gate.prepare(self.passwords, upstream, [ROOT / "policies" / "roles"], cost=4)
+        self.gate.start()
+        self.url, self.authority = self.gate.url, self.gate.authority
+        self.raw = Raw(port=port, authority=self.authority, passwords=self.passwords)
+
+    def close(self):
+        """End everything that was started."""
+        if self.gate:
+            self.gate.stop()
+        self.ironic.stop()
+
+    def records(self, request_id=None, count=1, seconds=5):
+        """The audit records (of one request id, if given); waits until there are enough of them."""
+        deadline = time.monotonic() + seconds
+        while True:
+            lines = self.gate.audit.read_text().splitlines() if self.gate.audit.exists() else []
+            found = [json.loads(line) for line in lines if request_id is None or request_id in line]
+            if len(found) >= count or time.monotonic() > deadline:
+                return found
+            time.sleep(0.02)
+
+    def reached(self, node, state, seconds=30):
+        """Wait until a node is in a provision state, asking Ironic itself."""
+        deadline = time.monotonic() + seconds
+        while True:
+            now = self.direct.call("GET", f"/v1/nodes/{node}?fields=provision_state,last_error,reservation").json()
+            if now.get("provision_state") == state and now.get("reservation") is None:
+                return
+            assert time.monotonic() < deadline, f"{node} is {now} and not {state}"
+            time.sleep(0.05)
+
+
+def environment_of(world, user):
+    """What an unchanged OpenStack client reads from its environment to reach a world."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    variables |= {
+        "OS_AUTH_TYPE": "http_basic", "OS_ENDPOINT": world.url, "OS_USERNAME": user, "OS_PASSWORD": world.passwords[user],
+        "OS_CLIENT_CONFIG_FILE": "/nonexistent", "NO_PROXY": "*",
+    }
+    if world.authority:
+        variables["OS_CACERT"] = str(world.authority)
+    return variables
