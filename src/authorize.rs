@@ -9,6 +9,17 @@ use crate::policy::{AccessRequest, Circumstances, Decision, Denial, Permit, Poli
 use crate::snapshot::Snapshot;
 use crate::validate;
 
+/// A call of which the request and every write is permitted: what [`crate::forward`] takes. Only this module makes one.
+#[derive(Debug)]
+pub struct PermittedCall<'a>(Call<'a>);
+
+impl<'a> PermittedCall<'a> {
+    /// What was permitted.
+    pub fn call(&self) -> &Call<'a> {
+        &self.0
+    }
+}
+
 /// The enforcement point's questions about one request.
 #[derive(Debug)]
 pub struct Authorizer<'a> {
@@ -42,8 +53,8 @@ impl<'a> Authorizer<'a> {
     }
 
     /// Each of its writes; all must be permitted.
-    pub fn writes(&self, call: &Call<'_>, record: &mut Record) -> Result<(), Denial> {
-        let writes = validate::writes(call);
+    pub fn writes<'c>(&self, call: Call<'c>, record: &mut Record) -> Result<PermittedCall<'c>, Denial> {
+        let writes = validate::writes(&call);
         record.writes(&writes);
         for write in &writes {
             let request = AccessRequest {
@@ -55,7 +66,8 @@ impl<'a> Authorizer<'a> {
             let permit = self.settle(self.policies.decide(&request), record)?;
             record.permit(&permit);
         }
-        Ok(())
+        drop(writes);
+        Ok(PermittedCall(call))
     }
 
     /// In dry-run a denial is recorded and waived.

@@ -244,7 +244,7 @@ fn matrix(paths: &[PathBuf]) -> ExitCode {
         Err(code) => return code,
     };
     match PolicyEngine::load(&sources) {
-        Ok(engine) => print(&policy::matrix(&engine, engine.roles())),
+        Ok(engine) => print(&policy::matrix(&engine, &engine.matrix_roles())),
         Err(findings) => {
             for finding in findings {
                 say(&finding.to_string());

@@ -1,4 +1,4 @@
-//! [`Call`] → a new request to Ironic. Nothing of what the caller sent is relayed: path, query, headers and body are
+//! [`PermittedCall`] → a new request to Ironic. Nothing of what the caller sent is relayed: path, query, headers and body are
 //! written anew from what was understood and decided about.
 
 mod connection;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::Response;
 use hyper::body::Incoming;
 
-use crate::call::Call;
+use crate::authorize::PermittedCall;
 use crate::catalog::Method;
 use crate::config;
 use crate::header::X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION;
@@ -196,7 +196,7 @@ impl Upstream {
     /// Sends the call and waits for the head of the answer.
     pub async fn forward(
         &self,
-        call: &Call<'_>,
+        call: &PermittedCall<'_>,
         body: Option<Canonical>,
         forwarded: &Forwarded<'_>,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
@@ -206,12 +206,12 @@ impl Upstream {
 
     async fn exchange(
         &self,
-        call: &Call<'_>,
+        call: &PermittedCall<'_>,
         body: Option<Canonical>,
         forwarded: &Forwarded<'_>,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         // A lookup hands out a token once: never twice on our own account.
-        let repeatable = call.route().operation().method == Method::Get && call.route().operation().id != "ramdisk:lookup";
+        let repeatable = call.call().route().operation().method == Method::Get && call.call().route().operation().id != "ramdisk:lookup";
         let mut request = request::write(call, body, forwarded, &self.authority)?;
         let mut lease = self.pool.lease().await?;
         loop {

@@ -1,8 +1,9 @@
 //! OPEN FIRST: the whole way of a request.
 //!
 //! [`Pipeline::enforce`] is one line for each step, and each line needs what the line before proved: only
-//! `authenticate` makes a [`Principal`](crate::authenticate::Principal), only a decision makes a
-//! [`Permit`](crate::policy::Permit), only `validate` makes a [`Call`](crate::call::Call) that `forward` accepts.
+//! `authenticate` makes a [`Principal`], only a decision makes a [`Permit`](crate::policy::Permit), which `validate` asks
+//! for before it makes a [`Call`](crate::call::Call), and `forward` takes only a
+//! [`PermittedCall`](crate::authorize::PermittedCall), whose every write was decided about.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -114,10 +115,10 @@ impl Pipeline {
         if !bytes.is_empty() {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
-        let call = validate::validate(route, Some(&bytes)).map_err(invalid)?;
-        authorizer.writes(&call, record).map_err(|denial| scene.refuse(denial, &principal))?;
+        let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
+        let call = authorizer.writes(call, record).map_err(|denial| scene.refuse(denial, &principal))?;
 
-        let canonical = call.body().map(|body| json::canonical(body, &bytes));
+        let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let asked = Instant::now();
         let forwarded = Forwarded { request_id: scene.ids.upstream(), source: peer.address, origin: &scene.origin };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;

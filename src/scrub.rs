@@ -1,76 +1,129 @@
 //! Ironic's answer → what the caller may see.
 //!
 //! A [`Scrubber`] takes an answer's JSON in chunks of any size and gives out the same JSON with secrets masked and links
-//! that point to irongate. It never builds a tree, and it refuses what is not well-formed.
+//! that point to irongate. It never builds a tree, and it refuses what is not well-formed. What is a secret is said by
+//! [`ScrubRules`]: exact places and key names of the catalogue, and shapes of texts; `docs/secrets.md` is the map.
+//! Errors are not passed on but [rebuilt](rebuild).
 
-use std::sync::Arc;
+mod error;
+mod frame;
+mod hold;
+mod key;
+mod link;
+mod number;
+mod place;
+mod rules;
+mod scan;
+mod shape;
+mod stream;
+mod string;
+mod text;
 
-use crate::catalog::Operation;
+#[cfg(test)]
+mod tests;
+
+pub use error::{ErrorText, FaultCode, rebuild};
+pub use link::rewrite_location;
+pub use rules::{ScrubAdditions, ScrubRules};
+pub use stream::{DEPTH_MAX, Scrubber};
 
 /// What a masked value becomes.
 pub const MASK: &str = "******";
+/// The same, as JSON.
+const QUOTED_MASK: &[u8] = b"\"******\"";
 
-/// What is a secret, compiled once per snapshot.
-#[derive(Debug)]
-pub struct ScrubRules {}
+/// Strings up to this length (as written, in bytes) are searched for shapes as a whole, longer ones in windows of it.
+const WINDOW_BYTES: usize = 64 * 1024;
+/// How much of a window the next one sees again: a secret up to this length is found wherever it is.
+const OVERLAP_BYTES: usize = 16 * 1024;
+/// How much is held back for a value whose name has not come yet.
+const HELD_BYTES_MAX: usize = 16 * 1024;
 
-/// What the operator adds to the shipped secret map.
-#[derive(Debug, Clone, Default)]
-pub struct ScrubAdditions {
-    /// Words: a key that contains one (without case) is masked.
-    pub words: Vec<String>,
-    /// Exact places, `/driver_info/my_field` as JSON Pointers with `*` for any one segment.
-    pub fields: Vec<String>,
-    /// Linear-time regular expressions: what they match in string values is masked.
-    pub shapes: Vec<String>,
-}
+/// The headers of Ironic's answers that are passed on, in lower case; all others are dropped. `location` is not among
+/// them because it is rewritten ([`rewrite_location`]), `content-type` and `content-length` because irongate writes its
+/// own, the request ids for the same reason.
+pub const ANSWER_HEADERS: &[&str] = &[
+    "allow",
+    "retry-after",
+    "x-openstack-ironic-api-version",
+    "x-openstack-ironic-api-minimum-version",
+    "x-openstack-ironic-api-maximum-version",
+];
 
 /// A mistake in [`ScrubAdditions`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ScrubRuleError {}
+pub enum ScrubRuleError {
+    /// A word would hit nearly every key.
+    #[error("the word \"{0}\" is too short: give at least three letters or digits")]
+    ShortWord(String),
+    /// A place that is none.
+    #[error(
+        "the field \"{0}\" is no place: begin with a slash and leave no segment empty, as in /driver_info/my_field"
+    )]
+    NotAPointer(String),
+    /// More places than are kept.
+    #[error("there are too many fields: give at most {max}, or use words")]
+    TooManyFields {
+        /// How many there may be.
+        max: usize,
+    },
+    /// A regular expression that does not compile.
+    #[error("the shape \"{shape}\" is no regular expression: {reason}")]
+    Shape {
+        /// The entry.
+        shape: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A regular expression that matches nothing at all, everywhere.
+    #[error("the shape \"{0}\" matches the empty text: make it need at least one character")]
+    EmptyShape(String),
+    /// The words do not fit into one search.
+    #[error("the words do not compile: {0}")]
+    Words(String),
+}
 
 /// Why an answer cannot be passed on. Never holds text of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ScrubError {
-    /// Not JSON, or more than the bounds allow.
-    #[error("the answer is not well-formed JSON")]
-    Malformed,
+    /// Something that cannot stand where it is.
+    #[error("the answer is not JSON")]
+    Syntax,
+    /// A number that is none.
+    #[error("the answer has a malformed number")]
+    Number,
+    /// A word other than `true`, `false` and `null`.
+    #[error("the answer has an unknown word")]
+    Word,
+    /// A control character in a string.
+    #[error("the answer has a control character in a string")]
+    Control,
+    /// A malformed escape.
+    #[error("the answer has a malformed escape")]
+    Escape,
+    /// Half of a surrogate pair.
+    #[error("the answer has a lone surrogate")]
+    Surrogate,
+    /// Not UTF-8.
+    #[error("the answer is not UTF-8")]
+    Utf8,
+    /// Nested deeper than [`DEPTH_MAX`].
+    #[error("the answer is nested too deeply")]
+    Depth,
+    /// Text after the value.
+    #[error("the answer goes on after its end")]
+    Trailing,
+    /// It ended too early.
+    #[error("the answer is incomplete")]
+    Truncated,
+    /// An operation whose places do not compile: none of the catalogue.
+    #[error("the operation has no scrub plan")]
+    Unplanned,
 }
 
 /// What was done to an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScrubReport {
-    /// Values masked, wholly or in part.
+    /// Values masked, wholly or in part; a value with two secrets counts twice.
     pub masked: u64,
-}
-
-impl ScrubRules {
-    /// The shipped secret map with the operator's additions.
-    pub fn new(_additions: &ScrubAdditions) -> Result<Self, ScrubRuleError> {
-        Ok(Self {})
-    }
-}
-
-/// One answer's scrubber.
-#[derive(Debug)]
-pub struct Scrubber {
-    _rules: Arc<ScrubRules>,
-}
-
-impl Scrubber {
-    /// For an answer of `operation`. `origin` is irongate's own scheme and authority as the caller sees it
-    /// (`https://irongate.example:6385`), for links.
-    pub fn new(rules: Arc<ScrubRules>, _operation: &'static Operation, _origin: Arc<str>) -> Self {
-        Self { _rules: rules }
-    }
-
-    /// Takes the next chunk and appends to `out` what may be sent.
-    pub fn push(&mut self, _chunk: &[u8], _out: &mut Vec<u8>) -> Result<(), ScrubError> {
-        Ok(())
-    }
-
-    /// The answer is over: appends the rest.
-    pub fn finish(self, _out: &mut Vec<u8>) -> Result<ScrubReport, ScrubError> {
-        Ok(ScrubReport::default())
-    }
 }

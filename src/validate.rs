@@ -21,6 +21,7 @@ pub use writes::writes;
 use crate::call::{Call, Route};
 use crate::catalog::{BodyKind, Group, Method, Operation, catalog};
 use crate::json::{self, Json, Limits};
+use crate::policy::Permit;
 use error::At;
 use value::Context;
 
@@ -84,8 +85,9 @@ fn is_utf8(parameter: &str) -> bool {
 
 /// Reads `body` and checks it against the route's operation. `None` and an empty body are the same.
 ///
+/// `permit` is the proof that the request as a whole was decided about; what it was permitted by does not matter here.
 /// The call borrows from `body`; booleans that were spelled as text are booleans in it, and a `remove` has no value.
-pub fn validate<'a>(route: Route<'a>, body: Option<&'a [u8]>) -> Result<Call<'a>, InvalidRequest> {
+pub fn validate<'a>(route: Route<'a>, body: Option<&'a [u8]>, _: &Permit) -> Result<Call<'a>, InvalidRequest> {
     let operation = route.operation;
     let Some(text) = body.filter(|text| !text.is_empty()) else {
         check_missing(operation)?;

@@ -71,7 +71,8 @@ impl Audit {
     pub fn flush(&self) {
         let (answer, written) = sync_channel(1);
         if self.sender.send(Message::Flush(answer)).is_ok() {
-            drop(written.recv());
+            // An error means that the writer is gone, and nothing is left to wait for.
+            written.recv().ok();
         }
     }
 
@@ -132,7 +133,7 @@ fn write(mut output: Box<dyn Write + Send>, receiver: &Receiver<Message>, lost: 
         }
         batch.clear();
         if let Some(answer) = flushed {
-            drop(answer.send(()));
+            answer.send(()).ok();
         }
     }
 }

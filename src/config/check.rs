@@ -238,7 +238,10 @@ impl Checker<'_> {
         let mut bindings = Vec::new();
         for (place, spanned) in raw.into_iter().enumerate() {
             let at = spanned.span().start;
-            match spanned.into_inner().check(place) {
+            match spanned.into_inner().check(place + 1) {
+                Ok(binding) if bindings.iter().any(|known: &Binding| known.name() == binding.name()) => {
+                    self.push(Some(at), format!("two bindings are named {}: give each a name of its own", binding.name()));
+                }
                 Ok(binding) => bindings.push(binding),
                 Err(error) => self.push(Some(at), error.to_string()),
             }

@@ -99,10 +99,12 @@ impl Connector {
 
 /// A connection of any kind.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the names say it all")]
 pub enum Connection {
+    /// To a socket in the file system.
     Unix(UnixStream),
+    /// Plain.
     Tcp(TcpStream),
+    /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

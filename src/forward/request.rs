@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
 
 use super::UpstreamError;
-use crate::call::Call;
+use crate::authorize::PermittedCall;
 use crate::catalog::Method;
 use crate::header::X_OPENSTACK_REQUEST_ID;
 use crate::json::Canonical;
@@ -62,12 +62,12 @@ impl Body for RequestBody {
 
 /// Writes the request: the call, an allow-list of headers, and nothing else.
 pub(super) fn write(
-    call: &Call<'_>,
+    call: &PermittedCall<'_>,
     body: Option<Canonical>,
     forwarded: &Forwarded<'_>,
     authority: &HeaderValue,
 ) -> Result<Request<RequestBody>, UpstreamError> {
-    let route = call.route();
+    let route = call.call().route();
     let method = match route.operation().method {
         Method::Get => http::Method::GET,
         Method::Post => http::Method::POST,

@@ -9,6 +9,11 @@ use crate::microversion::Microversion;
 
 const UUID: &str = "8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01";
 
+/// A call of which the request as a whole is permitted.
+fn validated<'a>(route: Route<'a>, body: Option<&'a [u8]>) -> Result<Call<'a>, InvalidRequest> {
+    validate(route, body, &Permit::for_test(&["test"]))
+}
+
 fn route(operation: &str, minor: u16) -> Route<'static> {
     let operation = catalog().operation(operation).expect(operation);
     Route {
@@ -21,11 +26,11 @@ fn route(operation: &str, minor: u16) -> Route<'static> {
 }
 
 fn call<'a>(operation: &str, body: &'a str) -> Call<'a> {
-    validate(route(operation, 115), Some(body.as_bytes())).expect(body)
+    validated(route(operation, 115), Some(body.as_bytes())).expect(body)
 }
 
 fn refusal(operation: &str, minor: u16, body: &str) -> InvalidRequest {
-    validate(route(operation, minor), Some(body.as_bytes())).expect_err(body)
+    validated(route(operation, minor), Some(body.as_bytes())).expect_err(body)
 }
 
 #[test]
@@ -36,7 +41,7 @@ fn bodies() {
             continue;
         }
         let [operation, minor, expected, body] = row.splitn(4, ' ').collect::<Vec<_>>().try_into().expect(row);
-        let outcome = validate(route(operation, minor.parse().unwrap()), Some(body.as_bytes()));
+        let outcome = validated(route(operation, minor.parse().unwrap()), Some(body.as_bytes()));
         let code = match &outcome {
             Ok(_) => "ok",
             Err(error) => error.code(),
@@ -60,7 +65,7 @@ fn bodies() {
 #[test]
 fn a_body_is_there_or_not() {
     let check = |operation: &str, body: Option<&str>, expected: &str| {
-        let outcome = validate(route(operation, 115), body.map(str::as_bytes));
+        let outcome = validated(route(operation, 115), body.map(str::as_bytes));
         assert_eq!(outcome.map_or_else(|error| error.code(), |_| "ok"), expected, "{operation} {body:?}");
     };
     check("node:get", None, "ok");
@@ -151,7 +156,7 @@ fn many_operations_are_told_apart() {
         format!(r#"[{},{{"op":"add","path":"{last}","value":0}}]"#, operations.join(","))
     };
     for count in [22, 23, 24, 25, 100, 998, 999] {
-        validate(route("node:update", 115), Some(patch(count, "/extra/x").as_bytes())).expect("distinct");
+        validated(route("node:update", 115), Some(patch(count, "/extra/x").as_bytes())).expect("distinct");
         assert_eq!(refusal("node:update", 115, &patch(count, "/extra/k3")).code(), "same_path", "{count}");
     }
     assert_eq!(refusal("node:update", 115, &patch(1000, "/extra/x")).code(), "too_many_operations");
@@ -192,7 +197,7 @@ fn an_argument_is_given_once() {
     let with_query = |operation: &str, query: &[(&'static str, &'static str)], body: &'static str| {
         let mut route = route(operation, 115);
         route.query = query.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect();
-        validate(route, Some(body.as_bytes())).map_or_else(|error| error.code(), |_| "ok")
+        validated(route, Some(body.as_bytes())).map_or_else(|error| error.code(), |_| "ok")
     };
     let check = |operation: &str, query: &[(&'static str, &'static str)], body: &'static str, expected: &str| {
         assert_eq!(with_query(operation, query, body), expected, "{operation} {body}");
@@ -411,7 +416,7 @@ fn no_leaf_is_left_out() {
         if expected != "ok" {
             continue;
         }
-        let call = validate(route(operation, minor.parse().unwrap()), Some(body.as_bytes())).expect(row);
+        let call = validated(route(operation, minor.parse().unwrap()), Some(body.as_bytes())).expect(row);
         let (mut all, mut written) = (Vec::new(), Vec::new());
         match (&call.route().operation().body, call.body().unwrap()) {
             (BodyKind::Patch(_), Json::Array(operations)) => {

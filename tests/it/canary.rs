@@ -24,7 +24,7 @@ fn no_canary_comes_out() {
     let create = format!(r#"{{"driver": {{"x": "{CANARY}"}}}}"#);
     let target = format!(r#"{{"target": "{CANARY}"}}"#);
     let header = format!("X-Auth-Token: {CANARY}\r\n");
-    let query = format!("/v1/nodes?{CANARY}={CANARY}");
+    let query = format!("/v1/nodes?unknown={CANARY}");
     let value = format!("/v1/nodes?owner={CANARY}");
     let path = format!("/v1/nodes/a%2F{CANARY}");
     let rows: [(&str, &str, &str, Option<&str>); 8] = [

@@ -81,8 +81,8 @@ fn configuration_errors_name_file_line_and_remedy() {
     broken("address = \"127.0.0.1:0\"", "address = \"localhost\"", Some(5), "IP address with a port");
     broken("address = \"127.0.0.1:0\"", "address = \"0.0.0.0:0\"", Some(5), "listener.tls");
     broken("schemes = [\"basic\", \"anonymous\"]", "schemes = [\"digest\"]", Some(6), "digest");
-    broken("htpasswd_file = \"htpasswd\"", "htpasswd_file = \"missing\"", Some(8), "missing");
-    broken("role = \"admin\"\nusers = [\"admin\"]", "role = \"admin\"", Some(9), "binding");
+    broken("htpasswd_file = \"htpasswd\"", "htpasswd_file = \"missing\"", Some(9), "missing");
+    broken("role = \"admin\"\nusers = [\"admin\"]", "role = \"admin\"", Some(10), "binding");
     broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"ftp://h\"", None, "https://HOST:PORT");
     broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"https://h:1\"", None, "ca_file");
 }

@@ -1,6 +1,8 @@
 //! irongate as a whole, in front of a fake Ironic that records what arrives. What Ironic itself makes of a request is
 //! the conformance suite's subject (`tests/conformance/`).
 
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
 mod support;
 
 mod audit;

@@ -35,7 +35,7 @@ fn connector(certificates: &Path, h2: bool) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn http2_over_tls() {
     let certificates = certificates();
     let ironic = FakeIronic::start(|_| {

@@ -1,0 +1,178 @@
+//! What a key says about its value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+
+use super::rules::word_pattern;
+
+/// The longest key that is judged, in bytes as written; the value of a longer one is taken for a secret.
+pub(super) const KEY_BYTES_MAX: usize = 1024;
+
+/// What a key says about its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct KeyClass(u16);
+
+impl KeyClass {
+    /// The value is a secret.
+    pub(super) const SECRET: Self = Self(1);
+    /// The value names its siblings (`name`, `attribute`, `path`, …).
+    pub(super) const NAMES: Self = Self(1 << 1);
+    /// The value belongs to the sibling that names (`value`, `current_value`, …).
+    pub(super) const VALUES: Self = Self(1 << 2);
+    /// The value is a link, where Ironic writes links.
+    pub(super) const HREF: Self = Self(1 << 3);
+    /// The value is the link to the next page, at the top of a list.
+    pub(super) const NEXT: Self = Self(1 << 4);
+    /// What is below is free-form: no link of Ironic's.
+    pub(super) const FREE: Self = Self(1 << 5);
+    /// Free-form if it is an object (`properties` is a list of links for drivers).
+    pub(super) const FREE_OBJECT: Self = Self(1 << 6);
+    /// Arguments of a step or an inspection rule's action.
+    pub(super) const ARGS: Self = Self(1 << 7);
+    /// A secret below arguments only.
+    pub(super) const SECRET_ARGUMENT: Self = Self(1 << 8);
+
+    #[inline]
+    pub(super) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Keys with a meaning of their own, without separators and in lower case.
+const NAMES: &str = "\
+    name attribute attributename key path field setting settingname option property header parameter variable id";
+const VALUES: &str = "\
+    value values currentvalue newvalue oldvalue defaultvalue desiredvalue pendingvalue resetvalue default";
+const FREE: &str = "\
+    driver_info instance_info driver_internal_info extra inventory plugin_data network_data raid_config \
+    target_raid_config clean_step deploy_step service_step steps args actions conditions internal_info \
+    local_link_connection console_info health";
+/// Key names and words that the catalogue's list does not have.
+const SECRET_NAMES: &str = "\
+    auth psk irmcsnmpsecurity rawbytes userdata keydata";
+const SECRET_WORDS: &str = "\
+    pwd passcode pre_shared_key authorization kg_key client_key master_key host_key otp_seed";
+/// `pass` and `pw` only as words of their own: `bmc_pass`, `userPass`, but not `bypass` and `passthru`.
+const SECRET_PARTS: &str = "(?:^|[-_. ])(?i:pass|psk|pw)(?:$|[-_. ])|[a-z](?:Pass|Pw|Psk)(?:$|[A-Z])";
+
+/// Keys that Ironic's answers repeat, which are classed beforehand.
+const COMMON: &str = "\
+    nodes ports portgroups node config rel links href next bookmark self uuid name value args steps interface step \
+    priority order url type result reason cpus memory_mb local_gb cpu_arch capabilities vendor model serial_number \
+    root_device deploy_kernel deploy_ramdisk rescue_kernel rescue_ramdisk bootloader kernel_append_params \
+    redfish_address redfish_system_id redfish_username redfish_password redfish_verify_ca ipmi_address \
+    ipmi_username ipmi_password ipmi_port image_source image_checksum image_url image_type image_disk_format \
+    image_os_hash_algo image_os_hash_value root_gb swap_mb ephemeral_gb ephemeral_format display_name nova_host_id \
+    vcpus project_id project_name user_id user_name flavor_name fixed_ips floating_ips traits configdrive \
+    clean_steps deploy_steps agent_url agent_version agent_last_heartbeat agent_secret_token agent_verify_ca \
+    agent_secret_token_pregenerated is_whole_disk_image last_power_state_change dnsmasq_tag vnc_host vnc_port \
+    hardware_manager_version agent_cached_clean_steps agent_cached_clean_steps_refreshed tenant_vif_port_id \
+    vif_port_id switch_id port_id switch_info address physical_network pxe_enabled is_smartnic internal_info \
+    local_link_connection attribute_type allowable_values lower_bound max_length min_length read_only \
+    reset_required unique upper_bound";
+
+/// The class of every key, with the keys that are known in advance in a table.
+pub(super) struct Keys {
+    table: Vec<Option<(Box<[u8]>, KeyClass)>>,
+    mask: usize,
+    exact: BTreeMap<String, KeyClass>,
+    secret: BTreeSet<String>,
+    words: Regex,
+}
+
+impl Keys {
+    /// From whole names and from words (parts of names). `known` are further keys worth a place in the table.
+    pub(super) fn new<'a>(
+        names: impl Iterator<Item = &'a str>,
+        words: impl Iterator<Item = &'a str>,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Result<Self, regex::Error> {
+        let patterns: Vec<String> = words.chain(SECRET_WORDS.split(' ')).map(word_pattern).collect();
+        let words = Regex::new(&format!("(?i:{})|{SECRET_PARTS}", patterns.join("|")))?;
+        let mut exact: BTreeMap<String, KeyClass> = BTreeMap::new();
+        let groups = [(NAMES, KeyClass::NAMES), (VALUES, KeyClass::VALUES), (FREE, KeyClass::FREE)];
+        for (keys, class) in groups {
+            for key in keys.split(' ') {
+                let entry = exact.entry(normal(key)).or_default();
+                *entry = entry.and(class);
+            }
+        }
+        let single = [
+            ("href", KeyClass::HREF),
+            ("next", KeyClass::NEXT),
+            ("properties", KeyClass::FREE_OBJECT),
+            ("args", KeyClass::ARGS.and(KeyClass::FREE)),
+            ("headers", KeyClass::SECRET_ARGUMENT),
+        ];
+        exact.extend(single.map(|(key, class)| (key.to_owned(), class)));
+        let secret = names.map(normal).chain(SECRET_NAMES.split(' ').map(str::to_owned)).collect();
+        let mut keys = Self { table: Vec::new(), mask: 0, exact, secret, words };
+        keys.fill(COMMON.split(' ').chain(FREE.split(' ')).chain(known).collect());
+        Ok(keys)
+    }
+
+    fn fill(&mut self, known: BTreeSet<&str>) {
+        let size = (known.len() * 4).next_power_of_two();
+        self.mask = size - 1;
+        let mut table = vec![None; size];
+        for key in known {
+            let class = self.judge(key);
+            let mut slot = hash(key.as_bytes()) & self.mask;
+            while table.get(slot).is_some_and(Option::is_some) {
+                slot = (slot + 1) & self.mask;
+            }
+            if let Some(free) = table.get_mut(slot) {
+                *free = Some((key.as_bytes().into(), class));
+            }
+        }
+        self.table = table;
+    }
+
+    /// The class of a key that was written without escapes, if it is known in advance.
+    #[inline]
+    pub(super) fn known(&self, key: &[u8]) -> Option<KeyClass> {
+        let mut slot = hash(key) & self.mask;
+        loop {
+            match self.table.get(slot) {
+                Some(Some((known, class))) if known.as_ref() == key => return Some(*class),
+                Some(Some(_)) => slot = (slot + 1) & self.mask,
+                Some(None) | None => return None,
+            }
+        }
+    }
+
+    /// The class of any key.
+    pub(super) fn judge(&self, key: &str) -> KeyClass {
+        if key.len() > KEY_BYTES_MAX {
+            return KeyClass::SECRET;
+        }
+        let normal = normal(key);
+        let class = self.exact.get(&normal).copied().unwrap_or_default();
+        if self.secret.contains(&normal) || self.words.is_match(key) { class.and(KeyClass::SECRET) } else { class }
+    }
+
+    /// Whether a text names a secret, as a key would.
+    pub(super) fn names_a_secret(&self, text: &str) -> bool {
+        text.len() > KEY_BYTES_MAX || self.words.is_match(text) || self.secret.contains(&normal(text))
+    }
+}
+
+/// Lower case, without separators: `X-Auth-Key`, `x_auth_key` and `xAuthKey` are one key.
+fn normal(key: &str) -> String {
+    key.chars().filter(|c| !matches!(c, '-' | '_' | '.' | ' ')).flat_map(char::to_lowercase).collect()
+}
+
+#[inline]
+fn hash(key: &[u8]) -> usize {
+    let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+        (None, _) | (_, None) => (key.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)), 0),
+    };
+    let mixed = (head ^ tail.rotate_left(29) ^ (key.len() as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 40) as usize
+}

@@ -1,0 +1,169 @@
+//! What is a secret, compiled once per snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::catalog::{Answer, Group, Operation, catalog};
+
+use super::ScrubRuleError;
+use super::key::Keys;
+use super::place::{Action, PlaceError, Places, Start};
+use super::shape::{Shapes, compile_own};
+
+/// What the operator adds to the shipped secret map.
+#[derive(Debug, Clone, Default)]
+pub struct ScrubAdditions {
+    /// Words: a key that contains one is masked wherever it occurs (without case; `_`, `-` and `.` in a word match each
+    /// other or nothing), and so is what is assigned to such a name inside a text. At least three letters or digits.
+    pub words: Vec<String>,
+    /// Exact places, `/driver_info/my_field` as JSON Pointers with `*` for any one segment. They begin at the root of a
+    /// resource: the same place counts for one node, for each node of a list and for a lookup's node.
+    pub fields: Vec<String>,
+    /// Linear-time regular expressions: what they match in string values is masked; if one has a capture group, the
+    /// first group only. Longer strings than 64 KiB are searched in windows, in which matches up to 16 KiB are found.
+    pub shapes: Vec<String>,
+}
+
+/// The most fields that an operator can add.
+pub(super) const OWN_FIELDS_MAX: usize = 48;
+
+/// What is a secret, compiled once per snapshot.
+pub struct ScrubRules {
+    pub(super) keys: Keys,
+    pub(super) shapes: Shapes,
+    own_fields: Vec<String>,
+    plans: BTreeMap<String, Arc<Plan>>,
+}
+
+/// What is special about one operation's answers.
+pub(super) struct Plan {
+    pub(super) places: Places,
+    /// Whether the answer has links of Ironic's.
+    pub(super) links: bool,
+    /// Whether the keys at the root name settings or properties.
+    pub(super) roots: Roots,
+}
+
+/// What the keys at the root of an answer are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Roots {
+    /// Keys as everywhere.
+    Keys,
+    /// Names of settings above objects that are looked at on their own; above anything else they are keys.
+    Settings,
+    /// Names of properties above their descriptions, which are fixed texts.
+    Described,
+}
+
+/// Operations whose answers have such names at the root.
+const NAMED_ROOTS: &[(&str, Roots)] = &[
+    ("node:bios:get", Roots::Settings),
+    ("driver:properties", Roots::Described),
+    ("driver:raid_properties", Roots::Described),
+    ("node:vendor_passthru:methods", Roots::Settings),
+    ("driver:vendor_passthru:methods", Roots::Settings),
+];
+
+/// What the ramdisk needs as it is: hardware agents read all of it.
+const LOOKUP_PASSES: &[&str] =
+    &["/config/agent_token", "/node/properties", "/node/instance_info", "/node/driver_internal_info"];
+
+impl ScrubRules {
+    /// The shipped secret map (the catalogue's names, words and places, and the shapes) with the operator's additions.
+    pub fn new(additions: &ScrubAdditions) -> Result<Self, ScrubRuleError> {
+        for word in &additions.words {
+            if word.chars().filter(char::is_ascii_alphanumeric).count() < 3 {
+                return Err(ScrubRuleError::ShortWord(word.clone()));
+            }
+        }
+        if additions.fields.len() > OWN_FIELDS_MAX {
+            return Err(ScrubRuleError::TooManyFields { max: OWN_FIELDS_MAX });
+        }
+        let own = additions.shapes.iter().map(|shape| own_shape(shape)).collect::<Result<_, _>>()?;
+        let catalog = catalog();
+        let words = || catalog.secret_words().iter().chain(&additions.words).map(String::as_str);
+        let names = catalog.secret_names().iter().map(String::as_str);
+        let objects = catalog.operations().iter().filter_map(|operation| catalog.object(operation.object.as_deref()?));
+        let known = objects.flat_map(|object| object.fields.iter().map(|field| field.name.as_str()));
+        let shipped = |error: regex::Error| ScrubRuleError::Words(error.to_string());
+        let mut rules = Self {
+            keys: Keys::new(names, words(), known).map_err(shipped)?,
+            shapes: Shapes::new(words(), own).map_err(shipped)?,
+            own_fields: additions.fields.clone(),
+            plans: BTreeMap::new(),
+        };
+        rules.check_fields()?;
+        for operation in catalog.operations() {
+            let plan = rules.compile(operation)?;
+            rules.plans.insert(operation.id.clone(), Arc::new(plan));
+        }
+        Ok(rules)
+    }
+
+    fn check_fields(&self) -> Result<(), ScrubRuleError> {
+        self.own_fields.iter().try_for_each(|field| {
+            Places::default()
+                .add(field, Start::Resource, Action::Mask)
+                .map_err(|_| ScrubRuleError::NotAPointer(field.clone()))
+        })
+    }
+
+    /// The plan of an operation of the catalogue, or a new one.
+    pub(super) fn plan(&self, operation: &Operation) -> Option<Arc<Plan>> {
+        match self.plans.get(&operation.id) {
+            Some(plan) => Some(Arc::clone(plan)),
+            None => self.compile(operation).ok().map(Arc::new),
+        }
+    }
+
+    fn compile(&self, operation: &Operation) -> Result<Plan, ScrubRuleError> {
+        let mut places = Places::default();
+        let wrong = |error| match error {
+            PlaceError::NotAPointer => ScrubRuleError::NotAPointer(operation.id.clone()),
+            PlaceError::TooMany => ScrubRuleError::TooManyFields { max: OWN_FIELDS_MAX },
+        };
+        if operation.answer == Answer::Lookup {
+            for pointer in LOOKUP_PASSES {
+                places.add(pointer, Start::Root, Action::Pass).map_err(wrong)?;
+            }
+        }
+        for pointer in &operation.secret_fields {
+            places.add(pointer, Start::Root, Action::Mask).map_err(wrong)?;
+        }
+        for pointer in &self.own_fields {
+            places.add(pointer, Start::Root, Action::Mask).map_err(wrong)?;
+            places.add(pointer, Start::Resource, Action::Mask).map_err(wrong)?;
+        }
+        Ok(Plan {
+            places,
+            links: !operation.groups.contains(&Group::Passthru),
+            roots: NAMED_ROOTS.iter().find(|(id, _)| *id == operation.id).map_or(Roots::Keys, |(_, roots)| *roots),
+        })
+    }
+}
+
+fn own_shape(shape: &str) -> Result<Regex, ScrubRuleError> {
+    let regex = compile_own(shape)
+        .map_err(|error| ScrubRuleError::Shape { shape: shape.to_owned(), reason: error.to_string() })?;
+    if regex.is_match("") { Err(ScrubRuleError::EmptyShape(shape.to_owned())) } else { Ok(regex) }
+}
+
+/// A word as a pattern: its separators match each other or nothing.
+pub(super) fn word_pattern(word: &str) -> String {
+    let mut pattern = String::with_capacity(word.len() + 8);
+    for c in word.chars() {
+        match c {
+            '_' | '-' | '.' | ' ' => pattern.push_str("[-_. ]?"),
+            c => pattern.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    pattern
+}
+
+impl std::fmt::Debug for ScrubRules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScrubRules").field("own_fields", &self.own_fields.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,411 @@
+//! The reader: structure, places and what is to be done with each value.
+
+use std::sync::Arc;
+
+use crate::catalog::Operation;
+
+use super::frame::{Frame, Member, Named};
+use super::hold::Holds;
+use super::key::KeyClass;
+use super::number::{Number, word};
+use super::place::{Action, Places};
+use super::rules::{Plan, Roots, ScrubRules};
+use super::scan::Scan;
+use super::string::{Role, StringToken, Strings};
+use super::{QUOTED_MASK, ScrubError, ScrubReport};
+
+/// The deepest nesting of objects and arrays.
+pub const DEPTH_MAX: usize = 64;
+
+/// One answer's scrubber: takes chunks of JSON of any size, gives out the same JSON without its secrets.
+///
+/// It keeps at most 256 KiB, whatever the answer's size. After an error it is of no more use: the answer must not be
+/// continued.
+pub struct Scrubber {
+    pub(super) rules: Arc<ScrubRules>,
+    pub(super) plan: Option<Arc<Plan>>,
+    pub(super) origin: Arc<str>,
+    pub(super) frames: Vec<Frame>,
+    expect: Expect,
+    token: Token,
+    /// The key's and the place's word about the value that comes next.
+    pub(super) member: Member,
+    /// Set while a masked object or array is read: its depth.
+    pub(super) dropping: Option<usize>,
+    pub(super) strings: Strings,
+    pub(super) holds: Holds,
+    pub(super) report: ScrubReport,
+    failed: Option<ScrubError>,
+}
+
+/// What may come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    Value,
+    ElementOrEnd,
+    Key,
+    KeyOrEnd,
+    Colon,
+    CommaOrEnd,
+    Nothing,
+}
+
+/// A token that the last chunk left open.
+enum Token {
+    None,
+    String(StringToken),
+    Number { state: Number, masked: bool },
+    Word { rest: &'static [u8] },
+}
+
+/// What is done with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// It is part of something masked: read, not given out.
+    Drop,
+    /// It passes as it is.
+    Pass,
+    /// It becomes the mask.
+    Mask,
+    /// A string is searched for shapes.
+    Text,
+    /// As [`Treatment::Text`], and what leads to Ironic leads to irongate.
+    Link,
+}
+
+/// A chunk and how far it is read.
+pub(super) struct Input<'c> {
+    pub(super) bytes: &'c [u8],
+    pub(super) scan: Scan<'c>,
+    /// The next byte to read.
+    pub(super) at: usize,
+    /// The next byte to give out.
+    pub(super) from: usize,
+}
+
+impl Scrubber {
+    /// For an answer of `operation`. `origin` is irongate's own scheme and authority as the caller sees it
+    /// (`https://irongate.example:6385`, no slash at its end), for links.
+    pub fn new(rules: Arc<ScrubRules>, operation: &Operation, origin: Arc<str>) -> Self {
+        let plan = rules.plan(operation);
+        let failed = if plan.is_none() { Some(ScrubError::Unplanned) } else { None };
+        let member = plan.as_ref().map_or_else(|| Member::root(&Places::default()), |plan| Member::root(&plan.places));
+        Self {
+            rules,
+            plan,
+            origin,
+            frames: Vec::with_capacity(16),
+            expect: Expect::Value,
+            token: Token::None,
+            member,
+            dropping: None,
+            strings: Strings::default(),
+            holds: Holds::default(),
+            report: ScrubReport::default(),
+            failed,
+        }
+    }
+
+    /// Takes the next chunk and appends to `out` what may be sent.
+    ///
+    /// An error is final: what was appended before it may have been sent already, so the answer must be cut.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), ScrubError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let before = out.len();
+        self.read(chunk, out).inspect_err(|error| {
+            self.failed = Some(*error);
+            out.truncate(before);
+        })
+    }
+
+    /// The answer is over: checks that it is complete. Nothing is left to append, but `out` is here for symmetry with
+    /// [`Scrubber::push`].
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<ScrubReport, ScrubError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if let Token::Number { state, .. } = self.token
+            && self.frames.is_empty()
+            && state.complete()
+        {
+            self.expect = Expect::Nothing;
+            self.token = Token::None;
+        }
+        let complete = self.expect == Expect::Nothing && matches!(self.token, Token::None);
+        self.holds.release(out);
+        if complete { Ok(self.report) } else { Err(ScrubError::Truncated) }
+    }
+
+    fn read(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), ScrubError> {
+        let mut input = Input { bytes: chunk, scan: Scan::new(chunk), at: 0, from: 0 };
+        let plan = self.plan.clone().ok_or(ScrubError::Unplanned)?;
+        self.resume(&mut input, out)?;
+        while let Some(byte) = chunk.get(input.at) {
+            if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                input.at += 1;
+                continue;
+            }
+            match self.expect {
+                Expect::Value => self.value(&plan, *byte, &mut input, out)?,
+                Expect::ElementOrEnd if *byte == b']' => self.close(&mut input, out),
+                Expect::ElementOrEnd => self.value(&plan, *byte, &mut input, out)?,
+                Expect::KeyOrEnd if *byte == b'}' => self.close(&mut input, out),
+                Expect::Key | Expect::KeyOrEnd if *byte == b'"' => {
+                    let treatment = self.key_treatment();
+                    self.string(Role::Key, treatment, &mut input, out)?;
+                }
+                Expect::Colon if *byte == b':' => {
+                    input.at += 1;
+                    self.expect = Expect::Value;
+                }
+                Expect::CommaOrEnd => self.separator(*byte, &mut input, out)?,
+                Expect::Nothing => return Err(ScrubError::Trailing),
+                Expect::Key | Expect::KeyOrEnd | Expect::Colon => return Err(ScrubError::Syntax),
+            }
+        }
+        self.flush(&mut input, chunk.len(), out);
+        self.bound(&mut input, out);
+        Ok(())
+    }
+
+    /// Goes on with the token that the last chunk left open.
+    fn resume(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), ScrubError> {
+        match std::mem::replace(&mut self.token, Token::None) {
+            Token::None => Ok(()),
+            Token::String(token) => self.feed(token, input, out),
+            Token::Number { state, masked } => self.number(state, masked, input, out),
+            Token::Word { rest } => self.word(rest, input, out),
+        }
+    }
+
+    /// Leaves a string open for the next chunk.
+    pub(super) fn suspend(&mut self, token: StringToken) {
+        self.token = Token::String(token);
+    }
+
+    fn key_treatment(&self) -> Treatment {
+        if self.dropping.is_some() {
+            Treatment::Drop
+        } else if self.exempt() {
+            Treatment::Pass
+        } else {
+            Treatment::Text
+        }
+    }
+
+    fn exempt(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.exempt)
+    }
+
+    fn separator(&mut self, byte: u8, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), ScrubError> {
+        let object = self.frames.last().is_some_and(|frame| frame.object);
+        match byte {
+            b',' => {
+                input.at += 1;
+                self.expect = if object { Expect::Key } else { Expect::Value };
+            }
+            b'}' if object => self.close(input, out),
+            b']' if !object => self.close(input, out),
+            _ => return Err(ScrubError::Syntax),
+        }
+        Ok(())
+    }
+
+    /// A value begins.
+    fn value(&mut self, plan: &Plan, byte: u8, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), ScrubError> {
+        self.bound(input, out);
+        let treatment = if self.dropping.is_some() { Treatment::Drop } else { self.treatment(plan, byte) };
+        if treatment == Treatment::Text
+            && self.member.class.has(KeyClass::VALUES)
+            && !matches!(byte, b't' | b'f' | b'n')
+        {
+            self.hold(input, out);
+        }
+        match byte {
+            b'"' => self.string(Role::Value, treatment, input, out),
+            b'{' | b'[' => self.open(byte == b'{', treatment, input, out),
+            b't' | b'f' | b'n' => {
+                input.at += 1;
+                self.word(word(byte).unwrap_or_default(), input, out)
+            }
+            byte => {
+                let state = Number::begin(byte).ok_or(ScrubError::Syntax)?;
+                let masked = treatment == Treatment::Mask;
+                if masked {
+                    self.mask(input, out);
+                }
+                input.at += 1;
+                self.number(state, masked, input, out)
+            }
+        }
+    }
+
+    /// What is done with the value that begins with `byte`.
+    #[inline]
+    fn treatment(&mut self, plan: &Plan, byte: u8) -> Treatment {
+        let depth = self.frames.len();
+        let in_object = depth == 2 && self.frames.first().is_some_and(|frame| frame.object);
+        let Some(frame) = self.frames.last_mut() else { return Treatment::Text };
+        if frame.exempt {
+            return Treatment::Pass;
+        }
+        if !frame.object {
+            self.member = frame.element(&plan.places, depth, in_object);
+        }
+        match self.member.action {
+            Some(Action::Pass) => return Treatment::Pass,
+            Some(Action::Mask) => return Treatment::Mask,
+            None => {}
+        }
+        let class = self.member.class;
+        if class == KeyClass::default() && !(frame.argument_list && frame.named == Named::Secret) {
+            return Treatment::Text;
+        }
+        let described = depth == 1
+            && match plan.roots {
+                Roots::Keys => false,
+                Roots::Settings => byte == b'{',
+                Roots::Described => true,
+            };
+        let secret = (class.has(KeyClass::SECRET) && !described)
+            || (class.has(KeyClass::SECRET_ARGUMENT) && frame.below_arguments)
+            || (frame.named == Named::Secret && (class.has(KeyClass::VALUES) || frame.argument_list));
+        if secret {
+            return Treatment::Mask;
+        }
+        let link = (class.has(KeyClass::HREF) && !frame.free) || (class.has(KeyClass::NEXT) && depth == 1);
+        if link && plan.links { Treatment::Link } else { Treatment::Text }
+    }
+
+    fn open(
+        &mut self,
+        object: bool,
+        treatment: Treatment,
+        input: &mut Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ScrubError> {
+        if self.frames.len() >= DEPTH_MAX {
+            return Err(ScrubError::Depth);
+        }
+        if treatment == Treatment::Mask {
+            self.mask(input, out);
+            self.dropping = Some(self.frames.len() + 1);
+        }
+        let frame = self.member.open(self.frames.last(), object, treatment == Treatment::Pass);
+        self.frames.push(frame);
+        input.at += 1;
+        self.expect = if object { Expect::KeyOrEnd } else { Expect::ElementOrEnd };
+        Ok(())
+    }
+
+    /// The innermost object or array ends.
+    fn close(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
+        self.bound(input, out);
+        input.at += 1;
+        self.holds.resolve(self.frames.len(), false, out);
+        if self.dropping == Some(self.frames.len()) {
+            self.dropping = None;
+            input.from = input.at;
+        }
+        self.frames.pop();
+        self.ended(input, out);
+    }
+
+    /// A value is over.
+    #[inline]
+    pub(super) fn ended(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
+        self.expect = if self.frames.is_empty() { Expect::Nothing } else { Expect::CommaOrEnd };
+        if !self.holds.is_empty() {
+            self.held_value_ended(input, out);
+        }
+        if self.dropping == Some(self.frames.len() + 1) {
+            // What was dropped was no container: the rest of a value that was too long to hold.
+            self.dropping = None;
+            input.from = input.at;
+        }
+    }
+
+    /// A key is over, and `class` is what it says.
+    #[inline]
+    pub(super) fn keyed(&mut self, class: KeyClass, key: &[u8]) {
+        self.expect = Expect::Colon;
+        if let (Some(frame), Some(plan)) = (self.frames.last(), &self.plan) {
+            self.member = frame.member(&plan.places, self.frames.len(), class, key);
+        }
+    }
+
+    fn number(
+        &mut self,
+        mut state: Number,
+        masked: bool,
+        input: &mut Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ScrubError> {
+        loop {
+            let Some(byte) = input.bytes.get(input.at) else {
+                self.token = Token::Number { state, masked };
+                if masked {
+                    input.from = input.at;
+                }
+                return Ok(());
+            };
+            match state.next(*byte) {
+                Some(next) => state = next,
+                None if state.complete() => break,
+                None => return Err(ScrubError::Number),
+            }
+            input.at += 1;
+        }
+        if masked {
+            input.from = input.at;
+        }
+        self.ended(input, out);
+        Ok(())
+    }
+
+    fn word(&mut self, mut rest: &'static [u8], input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), ScrubError> {
+        while let Some((next, after)) = rest.split_first() {
+            let Some(byte) = input.bytes.get(input.at) else {
+                self.token = Token::Word { rest };
+                return Ok(());
+            };
+            if byte != next {
+                return Err(ScrubError::Word);
+            }
+            rest = after;
+            input.at += 1;
+        }
+        self.ended(input, out);
+        Ok(())
+    }
+
+    /// The mask instead of the value that begins here.
+    pub(super) fn mask(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
+        self.flush(input, input.at, out);
+        self.emit(QUOTED_MASK, out);
+        self.report.masked += 1;
+    }
+
+    /// Gives out what was read up to `until`, unless it is part of something masked.
+    #[inline]
+    pub(super) fn flush(&mut self, input: &mut Input<'_>, until: usize, out: &mut Vec<u8>) {
+        if self.dropping.is_none()
+            && let Some(bytes) = input.bytes.get(input.from..until)
+        {
+            self.emit(bytes, out);
+        }
+        input.from = until;
+    }
+
+    pub(super) fn emit(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.holds.sink(out).extend_from_slice(bytes);
+    }
+}
+
+impl std::fmt::Debug for Scrubber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scrubber").field("report", &self.report).field("failed", &self.failed).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,586 @@
+//! Rows through [`check`]: an answer, and what the caller sees of it, whatever the chunks.
+
+mod malformed;
+mod property;
+mod reference;
+
+use std::sync::{Arc, LazyLock};
+
+use super::*;
+use crate::catalog::{Operation, catalog};
+
+static RULES: LazyLock<Arc<ScrubRules>> =
+    LazyLock::new(|| Arc::new(ScrubRules::new(&ScrubAdditions::default()).unwrap()));
+
+const ORIGIN: &str = "https://gate.example";
+
+fn operation(id: &str) -> &'static Operation {
+    catalog().operation(id).unwrap_or_else(|| panic!("no operation {id}"))
+}
+
+fn scrub_with(
+    rules: &Arc<ScrubRules>,
+    id: &str,
+    answer: &[u8],
+    chunk: usize,
+) -> Result<(String, ScrubReport), ScrubError> {
+    let mut scrubber = Scrubber::new(Arc::clone(rules), operation(id), ORIGIN.into());
+    let mut out = Vec::new();
+    for part in answer.chunks(chunk.max(1)) {
+        scrubber.push(part, &mut out)?;
+    }
+    let report = scrubber.finish(&mut out)?;
+    Ok((String::from_utf8(out).unwrap(), report))
+}
+
+fn scrub(id: &str, answer: &str) -> String {
+    let whole = scrub_with(&RULES, id, answer.as_bytes(), usize::MAX).map(|(out, _)| out);
+    for chunk in [1, 2, 3, 7, 64, 100] {
+        let cut = scrub_with(&RULES, id, answer.as_bytes(), chunk).map(|(out, _)| out);
+        assert_eq!(cut, whole, "in chunks of {chunk}: {answer}");
+    }
+    whole.unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+/// The answer without its marks.
+fn unmarked(marked: &str) -> String {
+    marked.chars().filter(|c| !"«»‹›".contains(*c)).collect()
+}
+
+/// The answer's text with marks: `«value»` becomes the mask as a whole, `‹part›` is the secret part of a string.
+fn check(id: &str, marked: &str) {
+    let (mut wanted, mut inside) = (String::new(), false);
+    for c in marked.chars() {
+        match c {
+            '«' | '‹' => {
+                wanted.push_str(if c == '«' { "\"******\"" } else { "******" });
+                inside = true;
+            }
+            '»' | '›' => inside = false,
+            c if !inside => wanted.push(c),
+            _ => {}
+        }
+    }
+    assert_eq!(scrub(id, &unmarked(marked)), wanted, "{id}");
+    // What is masked stays masked, and nothing else comes of it.
+    assert_eq!(scrub(id, &wanted), wanted, "{id}, once more");
+}
+
+/// An answer that passes as it is.
+fn passes(id: &str, answer: &str) {
+    check(id, answer);
+}
+
+#[test]
+fn driver_info() {
+    for key in [
+        "ipmi_password",
+        "redfish_password",
+        "image_pull_secret",
+        "ipmi_hex_kg_key",
+        "ilo_password",
+        "ilo_change_password",
+        "snmp_auth_prot_password",
+        "snmp_auth_priv_password",
+        "irmc_password",
+        "irmc_snmp_auth_password",
+        "irmc_snmp_priv_password",
+        "irmc_snmp_community",
+        "irmc_snmp_security",
+        "snmp_auth_key",
+        "snmp_priv_key",
+        "snmp_community",
+        "snmp_community_read",
+        "snmp_community_write",
+        "drac_password",
+        "ibmc_password",
+        "xclarity_password",
+        "api_key",
+        "apiKey",
+        "deploy_key",
+        "pwd",
+        "passwd",
+        "bmc_pass",
+        "userPass",
+        "X-Auth-Key",
+        "X-Auth-Token",
+        "AdminPassword",
+        "redfish_session_key",
+        "PASSWORD",
+        "client.secret",
+        "Authorization",
+        "sys_pswd",
+        "credentials",
+    ] {
+        check("node:get", &format!(r#"{{"driver_info": {{"{key}": «"S3cret"», "x": "y"}}}}"#));
+        check(
+            "node:list_detail",
+            &format!(r#"{{"nodes":[{{"driver_info":{{"{key}":«"S3cret"»}}}},{{"extra":{{"{key}":«17»}}}}]}}"#),
+        );
+        check("node:update", &format!(r#"{{"driver_info": {{"{key}": «{{"x": ["S"]}}»}}}}"#));
+    }
+    for key in catalog().harmless_names() {
+        passes("node:get", &format!(r#"{{"driver_info": {{"{key}": "value"}}}}"#));
+    }
+    for key in [
+        "redfish_address",
+        "deploy_iso",
+        "deploy_kernel",
+        "deploy_ramdisk",
+        "rescue_iso",
+        "rescue_kernel",
+        "rescue_ramdisk",
+        "bootloader",
+        "external_http_url",
+        "image_http_proxy",
+        "image_https_proxy",
+    ] {
+        passes("node:get", &format!(r#"{{"driver_info": {{"{key}": "https://10.0.0.5:8000/x?y=z"}}}}"#));
+        check("node:get", &format!(r#"{{"driver_info": {{"{key}": "https://‹user:S3cret›@10.0.0.5/x"}}}}"#));
+        check(
+            "node:get",
+            &format!(r#"{{"driver_info": {{"{key}": "http://h/x?temp_url_sig=‹abc›&temp_url_expires=5"}}}}"#),
+        );
+    }
+    check(
+        "node:get",
+        r#"{"driver_info": {"kernel_append_params":
+            "nofb rootpwd=\"‹$6$x$yz›\" sshkey=\"‹ssh-rsa AAAA›\" ipa-debug=1 password=‹a,b;c› quiet"}}"#,
+    );
+}
+
+#[test]
+fn instance_info() {
+    for key in [
+        "image_url",
+        "configdrive",
+        "rescue_password",
+        "hashed_rescue_password",
+        "image_pull_secret",
+        "image_request_authorization_secret",
+        "image_request_authorization",
+        "user_data",
+        "deploy_key",
+    ] {
+        for id in ["node:get", "node:update", "node:create"] {
+            check(id, &format!(r#"{{"instance_info": {{"{key}": «"S3cret"», "root_gb": "10"}}, "name": "n"}}"#));
+        }
+        check("node:list", &format!(r#"{{"nodes": [{{"instance_info": {{"{key}": «"S3cret"»}}}}]}}"#));
+    }
+    for key in ["image_source", "original_image_source", "ks_template", "boot_iso", "kernel", "ramdisk", "stage2"] {
+        check("node:get", &format!(r#"{{"instance_info": {{"{key}": "http://‹u:S3cret›@h/i"}}}}"#));
+        passes("node:get", &format!(r#"{{"instance_info": {{"{key}": "0c5a2a52-1d4f-4b0e-9a35-3ca1d7a7f1a0"}}}}"#));
+    }
+    // An `image_url` elsewhere is a URL.
+    passes("node:get", r#"{"driver_internal_info": {"image_url": "http://h/i"}}"#);
+}
+
+#[test]
+fn driver_internal_info_and_steps() {
+    check(
+        "node:get",
+        r#"{"driver_internal_info": {"agent_secret_token": «"x"», "novnc_secret_token": «"y"», "vnc_host": "10.0.0.1",
+            "vnc_port": 5900, "agent_url": "https://10.0.0.9:9999", "agent_secret_token_pregenerated": true,
+            "firmware_updates": [{"url": "http://‹u:p›@h/f"}]}}"#,
+    );
+    for step in ["clean_step", "deploy_step", "service_step"] {
+        check(
+            "node:get",
+            &format!(
+                r#"{{"{step}": {{"interface": "bios", "step": "apply_configuration", "args": {{"settings":
+                [{{"name": "AdminPassword", "value": «"S3cret"»}}, {{"name": "BootMode", "value": "Uefi"}}]}}}}}}"#
+            ),
+        );
+    }
+    check(
+        "deploy_template:get",
+        r#"{"steps": [{"args": {"settings": [{"value": «"S3cret"», "name": "SetupPassword"}]}}]}"#,
+    );
+    check("runbook:list", r#"{"runbooks": [{"steps": [{"args": {"raw_bytes": «"0x06 0x47"»}, "order": 1}]}]}"#);
+    check(
+        "inspection_rule:get",
+        r#"{"actions": [{"op": "api-call", "args": {"url": "http://‹u:p›@h/", "headers": «{"A": "b"}»}},
+        {"op": "set-attribute", "args": {"path": "driver_info/redfish_password", "value": «"S3cret"»}},
+        {"op": "set-attribute", "args": ["driver_info.ipmi_password", «"S3cret"»]},
+        {"op": "set-attribute", "args": ["properties.cpu_arch", "x86_64"]}], "conditions": []}"#,
+    );
+    passes("node:get", r#"{"extra": {"headers": {"a": "b"}}}"#);
+}
+
+#[test]
+fn texts() {
+    for place in ["last_error", "maintenance_reason", "description", "retired_reason", "protected_reason"] {
+        check(
+            "node:get",
+            &format!(r#"{{"{place}": "failed at https://‹admin:pw›@bmc/redfish/v1, password=‹S3cret› ok"}}"#),
+        );
+        check("node:get", &format!(r#"{{"{place}": "{{'redfish_password': '‹S3 cret›', 'x': 1}}"}}"#));
+        check("node:get", &format!(r#"{{"{place}": "{{\"password\": \"‹a b›\", \"x\": 1}}"}}"#));
+        check("node:get", &format!(r#"{{"{place}": "Authorization: Basic ‹dXNlcjpw› sent"}}"#));
+        passes("node:get", &format!(r#"{{"{place}": "Node is locked by host c1, please retry: (power on)"}}"#));
+    }
+    check("node:get_states", r#"{"last_error": "token: ‹abc›"}"#);
+    check("node:history:get", r#"{"event": "x http://‹u:p›@h"}"#);
+    check("node:history:list", r#"{"history": [{"event": "x http://‹u:p›@h"}]}"#);
+    check("allocation:get", r#"{"last_error": "x http://‹u:p›@h"}"#);
+    check("node:validate", r#"{"boot": {"result": false, "reason": "bad http://‹u:p›@h"}, "power": {"result": true}}"#);
+    check(
+        "node:get",
+        r#"{"properties": {"x": "http://‹u:p›@h"}, "network_data": {"psk": «"x"»}, "extra": {"a": {"token": «"x"»}}}"#,
+    );
+    check("node:vmedia:get", r#"[{"media_types": ["CD"], "image": "http://‹u:p›@h/x.iso?token=‹x›"}]"#);
+}
+
+#[test]
+fn shapes() {
+    let fernet = format!("‹gAAAAA{}==›", "Bk3_-".repeat(20));
+    let hash = format!("‹$6$salt${}›", "a.B/9".repeat(10));
+    let (begin, end) = ("-----BEGIN", "-----END");
+    let key = format!(r"‹{begin} RSA PRIVATE KEY-----\nMIIE\n{end} RSA PRIVATE KEY-----›");
+    let open_key = format!(r"‹{begin} PRIVATE KEY-----\nMIIE\nno end›");
+    for text in [
+        "‹eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl›",
+        "a ‹eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl› b",
+        "‹eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d›",
+        &fernet,
+        &hash,
+        &key,
+        &open_key,
+        "https://h/o?X-Amz-Algorithm=a&X-Amz-Credential=‹c›&X-Amz-Signature=‹5f›",
+        "https://h/o?sv=1&sig=‹a%2Bb›&se=2",
+        "http://h/o?temp_url_sig=‹5f›&temp_url_expires=1&temp_url_prefix=x",
+        "http://h/vnc.html?path=websockify%3Fnode%3Dabc%26token%3D‹5f›",
+        "wss://h/?token=‹5f›",
+        "redis://‹:p›@h",
+        "https://‹ghp_x›@h/r.git",
+        "http://‹u:a/b›@h/x",
+        "http://‹u:a@b›@h/x",
+        r"http:\/\/‹u:p›@h\/x",
+        r"http:\u002f\u002F‹u:p›\u0040h",
+        "token:‹abc›",
+        "pw=‹abc› x",
+        r"password=‹\u0061bc› x",
+        "a=1;secret_key=‹x›;b=2",
+        "é password=‹é› é",
+    ] {
+        check("node:get", &format!(r#"{{"extra": {{"x": "{text}"}}}}"#));
+        check("node:inventory:get", &format!(r#"{{"plugin_data": ["{text}"]}}"#));
+    }
+    for text in [
+        "https://10.0.0.5:8443/redfish/v1",
+        "http://[::1]:80/a@b",
+        "mail me@example.org",
+        "2026-01-01T00:00:00+00:00",
+        "52:54:00:ab:cd:ef",
+        "CUSTOM_TRAIT",
+        "a=b",
+        "eyJx",
+        "boot_mode:uefi,secure_boot:true",
+        "power on",
+        "Missing: token",
+        "agent_token=None",
+        "tokens are good",
+        "qcow2 sig",
+        "signal=9",
+    ] {
+        passes("node:get", &format!(r#"{{"extra": {{"x": "{text}"}}}}"#));
+    }
+    let certificate = format!(r"{begin} CERTIFICATE-----\nMIIE\n{end} CERTIFICATE-----");
+    passes("node:get", &format!(r#"{{"driver_internal_info": {{"agent_verify_ca": "{certificate}"}}}}"#));
+}
+
+#[test]
+fn values_under_a_secret_key() {
+    for (value, kept) in [
+        ("null", true),
+        ("true", true),
+        ("false", true),
+        (r#""""#, true),
+        (r#""******""#, true),
+        ("0", false),
+        ("-1.5e+3", false),
+        ("{}", false),
+        ("[]", false),
+        (r#"[{"a": "b"}, 1]"#, false),
+        (r#""\"""#, false),
+    ] {
+        let value = if kept { value.to_owned() } else { format!("«{value}»") };
+        check("node:get", &format!(r#" {{ "extra" : {{ "password" :{value} , "x":[ 1 , {{}} ] }} }} "#));
+    }
+    check("node:get", r#"{"extra": {"\u0070assword": «"x"», "pass\u0077ord": «"y"», "a\"password": «1»}}"#);
+}
+
+#[test]
+fn names_and_values() {
+    let id = "node:bios:list";
+    for answer in [
+        r#"{"bios": [{"name": "AdminPassword", "value": «"S3cret"», "links": []}, {"name": "x", "value": "y"}]}"#,
+        r#"{"bios": [{"value": «"S3cret"», "x": 1, "name": "AdminPassword"}, {"value": "y", "name": "x"}]}"#,
+        r#"{"bios": [{"value": "y"}, {"value": ""}, {"value": null, "name": "AdminPassword"}]}"#,
+        r#"{"bios": [{"value": "", "name": "AdminPassword"}, {"name": "AdminPassword", "value": ""}]}"#,
+        r#"{"bios": [{"value": «12», "current_value": «{"a": [1]}», "attribute": "secret"}]}"#,
+        r#"{"bios": [{"value": {"value": «1», "name": "token"}, "name": "x"}]}"#,
+        r#"{"bios": [{"value": «{"value": "1", "name": "x"}», "name": "token"}]}"#,
+        r#"{"bios": [{"value": «{"value": "1", "name": "secret"}», "name": "token"}]}"#,
+        r#"{"bios": [{"value": "1", "z": {"value": «"2"», "key": "a_token"}, "id": "x"}]}"#,
+        r#"{"bios": [{"value": «1», "z": {"value": «"2"», "key": "a_token"}, "id": "secret"}]}"#,
+    ] {
+        check(id, answer);
+    }
+    check("node:bios:get", r#"{"AdminPassword": {"name": "AdminPassword", "value": «"x"», "read_only": false}}"#);
+    check("node:bios:get", r#"{"AdminPassword": «"x"»}"#);
+    check("node:get", r#"{"extra": [{"key": "a", "value": "b"}, {"key": "password", "value": «"b"»}]}"#);
+}
+
+#[test]
+fn what_waits_for_a_name_is_bounded() {
+    let id = "node:bios:list";
+    let long = "x".repeat(HELD_BYTES_MAX);
+    for answer in [
+        format!(r#"{{"bios": [{{"value": «"{long}"», "name": "x"}}, {{"name": "x", "value": "{long}"}}]}}"#),
+        format!(r#"{{"bios": [{{"value": «["{long}", 1]», "name": "x"}}, {{"name": "y"}}]}}"#),
+        format!(r#"{{"bios": [{{"value": «[1, [["{long}"]], {{"a": [2]}}]», "name": "x"}}, {{"name": "y"}}]}}"#),
+        format!(r#"{{"bios": [{{"value": «1{}», "name": "x"}}, {{"name": "y"}}]}}"#, "0".repeat(HELD_BYTES_MAX)),
+        format!(r#"{{"bios": [{{"value": «"v"», "other": "{long}", "name": "x"}}, {{"name": "y"}}]}}"#),
+        format!(r#"{{"bios": [{{"value": «{{"value": 1, "a": "{long}"}}», "z": [0]}}], "y": 1}}"#),
+        format!(r#"{{"bios": [{{"value": «"v"», {} "name": "x"}}, {{"name": "y"}}]}}"#, " ".repeat(HELD_BYTES_MAX)),
+        format!(r#"{{"bios": [{{"value": «"{}"», "name": "x"}}, {{"name": "y"}}]}}"#, "x".repeat(200_000)),
+        format!(r#"{{"bios": [{{"value": «["{}"]», "name": "x"}}, {{"name": "y"}}]}}"#, "x".repeat(200_000)),
+    ] {
+        check(id, &answer);
+    }
+    // The bound is the same whatever the chunks.
+    for length in HELD_BYTES_MAX - 40..HELD_BYTES_MAX + 4 {
+        scrub(id, &format!(r#"{{"bios": [{{"value": "{}", "name": "x", "y": 1}}]}}"#, "x".repeat(length)));
+    }
+}
+
+#[test]
+fn what_clients_read() {
+    passes(
+        "node:list",
+        r#"{"nodes": [{"uuid": "0c5a2a52-1d4f-4b0e-9a35-3ca1d7a7f1a0", "power_state": "power on",
+        "target_power_state": null, "provision_state": "active", "last_error": null, "maintenance": false,
+        "instance_uuid": null, "traits": ["CUSTOM_A"], "resource_class": "baremetal", "properties": {"cpus": "8",
+        "memory_mb": 1024, "local_gb": 10, "cpu_arch": "x86_64", "capabilities": "boot_mode:uefi,secure_boot:true",
+        "system_id": "1"}}]}"#,
+    );
+    passes(
+        "node:get_console",
+        r#"{"console_enabled": true, "console_info": {"type": "socat", "url": "tcp://10.0.0.1:8023"}}"#,
+    );
+    check(
+        "node:get_console",
+        r#"{"console_info": {"url": "http://h:6090/vnc_lite.html?path=websockify%3Fnode%3D1%26token%3D‹x›"}}"#,
+    );
+    passes(
+        "volume:connector:list",
+        r#"{"connectors": [{"type": "iqn", "connector_id": "iqn.2017-05.org.openstack:node", "extra": {}}]}"#,
+    );
+    check(
+        "volume:target:list",
+        r#"{"targets": [{"volume_id": "1", "properties": {"auth_method": "CHAP", "auth_username": "u",
+        "auth_password": «"S3cret"», "discovery_auth_password": «"S3cret"», "target_iqn": "iqn.x", "encrypted": false}}]}"#,
+    );
+    passes(
+        "port:list_detail",
+        r#"{"ports": [{"address": "52:54:00:ab:cd:ef", "internal_info": {"tenant_vif_port_id": "x"},
+        "extra": {"vif_port_id": "y"}, "local_link_connection": {"switch_id": "aa:bb:cc:dd:ee:ff", "port_id": "Eth1/1"}}]}"#,
+    );
+    passes(
+        "portgroup:list_detail",
+        r#"{"portgroups": [{"mode": "802.3ad", "properties": {"xmit_hash_policy": "layer3+4"}}]}"#,
+    );
+    passes("node:validate", r#"{"deploy": {"result": true}, "power": {"result": true}, "storage": {"result": true}}"#);
+    passes(
+        "driver:properties",
+        r#"{"redfish_password": "User account password. Optional.", "ipmi_address": "IP address. Required."}"#,
+    );
+    passes("driver:list", r#"{"drivers": [{"name": "redfish", "hosts": ["c1"]}]}"#);
+}
+
+#[test]
+fn lookup_passes_to_the_ramdisk() {
+    for id in ["ramdisk:lookup", "ramdisk:continue_inspection"] {
+        let answer = r#"{"node": {"uuid": "u", "properties": {"password": "a", "x": [{"token": "http://u:p@h"}]},
+            "instance_info": {"configdrive": "c", "image_url": "d"}, "driver_internal_info": {"agent_secret_token": "t"},
+            "driver_info": {"redfish_password": «"x"»}}, "config": {"agent_token": "T", "agent_token_required": true,
+            "heartbeat_timeout": 300, "other_token": «"x"»}}"#;
+        check(id, answer);
+    }
+    check("node:get", r#"{"config": {"agent_token": «"T"»}, "node": {"instance_info": {"configdrive": «"x"»}}}"#);
+    check("ramdisk:lookup", r#"{"Config": {"agent_token": «"T"»}, "config": {"Agent_Token": «"x"»}}"#);
+}
+
+#[test]
+fn links_lead_to_irongate() {
+    let rows = [
+        ("node:get", r#"{"links": [{"href": "URL", "rel": "self"}], "ports": [{"href": "URL"}]}"#, true),
+        ("node:list", r#"{"nodes": [{"links": [{"href": "URL"}]}], "next": "URL"}"#, true),
+        ("node:children:list", r#"{"children": [], "links": {"href": "URL"}}"#, true),
+        ("chassis:get", r#"{"nodes": [[{"href": "URL"}]]}"#, true),
+        ("driver:list", r#"{"drivers": [{"properties": [{"href": "URL"}]}]}"#, true),
+        (
+            "api:root",
+            r#"{"default_version": {"links": [{"href": "URL"}]}, "versions": [{"links": [{"href": "URL"}]}]}"#,
+            true,
+        ),
+        ("node:get", r#"{"extra": {"links": [{"href": "URL"}]}, "properties": {"href": "URL"}, "name": "URL"}"#, false),
+        ("node:get", r#"{"driver_info": {"next": "URL"}, "href": "x"}"#, false),
+        ("node:vendor_passthru:get", r#"{"next": "URL", "links": [{"href": "URL"}]}"#, false),
+    ];
+    let urls = [
+        ("http://127.0.0.1:6385/v1/nodes/1?marker=2&limit=3", "https://gate.example/v1/nodes/1?marker=2&limit=3"),
+        ("http://h", "https://gate.example"),
+        ("HTTPS://h/", "https://gate.example/"),
+        (r"http:\/\/h\/v1\/nodes", r"https://gate.example\/v1\/nodes"),
+        ("http://h/nodes/1", "https://gate.example/nodes/1"),
+        ("https://h/prefix/v1/nodes", "https://gate.example/v1/nodes"),
+        ("https://h/prefix/v1", "https://gate.example/v1"),
+        ("http://u:p@h/v1?token=t", "https://gate.example/v1?token=******"),
+    ];
+    for (id, answer, rewritten) in rows {
+        for (url, wanted) in urls {
+            if rewritten {
+                assert_eq!(scrub(id, &answer.replace("URL", url)), answer.replace("URL", wanted));
+            } else if !url.contains('@') {
+                passes(id, &answer.replace("URL", url));
+            }
+        }
+        for url in ["https://docs.openstack.org/ironic/latest/", "ftp://h/v1", "/v1/nodes", "x", ""] {
+            passes(id, &answer.replace("URL", url));
+        }
+    }
+    assert_eq!(
+        rewrite_location("http://h:6385/v1/nodes/a", ORIGIN).as_deref(),
+        Some("https://gate.example/v1/nodes/a")
+    );
+    assert_eq!(rewrite_location("http://h/elsewhere", ORIGIN), None);
+    assert_eq!(rewrite_location("//h/v1", ORIGIN), None);
+}
+
+#[test]
+fn vendor_passthru() {
+    for id in ["node:vendor_passthru:get", "node:vendor_passthru:post", "driver:vendor_passthru:get"] {
+        check(id, r#"[{"Id": "1", "Destination": "https://‹u:p›@h/", "HttpHeaders": «[{"A": "b"}]», "Context": "c"}]"#);
+        check(id, r#"{"a": "password=‹x›"}"#);
+        passes(id, r#""text""#);
+        passes(id, "17");
+        passes(id, " null ");
+        check(id, r#""token=‹x›""#);
+    }
+}
+
+#[test]
+fn long_strings() {
+    let id = "node:inventory:get";
+    for length in [WINDOW_BYTES - 20, WINDOW_BYTES, WINDOW_BYTES + 1, 3 * WINDOW_BYTES, 300_001] {
+        let log = "QUJDZGVm".repeat(length / 8);
+        let plain = format!(r#"{{"plugin_data": {{"logs": "{log}"}}}}"#);
+        assert_eq!(scrub_with(&RULES, id, plain.as_bytes(), 4096).unwrap().0, plain);
+        for (secret, shown) in [
+            (r"\nhttp://user:S3cret@host/", r"\nhttp://******@host/"),
+            (r#" password=\"a b\" "#, r#" password=\"******\" "#),
+            (" token=é1é ", " token=****** "),
+            (r" token=\u00e9\ud83d\ude00 ", " token=****** "),
+        ] {
+            let given = format!(r#"{{"plugin_data": {{"logs": "{log}{secret}{log}", "token": 1}}}}"#);
+            let wanted = format!(r#"{{"plugin_data": {{"logs": "{log}{shown}{log}", "token": "******"}}}}"#);
+            for chunk in [1000, 4096, 16384, 70_000, usize::MAX] {
+                let (out, report) = scrub_with(&RULES, id, given.as_bytes(), chunk).unwrap();
+                assert!(out == wanted, "{length} {secret} {chunk}");
+                assert_eq!(report.masked, 2);
+            }
+        }
+    }
+    // A secret that is longer than what two windows share: the rest of the string goes with it.
+    let answer = format!(r#"{{"a": "x password={} y", "b": 1}}"#, "s".repeat(200_000));
+    let (out, _) = scrub_with(&RULES, id, answer.as_bytes(), 5000).unwrap();
+    assert_eq!(out, r#"{"a": "x password=******", "b": 1}"#);
+    assert_eq!(scrub_with(&RULES, id, answer.as_bytes(), usize::MAX).unwrap().0, out);
+    // Long keys, names and masked values.
+    let long = "k".repeat(200_000);
+    let medium = "k".repeat(1025);
+    check("node:get", &format!(r#"{{"{long}": «"x"», "{medium}": «[1]», "password": «"{long}"», "a": "{long}"}}"#));
+    check("node:get", &format!(r#"{{"extra": {{"name": "{long}", "value": «"x"»}}}}"#));
+}
+
+#[test]
+fn many_secrets_in_one_text() {
+    let answer = format!(r#"{{"a": "{}", "b": 1}}"#, "pw=x ".repeat(10_000));
+    let (out, report) = scrub_with(&RULES, "node:get", answer.as_bytes(), usize::MAX).unwrap();
+    assert!(!out.contains("=x"));
+    assert!(report.masked <= 256);
+}
+
+#[test]
+fn additions() {
+    let rules = |words: &[&str], fields: &[&str], shapes: &[&str]| {
+        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        ScrubRules::new(&ScrubAdditions { words: own(words), fields: own(fields), shapes: own(shapes) })
+    };
+    let own = Arc::new(
+        rules(&["asset_tag"], &["/driver_info/my_field", "/extra/*/0/pin"], &["ACME-[0-9]+", "k(é+)k"]).unwrap(),
+    );
+    for (id, answer, wanted) in [
+        (
+            "node:get",
+            r#"{"extra": {"AssetTag": "x", "a": "b asset-tag=9"}}"#,
+            r#"{"extra": {"AssetTag": "******", "a": "b asset-tag=******"}}"#,
+        ),
+        (
+            "node:get",
+            r#"{"driver_info": {"my_field": {"a": 1}}, "my_field": 1}"#,
+            r#"{"driver_info": {"my_field": "******"}, "my_field": 1}"#,
+        ),
+        (
+            "node:list",
+            r#"{"nodes": [{"driver_info": {"MY_field": 1}}, 1, {"driver_info": {"my_field": 2}}]}"#,
+            r#"{"nodes": [{"driver_info": {"MY_field": "******"}}, 1, {"driver_info": {"my_field": "******"}}]}"#,
+        ),
+        (
+            "node:get",
+            r#"{"extra": {"a": [{"pin": 1}, {"pin": 2}], "pin": 3}}"#,
+            r#"{"extra": {"a": [{"pin": "******"}, {"pin": 2}], "pin": 3}}"#,
+        ),
+        ("node:get", r#"{"name": "xACME-12y", "b": "kééké"}"#, r#"{"name": "x******y", "b": "k******ké"}"#),
+    ] {
+        for chunk in [1, 5, usize::MAX] {
+            assert_eq!(scrub_with(&own, id, answer.as_bytes(), chunk).unwrap().0, wanted);
+        }
+    }
+    let error = |words: &[&str], fields: &[&str], shapes: &[&str]| rules(words, fields, shapes).unwrap_err();
+    assert_eq!(error(&["-a."], &[], &[]), ScrubRuleError::ShortWord("-a.".to_owned()));
+    for field in ["", "/", "a/b", "/a//b", "/a/"] {
+        assert_eq!(error(&[], &[field], &[]), ScrubRuleError::NotAPointer(field.to_owned()));
+    }
+    assert_eq!(error(&[], &["/a"; 49], &[]), ScrubRuleError::TooManyFields { max: 48 });
+    assert!(rules(&[], &["/a/b"; 48], &[]).is_ok());
+    assert!(matches!(error(&[], &[], &["a("]), ScrubRuleError::Shape { shape, .. } if shape == "a("));
+    assert_eq!(error(&[], &[], &["a*"]), ScrubRuleError::EmptyShape("a*".to_owned()));
+}
+
+#[test]
+fn every_place_of_the_catalogue_is_masked() {
+    for operation in catalog().operations() {
+        for pointer in &operation.secret_fields {
+            if operation.answer == crate::catalog::Answer::Lookup {
+                continue;
+            }
+            let mut answer = "«\"S3cret\"»".to_owned();
+            for segment in pointer.split('/').skip(1).collect::<Vec<_>>().into_iter().rev() {
+                answer = if segment == "*" { format!("[{answer}]") } else { format!(r#"{{"{segment}": {answer}}}"#) };
+            }
+            check(&operation.id, &answer);
+        }
+    }
+}
+
+#[test]
+fn nothing_shows_what_is_held() {
+    let mut scrubber = Scrubber::new(Arc::clone(&RULES), operation("node:get"), ORIGIN.into());
+    let mut out = Vec::new();
+    scrubber.push(br#"{"extra": {"value": "S3cret", "x": "S3c"#, &mut out).unwrap();
+    assert!(!format!("{scrubber:?}{:?}", *RULES).contains("S3c"));
+    assert!(!String::from_utf8(out).unwrap().contains("S3c"));
+}

@@ -1,0 +1,123 @@
+//! The same rules on a tree, as simply as can be. The reader must agree with it.
+
+use serde_json::{Map, Value};
+
+use super::*;
+use crate::scrub::link::foreign;
+
+/// What surrounds a value.
+#[derive(Clone, Default)]
+struct Around {
+    depth: usize,
+    free: bool,
+    below_arguments: bool,
+}
+
+fn normal(key: &str) -> String {
+    key.to_lowercase().replace(['_', '-', '.', ' '], "")
+}
+
+fn is_secret_key(key: &str) -> bool {
+    key.len() > 1024 || RULES.keys.names_a_secret(key) && !key.is_empty()
+}
+
+fn one_of(key: &str, list: &str) -> bool {
+    list.split(' ').any(|known| known == normal(key))
+}
+
+fn names(key: &str) -> bool {
+    one_of(
+        key,
+        "name attribute attributename key path field setting settingname option property header parameter variable id",
+    )
+}
+
+fn values(key: &str) -> bool {
+    one_of(key, "value values currentvalue newvalue oldvalue defaultvalue desiredvalue pendingvalue resetvalue default")
+}
+
+fn free(key: &str, value: &Value) -> bool {
+    one_of(key, "properties") && value.is_object()
+        || one_of(
+            key,
+            "driverinfo instanceinfo driverinternalinfo extra inventory plugindata networkdata raidconfig \
+             targetraidconfig cleanstep deploystep servicestep steps args actions conditions internalinfo \
+             locallinkconnection consoleinfo health",
+        )
+}
+
+fn mask(value: &Value) -> Value {
+    match value {
+        Value::Null | Value::Bool(_) => value.clone(),
+        Value::String(text) if text.is_empty() => value.clone(),
+        Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Value::String(MASK.to_owned()),
+    }
+}
+
+fn text(text: &str, link: bool) -> String {
+    let link = if link { foreign(text).unwrap_or(0) } else { 0 };
+    let mut spans = Vec::new();
+    RULES.shapes.find(text, &mut spans);
+    let mut out = if link > 0 { ORIGIN.to_owned() } else { String::new() };
+    let mut from = link;
+    for span in spans.into_iter().filter(|span| span.end > link) {
+        out.push_str(text.get(from..span.start.max(from)).unwrap());
+        out.push_str(MASK);
+        from = span.end;
+    }
+    out.push_str(text.get(from..).unwrap());
+    out
+}
+
+fn member(key: &str, value: &Value, named: bool, around: &Around) -> Value {
+    let depth = around.depth;
+    let secret = is_secret_key(key) || (named && values(key)) || (around.below_arguments && normal(key) == "headers");
+    if secret {
+        return mask(value);
+    }
+    let link = (normal(key) == "href" && !around.free) || (normal(key) == "next" && depth == 1);
+    let inner = Around {
+        depth: depth + 1,
+        free: around.free || free(key, value),
+        below_arguments: around.below_arguments || normal(key) == "args",
+    };
+    tree(value, normal(key) == "args", link, &inner)
+}
+
+fn tree(value: &Value, arguments: bool, link: bool, around: &Around) -> Value {
+    match value {
+        Value::Object(members) => {
+            let named = members
+                .iter()
+                .any(|(key, value)| names(key) && value.as_str().is_some_and(|text| RULES.keys.names_a_secret(text)));
+            let mut out = Map::new();
+            for (key, value) in members {
+                out.insert(text(key, false), member(key, value, named, around));
+            }
+            Value::Object(out)
+        }
+        Value::Array(elements) => {
+            let mut named = false;
+            let inner = Around { depth: around.depth + 1, ..around.clone() };
+            let mut out = Vec::new();
+            for element in elements {
+                out.push(if named { mask(element) } else { tree(element, false, false, &inner) });
+                named |= arguments
+                    && element.as_str().is_some_and(|text| !text.contains(char::is_whitespace) && is_secret_key(text));
+            }
+            Value::Array(out)
+        }
+        Value::String(string) => Value::String(text(string, link)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}
+
+/// An answer of an operation without places of its own, scrubbed on the tree.
+pub(super) fn reference(value: &Value) -> Value {
+    tree(
+        value,
+        false,
+        false,
+        &Around { depth: usize::from(value.is_object() || value.is_array()), ..Around::default() },
+    )
+}
