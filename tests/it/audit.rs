@@ -8,7 +8,8 @@ use crate::support::{FakeIronic, Irongate, PASSWORD, json};
 
 #[test]
 fn a_permitted_request_is_recorded_with_who_what_and_why() {
-    let ironic = FakeIronic::start(|_| json("200 OK", r#"{"uuid": "u", "driver_info": {"redfish_password": "S3cret"}}"#));
+    let ironic =
+        FakeIronic::start(|_| json("200 OK", r#"{"uuid": "u", "driver_info": {"redfish_password": "S3cret"}}"#));
     let irongate = Irongate::start(&ironic, "");
     let answer = irongate.ask_with(
         "admin",
@@ -60,7 +61,15 @@ fn refusals_are_recorded_with_stage_and_code() {
         ("", "GET", "/v1/nodes", "", None, 401, "authorize"),
         ("admin", "GET", "/v1/nodes//n", "", None, 400, "route"),
         ("admin", "GET", "/v1/unknown", "", None, 404, "route"),
-        ("admin", "PUT", "/v1/nodes/n/states/power", "", Some(r#"{"target": "power on", "target": "x"}"#), 400, "validate"),
+        (
+            "admin",
+            "PUT",
+            "/v1/nodes/n/states/power",
+            "",
+            Some(r#"{"target": "power on", "target": "x"}"#),
+            400,
+            "validate",
+        ),
         ("admin", "GET", "/v1/nodes", "X_Roles: admin\r\n", None, 400, "framing"),
         ("nobody", "GET", "/v1/nodes", "", None, 401, "authenticate"),
     ];
