@@ -216,6 +216,7 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::time::Duration;
 
     use bytes::Bytes;
@@ -227,10 +228,10 @@ mod tests {
         ReadDeadlines { idle: Duration::from_millis(50), whole: Duration::from_millis(200) };
 
     async fn pieces(pieces: &[&'static str], bytes_max: usize) -> Result<Bytes, BodyError> {
-        read(Pieces(pieces.to_vec().into_iter()), bytes_max, DEADLINES).await
+        read(Pieces(pieces.iter().copied().collect()), bytes_max, DEADLINES).await
     }
 
-    struct Pieces(std::vec::IntoIter<&'static str>);
+    struct Pieces(VecDeque<&'static str>);
 
     impl http_body::Body for Pieces {
         type Data = Bytes;
@@ -240,7 +241,7 @@ mod tests {
             _: &mut std::task::Context<'_>,
         ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
             std::task::Poll::Ready(
-                self.0.next().map(|piece| Ok(http_body::Frame::data(Bytes::from_static(piece.as_bytes())))),
+                self.0.pop_front().map(|piece| Ok(http_body::Frame::data(Bytes::from_static(piece.as_bytes())))),
             )
         }
     }

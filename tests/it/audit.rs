@@ -56,7 +56,8 @@ fn a_permitted_request_is_recorded_with_who_what_and_why() {
 fn refusals_are_recorded_with_stage_and_code() {
     let ironic = FakeIronic::plain();
     let irongate = Irongate::start(&ironic, "");
-    let rows: [(&str, &str, &str, &str, Option<&str>, u16, &str); 7] = [
+    type Row<'a> = (&'a str, &'a str, &'a str, &'a str, Option<&'a str>, u16, &'a str);
+    let rows: [Row<'_>; 7] = [
         ("auditor", "DELETE", "/v1/nodes/n", "", None, 403, "authorize"),
         ("", "GET", "/v1/nodes", "", None, 401, "authorize"),
         ("admin", "GET", "/v1/nodes//n", "", None, 400, "route"),
