@@ -228,7 +228,10 @@ impl AnswerBody {
     }
 
     /// The next scrubbed piece.
-    pub(crate) fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    pub(crate) fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
         loop {
             if !this.ready.is_empty() {

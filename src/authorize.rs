@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::audit::Record;
 use crate::authenticate::{Peer, Principal};
 use crate::call::{Call, Route};
-use crate::policy::{AccessRequest, Circumstances, Decision, Denial, Permit, PolicyEngine, ShadowMode, Verdict, WouldBe};
+use crate::policy::{
+    AccessRequest, Circumstances, Decision, Denial, Permit, PolicyEngine, ShadowMode, Verdict, WouldBe,
+};
 use crate::snapshot::Snapshot;
 use crate::validate;
 
@@ -46,7 +48,8 @@ impl<'a> Authorizer<'a> {
 
     /// The request as a whole.
     pub fn call(&self, route: &Route<'_>, record: &mut Record) -> Result<Permit, Denial> {
-        let request = AccessRequest { principal: self.principal, route, write: None, circumstances: &self.circumstances };
+        let request =
+            AccessRequest { principal: self.principal, route, write: None, circumstances: &self.circumstances };
         let permit = self.settle(self.policies.decide(&request), record)?;
         record.permit(&permit);
         Ok(permit)

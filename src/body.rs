@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use crate::audit::Record;
 use crate::answer::AnswerBody;
+use crate::audit::Record;
 
 /// What irongate answers with. It carries the request's record, which is written when the body is gone, whether it was
 /// sent to its end or not.
@@ -175,7 +175,9 @@ pub async fn read<B>(body: B, bytes_max: usize, deadlines: ReadDeadlines) -> Res
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    tokio::time::timeout(deadlines.whole, collect(body, bytes_max, deadlines.idle)).await.unwrap_or(Err(BodyError::TimedOut))
+    tokio::time::timeout(deadlines.whole, collect(body, bytes_max, deadlines.idle))
+        .await
+        .unwrap_or(Err(BodyError::TimedOut))
 }
 
 async fn collect<B>(mut body: B, bytes_max: usize, idle: Duration) -> Result<Bytes, BodyError>
@@ -214,6 +216,7 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::time::Duration;
 
     use bytes::Bytes;
@@ -221,13 +224,14 @@ mod tests {
 
     use super::{BodyError, ReadDeadlines, read};
 
-    const DEADLINES: ReadDeadlines = ReadDeadlines { idle: Duration::from_millis(50), whole: Duration::from_millis(200) };
+    const DEADLINES: ReadDeadlines =
+        ReadDeadlines { idle: Duration::from_millis(50), whole: Duration::from_millis(200) };
 
     async fn pieces(pieces: &[&'static str], bytes_max: usize) -> Result<Bytes, BodyError> {
-        read(Pieces(pieces.to_vec().into_iter()), bytes_max, DEADLINES).await
+        read(Pieces(pieces.iter().copied().collect()), bytes_max, DEADLINES).await
     }
 
-    struct Pieces(std::vec::IntoIter<&'static str>);
+    struct Pieces(VecDeque<&'static str>);
 
     impl http_body::Body for Pieces {
         type Data = Bytes;
@@ -237,7 +241,7 @@ mod tests {
             _: &mut std::task::Context<'_>,
         ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
             std::task::Poll::Ready(
-                self.0.next().map(|piece| Ok(http_body::Frame::data(Bytes::from_static(piece.as_bytes())))),
+                self.0.pop_front().map(|piece| Ok(http_body::Frame::data(Bytes::from_static(piece.as_bytes())))),
             )
         }
     }

@@ -211,7 +211,8 @@ impl Upstream {
         forwarded: &Forwarded<'_>,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         // A lookup hands out a token once: never twice on our own account.
-        let repeatable = call.call().route().operation().method == Method::Get && call.call().route().operation().id != "ramdisk:lookup";
+        let repeatable = call.call().route().operation().method == Method::Get
+            && call.call().route().operation().id != "ramdisk:lookup";
         let mut request = request::write(call, body, forwarded, &self.authority)?;
         let mut lease = self.pool.lease().await?;
         loop {

@@ -14,16 +14,8 @@ use crate::header::{X_AUTH_TOKEN, X_OPENSTACK_REQUEST_ID, X_SERVICE_TOKEN};
 
 /// Headers of which a second line would leave open which one counts. The microversion headers are read (and a second
 /// line of them refused) where the microversion is.
-const SINGLE: [HeaderName; 8] = [
-    AUTHORIZATION,
-    CONTENT_TYPE,
-    CONTENT_LENGTH,
-    EXPECT,
-    HOST,
-    X_AUTH_TOKEN,
-    X_SERVICE_TOKEN,
-    X_OPENSTACK_REQUEST_ID,
-];
+const SINGLE: [HeaderName; 8] =
+    [AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH, EXPECT, HOST, X_AUTH_TOKEN, X_SERVICE_TOKEN, X_OPENSTACK_REQUEST_ID];
 
 /// Why a head is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -179,7 +171,9 @@ fn host(head: &Parts) -> Result<(), FramingError> {
     match (host, head.uri.authority()) {
         (None, None) if head.version == Version::HTTP_11 => Err(FramingError::Host),
         (_, Some(authority)) if !is_authority(authority.as_str()) => Err(FramingError::Host),
-        (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority.as_str()) => Err(FramingError::HostMismatch),
+        (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority.as_str()) => {
+            Err(FramingError::HostMismatch)
+        }
         (Some(_) | None, Some(_) | None) => Ok(()),
     }
 }
@@ -192,7 +186,10 @@ fn is_authority(text: &str) -> bool {
     };
     let named = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')),
+        None => {
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+        }
     };
     named && text.len() <= 255 && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
@@ -238,8 +235,18 @@ mod tests {
     #[test]
     fn authorities() {
         for (text, good) in [
-            ("localhost", true), ("a.b-c_d:1", true), ("[::1]", true), ("[::1]:80", true), ("", false), (":80", false),
-            ("h:99999", false), ("h:", false), ("[::1", false), ("h h", false), ("h,h", false), ("a\\b", false),
+            ("localhost", true),
+            ("a.b-c_d:1", true),
+            ("[::1]", true),
+            ("[::1]:80", true),
+            ("", false),
+            (":80", false),
+            ("h:99999", false),
+            ("h:", false),
+            ("[::1", false),
+            ("h h", false),
+            ("h,h", false),
+            ("a\\b", false),
         ] {
             assert_eq!(is_authority(text), good, "{text:?}");
         }

@@ -7,9 +7,11 @@ pub const X_OPENSTACK_REQUEST_ID: HeaderName = HeaderName::from_static("x-openst
 /// The same id under its older name, which some clients read.
 pub const OPENSTACK_REQUEST_ID: HeaderName = HeaderName::from_static("openstack-request-id");
 /// The lowest microversion that the service knows.
-pub const X_OPENSTACK_IRONIC_API_MINIMUM_VERSION: HeaderName = HeaderName::from_static("x-openstack-ironic-api-minimum-version");
+pub const X_OPENSTACK_IRONIC_API_MINIMUM_VERSION: HeaderName =
+    HeaderName::from_static("x-openstack-ironic-api-minimum-version");
 /// The highest one.
-pub const X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION: HeaderName = HeaderName::from_static("x-openstack-ironic-api-maximum-version");
+pub const X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION: HeaderName =
+    HeaderName::from_static("x-openstack-ironic-api-maximum-version");
 /// A Keystone token.
 pub const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 /// A service's own Keystone token beside the user's.

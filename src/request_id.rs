@@ -46,7 +46,8 @@ impl serde::Serialize for RequestId {
 impl RequestIds {
     /// Mints one and keeps the caller's.
     pub fn read(headers: &HeaderMap) -> Self {
-        let global = headers.get(X_OPENSTACK_REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(RequestId::parse);
+        let global =
+            headers.get(X_OPENSTACK_REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(RequestId::parse);
         Self { own: RequestId::mint(), global }
     }
 

@@ -112,7 +112,8 @@ impl Server {
                 connections_max: config.limits.connections_max,
                 drain: Duration::from_secs(config.limits.drain_timeout_seconds),
             };
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
             workers.push(thread.spawn(move || runtime.block_on(worker.run())).map_err(StartError::Thread)?);
         }

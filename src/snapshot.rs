@@ -56,11 +56,9 @@ impl Snapshot {
             };
             findings.iter().filter(|finding| finding.severity == Severity::Error).map(error).collect::<Vec<_>>()
         })?;
-        let authenticator = Authenticator::new(AuthenticatorConfig {
-            basic: config.basic.clone(),
-            bindings: config.bindings.clone(),
-        })
-        .map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+        let authenticator =
+            Authenticator::new(AuthenticatorConfig { basic: config.basic.clone(), bindings: config.bindings.clone() })
+                .map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
         let listeners = config
             .listeners
             .iter()
@@ -95,7 +93,8 @@ impl Snapshot {
 fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
-    context.update(format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max)).as_bytes());
+    context
+        .update(format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max)).as_bytes());
     let digest = context.finish();
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

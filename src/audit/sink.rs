@@ -47,7 +47,8 @@ impl Audit {
         let (sender, receiver) = sync_channel(QUEUE_LENGTH);
         let lost = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&lost);
-        let spawned = std::thread::Builder::new().name("audit".to_owned()).spawn(move || write(output, &receiver, &counter));
+        let spawned =
+            std::thread::Builder::new().name("audit".to_owned()).spawn(move || write(output, &receiver, &counter));
         // The thread ends when the last sender is gone.
         spawned.map_err(|source| AuditError { path: "(its thread)".to_owned(), source })?;
         Ok(Self { sender, lost })

@@ -64,8 +64,7 @@ impl Checker<'_> {
         let admin = self.socket_address(&raw.admin.address, "admin.address");
         let policies = self.policies(&raw.policy.directories);
         let microversion_max = self.microversion(raw.microversion.max.as_ref());
-        let additions =
-            ScrubAdditions { words: raw.scrub.words, fields: raw.scrub.fields, shapes: raw.scrub.shapes };
+        let additions = ScrubAdditions { words: raw.scrub.words, fields: raw.scrub.fields, shapes: raw.scrub.shapes };
         let scrub = ScrubRules::new(&additions).map_err(|error| self.push(None, format!("[scrub]: {error}"))).ok();
         let limits = self.limits(raw.limits);
         let audit = if raw.audit.file == Path::new("-") {
@@ -240,7 +239,10 @@ impl Checker<'_> {
             let at = spanned.span().start;
             match spanned.into_inner().check(place + 1) {
                 Ok(binding) if bindings.iter().any(|known: &Binding| known.name() == binding.name()) => {
-                    self.push(Some(at), format!("two bindings are named {}: give each a name of its own", binding.name()));
+                    self.push(
+                        Some(at),
+                        format!("two bindings are named {}: give each a name of its own", binding.name()),
+                    );
                 }
                 Ok(binding) => bindings.push(binding),
                 Err(error) => self.push(Some(at), error.to_string()),
@@ -296,7 +298,10 @@ impl Checker<'_> {
     fn client_tls(&mut self, raw: &RawUpstream) -> Option<ClientTls> {
         let Some(ca) = &raw.ca_file else {
             let at = raw.endpoint.span().start;
-            self.push(Some(at), "an https:// endpoint needs ca_file: the CA that signed Ironic's certificate".to_owned());
+            self.push(
+                Some(at),
+                "an https:// endpoint needs ca_file: the CA that signed Ironic's certificate".to_owned(),
+            );
             return None;
         };
         let certificate = match (&raw.client_certificate_file, &raw.client_key_file) {

@@ -23,7 +23,9 @@ pub(super) fn apply(text: &str, variables: impl Iterator<Item = (String, String)
     for (name, value) in overrides {
         let path: Vec<String> = name.trim_start_matches(PREFIX).split("__").map(str::to_lowercase).collect();
         set(document.as_table_mut(), &path, scalar(&value)).ok_or_else(|| {
-            format!("the variable {name} does not name a key: write IRONGATE_<section>__<key>, a list's item by its number")
+            format!(
+                "the variable {name} does not name a key: write IRONGATE_<section>__<key>, a list's item by its number"
+            )
         })?;
     }
     Ok(Some(document.to_string()))
@@ -70,10 +72,22 @@ mod tests {
     #[test]
     fn overrides_are_written_where_they_belong() {
         check("", &[], Ok(""));
-        check("[upstream]\nendpoint = \"a\"\n", &[("IRONGATE_UPSTREAM__ENDPOINT", "unix:/x")], Ok("[upstream]\nendpoint = \"unix:/x\"\n"));
+        check(
+            "[upstream]\nendpoint = \"a\"\n",
+            &[("IRONGATE_UPSTREAM__ENDPOINT", "unix:/x")],
+            Ok("[upstream]\nendpoint = \"unix:/x\"\n"),
+        );
         check("[limits]\n", &[("IRONGATE_LIMITS__HEADERS_MAX", "7")], Ok("[limits]\nheaders_max = 7\n"));
-        check("[[listener]]\nname = \"a\"\n", &[("IRONGATE_LISTENER__0__NAME", "b")], Ok("[[listener]]\nname = \"b\"\n"));
-        check("[[listener]]\nname = \"a\"\n", &[("IRONGATE_LISTENER__1__NAME", "b")], Err("IRONGATE_LISTENER__1__NAME"));
+        check(
+            "[[listener]]\nname = \"a\"\n",
+            &[("IRONGATE_LISTENER__0__NAME", "b")],
+            Ok("[[listener]]\nname = \"b\"\n"),
+        );
+        check(
+            "[[listener]]\nname = \"a\"\n",
+            &[("IRONGATE_LISTENER__1__NAME", "b")],
+            Err("IRONGATE_LISTENER__1__NAME"),
+        );
         check("", &[("IRONGATE_LOG", "debug"), ("HOME", "x")], Ok(""));
     }
 }

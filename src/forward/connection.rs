@@ -60,7 +60,8 @@ impl Connector {
             Endpoint::Tcp { host, port, .. } => {
                 let tls = match tls {
                     Some(tls) => {
-                        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| HostError)?;
+                        let name =
+                            ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| HostError)?;
                         Some((TlsConnector::from(tls), name))
                     }
                     None => None,
@@ -119,7 +120,11 @@ macro_rules! each {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         each!(self, stream => Pin::new(stream).poll_read(context, buffer))
     }
 }

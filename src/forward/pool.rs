@@ -53,7 +53,8 @@ impl Pool {
     /// A kept connection, or a new one.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, ConnectError> {
         while let Some(mut kept) = self.pop() {
-            if kept.since.elapsed() < self.idle_timeout && !kept.sender.is_closed() && kept.sender.ready().await.is_ok() {
+            if kept.since.elapsed() < self.idle_timeout && !kept.sender.is_closed() && kept.sender.ready().await.is_ok()
+            {
                 return Ok(Lease { sender: kept.sender, pool: Arc::clone(self), reused: true });
             }
         }

@@ -92,7 +92,12 @@ fn unix(path: &Path) -> std::io::Result<std::os::unix::net::UnixListener> {
 }
 
 /// Accepts until the drain begins. The TLS handshake is the connection's own affair: a slow caller stops nobody.
-pub(super) async fn accept(listening: Listening, door: Door, permits: Arc<Semaphore>, mut phase: watch::Receiver<Phase>) {
+pub(super) async fn accept(
+    listening: Listening,
+    door: Door,
+    permits: Arc<Semaphore>,
+    mut phase: watch::Receiver<Phase>,
+) {
     let listener = match Acceptor::new(listening) {
         Ok(listener) => listener,
         Err(error) => {

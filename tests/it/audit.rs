@@ -8,7 +8,8 @@ use crate::support::{FakeIronic, Irongate, PASSWORD, json};
 
 #[test]
 fn a_permitted_request_is_recorded_with_who_what_and_why() {
-    let ironic = FakeIronic::start(|_| json("200 OK", r#"{"uuid": "u", "driver_info": {"redfish_password": "S3cret"}}"#));
+    let ironic =
+        FakeIronic::start(|_| json("200 OK", r#"{"uuid": "u", "driver_info": {"redfish_password": "S3cret"}}"#));
     let irongate = Irongate::start(&ironic, "");
     let answer = irongate.ask_with(
         "admin",
@@ -55,12 +56,21 @@ fn a_permitted_request_is_recorded_with_who_what_and_why() {
 fn refusals_are_recorded_with_stage_and_code() {
     let ironic = FakeIronic::plain();
     let irongate = Irongate::start(&ironic, "");
-    let rows: [(&str, &str, &str, &str, Option<&str>, u16, &str); 7] = [
+    type Row<'a> = (&'a str, &'a str, &'a str, &'a str, Option<&'a str>, u16, &'a str);
+    let rows: [Row<'_>; 7] = [
         ("auditor", "DELETE", "/v1/nodes/n", "", None, 403, "authorize"),
         ("", "GET", "/v1/nodes", "", None, 401, "authorize"),
         ("admin", "GET", "/v1/nodes//n", "", None, 400, "route"),
         ("admin", "GET", "/v1/unknown", "", None, 404, "route"),
-        ("admin", "PUT", "/v1/nodes/n/states/power", "", Some(r#"{"target": "power on", "target": "x"}"#), 400, "validate"),
+        (
+            "admin",
+            "PUT",
+            "/v1/nodes/n/states/power",
+            "",
+            Some(r#"{"target": "power on", "target": "x"}"#),
+            400,
+            "validate",
+        ),
         ("admin", "GET", "/v1/nodes", "X_Roles: admin\r\n", None, 400, "framing"),
         ("nobody", "GET", "/v1/nodes", "", None, 401, "authenticate"),
     ];

@@ -16,7 +16,9 @@ fn no_canary_comes_out() {
     );
     let ironic = FakeIronic::start(move |request| match request.line.split(' ').next() {
         Some("GET") => json("200 OK", &stored),
-        Some("PUT") => format!("HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\nContent-Length: 11\r\n\r\n{CANARY}").into_bytes(),
+        Some("PUT") => {
+            format!("HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\nContent-Length: 11\r\n\r\n{CANARY}").into_bytes()
+        }
         _ => json("400 Bad Request", &failure),
     });
     let irongate = Irongate::start(&ironic, "");
@@ -51,7 +53,10 @@ fn no_canary_comes_out() {
 #[test]
 fn masks_keep_the_shape_of_an_answer() {
     let ironic = FakeIronic::start(|_| {
-        json("200 OK", r#"{"name": "n", "driver_info": {"redfish_password": "S", "redfish_address": "https://b"}, "extra": {}}"#)
+        json(
+            "200 OK",
+            r#"{"name": "n", "driver_info": {"redfish_password": "S", "redfish_address": "https://b"}, "extra": {}}"#,
+        )
     });
     let irongate = Irongate::start(&ironic, "");
     let answer = irongate.ask("admin", "GET", "/v1/nodes/n", None);

@@ -7,6 +7,8 @@ use crate::support::{FakeIronic, Irongate, PASSWORD};
 fn refused(request: &str, statuses: &[u16]) {
     let ironic = FakeIronic::plain();
     let irongate = Irongate::start(&ironic, "");
+    // Refusals of a head's framing close the connection by themselves; others need to be asked.
+    let request = request.replacen(" HTTP/1.1\r\n", " HTTP/1.1\r\nConnection: close\r\n", 1);
     let request = request.replace("{auth}", &basic("admin", PASSWORD));
     let answer = send(irongate.address, request.as_bytes());
     assert!(statuses.contains(&answer.status), "{request:?} gave {answer:?}");

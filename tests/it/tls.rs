@@ -38,18 +38,13 @@ fn connector(certificates: &Path, h2: bool) -> TlsConnector {
 #[tokio::test]
 async fn http2_over_tls() {
     let certificates = certificates();
-    let ironic = FakeIronic::start(|_| {
-        json("200 OK", r#"{"nodes": [], "next": "http://localhost/v1/nodes?limit=1"}"#)
-    });
+    let ironic = FakeIronic::start(|_| json("200 OK", r#"{"nodes": [], "next": "http://localhost/v1/nodes?limit=1"}"#));
     let irongate = Irongate::start_with(&ironic.endpoint(), "", &tls(certificates.path()));
     let stream = TcpStream::connect(irongate.address).await.unwrap();
     let name = "localhost".try_into().unwrap();
     let stream = connector(certificates.path(), true).connect(name, stream).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    assert_eq!(
-        stream.get_ref().1.negotiated_key_exchange_group().unwrap().name(),
-        rustls::NamedGroup::X25519MLKEM768
-    );
+    assert_eq!(stream.get_ref().1.negotiated_key_exchange_group().unwrap().name(), rustls::NamedGroup::X25519MLKEM768);
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
@@ -66,6 +61,9 @@ async fn http2_over_tls() {
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["next"], format!("https://localhost:{}/v1/nodes?limit=1", irongate.address.port()));
     assert_eq!(irongate.records(1)[0]["http"], "HTTP/2");
+    // The drain waits for the caller to see the end of the connection.
+    drop(sender);
+    tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
 }
 
 #[test]

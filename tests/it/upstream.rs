@@ -23,10 +23,22 @@ fn what_cannot_be_scrubbed_is_withheld() {
         502,
         "upstream_not_json",
     );
-    answered("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"a\": S3", 502, "upstream_malformed");
-    answered("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n{}{}", 502, "upstream_malformed");
+    answered(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"a\": S3",
+        502,
+        "upstream_malformed",
+    );
+    answered(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n{}{}",
+        502,
+        "upstream_malformed",
+    );
     answered("HTTP/1.1 302 Found\r\nLocation: http://x/S3cret\r\nContent-Length: 0\r\n\r\n", 502, "upstream_status");
-    answered("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", 504, "upstream_timeout");
+    answered(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+        504,
+        "upstream_timeout",
+    );
     answered("", 502, "upstream_closed");
     answered("S3cret\r\n\r\n", 502, "upstream_closed");
 }
@@ -36,7 +48,10 @@ fn errors_are_rebuilt() {
     answered("HTTP/1.1 500 Oops\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<h1>S3cret</h", 500, "");
     answered("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", 500, "");
     let ironic = FakeIronic::start(|_| {
-        json("404 Not Found", r#"{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"Node n could not be found.\", \"debuginfo\": null}"}"#)
+        json(
+            "404 Not Found",
+            r#"{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"Node n could not be found.\", \"debuginfo\": null}"}"#,
+        )
     });
     let irongate = Irongate::start(&ironic, "");
     let answer = irongate.ask("admin", "GET", "/v1/nodes/n", None);
@@ -110,7 +125,8 @@ fn a_kept_connection_that_ironic_closed_costs_no_request() {
 
 #[test]
 fn a_lookup_is_never_repeated() {
-    let ironic = FakeIronic::start(|request| if request.line.contains("/lookup") { Vec::new() } else { json("200 OK", "{}") });
+    let ironic =
+        FakeIronic::start(|request| if request.line.contains("/lookup") { Vec::new() } else { json("200 OK", "{}") });
     let irongate = Irongate::start(&ironic, "");
     // A kept connection first, so that a repetition would be tempting.
     assert_eq!(irongate.ask("admin", "GET", "/v1/nodes", None).status, 200);
