@@ -252,9 +252,9 @@ impl Record {
     pub fn reject(&mut self, rejection: &Rejection) {
         self.line.stage = Some(rejection.stage());
         self.line.reason = Some(rejection.code());
-        if let Rejection::Denied(denial) | Rejection::Unauthenticated(denial, _) = rejection {
+        if let Rejection::Denied(refusal) | Rejection::Unauthenticated(refusal, _) = rejection {
             self.line.decision = "deny";
-            self.line.policies = denial.policies.to_vec();
+            self.line.policies = refusal.denial.policies.to_vec();
         }
     }
 
