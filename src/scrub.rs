@@ -17,6 +17,7 @@ mod scan;
 mod shape;
 mod stream;
 mod string;
+mod table;
 mod text;
 
 #[cfg(test)]
