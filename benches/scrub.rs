@@ -24,7 +24,8 @@ fn node(index: usize) -> Value {
             {"href": format!("http://127.0.0.1:6385/nodes/{uuid}{kind}"), "rel": "bookmark"},
         ])
     };
-    let interfaces = ["bios", "boot", "console", "deploy", "firmware", "inspect", "management", "network", "power", "raid"];
+    let interfaces =
+        ["bios", "boot", "console", "deploy", "firmware", "inspect", "management", "network", "power", "raid"];
     let mut node = json!({
         "uuid": uuid, "created_at": "2026-01-01T10:00:00+00:00", "updated_at": "2026-02-01T10:00:00+00:00",
         "automated_clean": null, "chassis_uuid": null, "clean_step": {}, "conductor": "conductor-1.example",
