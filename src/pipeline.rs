@@ -1,6 +1,6 @@
 //! OPEN FIRST: the whole way of a request.
 //!
-//! [`Pipeline::enforce`] is one line for each step, and each line needs what the line before proved: only
+//! `Pipeline::enforce` is one line for each step, and each line needs what the line before proved: only
 //! `authenticate` makes a [`Principal`], only a decision makes a [`Permit`](crate::policy::Permit), which `validate` asks
 //! for before it makes a [`Call`](crate::call::Call), and `forward` takes only a
 //! [`PermittedCall`](crate::authorize::PermittedCall), whose every write was decided about.
