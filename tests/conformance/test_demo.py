@@ -41,6 +41,7 @@ def test_demo(demo):
     up = run("up")
     assert up.returncode == 0, up.stdout + up.stderr
     permitted, denied, masked = curl(up.stdout)
+    assert permitted and denied and masked, (permitted, denied, masked)
     assert {node["name"] for node in json.loads(permitted)["nodes"]} == {"demo-1", "demo-2"}
     refusal = json.loads(denied)
     assert refusal["irongate"]["code"] and json.loads(refusal["error_message"])["faultstring"], denied
@@ -54,13 +55,13 @@ def test_demo(demo):
         assert (state / path).stat().st_mode & 0o077 == 0, path
 
     again = run("up")
-    assert again.returncode == 0 and again.stdout.count("is running already") == 2, again.stdout
+    assert again.returncode == 0 and again.stdout.count("is running already") == 2, again.stdout + again.stderr
     assert "enrolled" not in again.stdout
 
     pids = [service.read(state / name)["pid"] for name in ("ironic/ironic.pid", "irongate/irongate.pid")]
     socket_folder = Path((state / "ironic" / "socket-path").read_text()).parent
     down = run("down")
-    assert down.returncode == 0 and "irongate is ended" in down.stdout and "Ironic is ended" in down.stdout
+    assert down.returncode == 0 and "irongate is ended" in down.stdout and "Ironic is ended" in down.stdout, down.stdout + down.stderr
     assert not any(service.members(pid) for pid in pids)
     assert not socket_folder.exists() and gate.port_free(port)
     assert "was not running" in run("down").stdout
