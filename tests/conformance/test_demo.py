@@ -31,8 +31,12 @@ def demo(tmp_path_factory):
 
 def curl(output):
     """The curl lines of an output, run as they are."""
-    return [subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60).stdout
-            for line in re.findall(r"^  (curl .*)$", output, re.MULTILINE)]
+    answers = []
+    for line in re.findall(r"^  (curl .*)$", output, re.MULTILINE):
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        answers.append(done.stdout)
+    return answers
 
 
 def test_demo(demo):
@@ -41,7 +45,6 @@ def test_demo(demo):
     up = run("up")
     assert up.returncode == 0, up.stdout + up.stderr
     permitted, denied, masked = curl(up.stdout)
-    assert permitted and denied and masked, (permitted, denied, masked)
     assert {node["name"] for node in json.loads(permitted)["nodes"]} == {"demo-1", "demo-2"}
     refusal = json.loads(denied)
     assert refusal["irongate"]["code"] and json.loads(refusal["error_message"])["faultstring"], denied
