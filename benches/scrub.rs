@@ -4,6 +4,7 @@
 //! base64 as inspection logs have it.
 
 #![recursion_limit = "256"]
+#![expect(clippy::expect_used, reason = "a benchmark may panic")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ fn node(index: usize) -> Value {
             {"href": format!("http://127.0.0.1:6385/nodes/{uuid}{kind}"), "rel": "bookmark"},
         ])
     };
-    let interfaces = ["bios", "boot", "console", "deploy", "firmware", "inspect", "management", "network", "power", "raid"];
+    let interfaces =
+        ["bios", "boot", "console", "deploy", "firmware", "inspect", "management", "network", "power", "raid"];
     let mut node = json!({
         "uuid": uuid, "created_at": "2026-01-01T10:00:00+00:00", "updated_at": "2026-02-01T10:00:00+00:00",
         "automated_clean": null, "chassis_uuid": null, "clean_step": {}, "conductor": "conductor-1.example",
