@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use basic::Basic;
 use credential::Presented;
+use identity::{Identity, KeystoneFacts};
 
 pub use basic::BasicConfig;
 pub use binding::{Binding, BindingError, RawBinding, check_bindings};
@@ -24,6 +25,7 @@ mod binding;
 mod credential;
 mod error;
 mod htpasswd;
+mod identity;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,7 @@ pub struct Principal {
     name: Arc<str>,
     roles: Vec<Arc<str>>,
     bindings: Vec<Arc<str>>,
+    keystone: Option<Arc<KeystoneFacts>>,
 }
 
 /// How a principal was authenticated.
@@ -95,12 +98,6 @@ enum Outcome {
     Authenticated(Identity),
     /// There is a credential and it is not good, or could not be checked: no other scheme is asked.
     Failed(AuthnError),
-}
-
-/// What a credential proves, before any role: what the conditions of a [`Binding`] look at.
-struct Identity {
-    scheme: SchemeName,
-    name: Arc<str>,
 }
 
 impl Authenticator {
@@ -167,7 +164,7 @@ impl Authenticator {
         if !open {
             return Err(AuthnError::Missing);
         }
-        Ok(self.principal(Identity { scheme: SchemeName::Anonymous, name: Arc::clone(&self.anonymous) }, peer))
+        Ok(self.principal(Identity::named(SchemeName::Anonymous, Arc::clone(&self.anonymous)), peer))
     }
 
     /// The `WWW-Authenticate` values of a 401: one for each of the listener's schemes that has a challenge.
@@ -194,7 +191,7 @@ impl Authenticator {
         }
         roles.sort_unstable();
         roles.dedup();
-        Principal { scheme: identity.scheme, name: identity.name, roles, bindings }
+        Principal { scheme: identity.scheme, name: identity.name, roles, bindings, keystone: identity.keystone }
     }
 }
 
@@ -260,6 +257,7 @@ impl Principal {
             name: name.into(),
             roles: roles.iter().map(|role| Arc::from(*role)).collect(),
             bindings: Vec::new(),
+            keystone: None,
         }
     }
 }
