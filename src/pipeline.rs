@@ -15,19 +15,20 @@ use hyper::body::Incoming;
 
 use crate::answer::{self, Terms};
 use crate::audit::{Audit, Opening, Record};
-use crate::authenticate::{Peer, Principal, SchemeName};
+use crate::authenticate::{AuthnError, Peer, Principal, SchemeName};
 use crate::authorize::Authorizer;
 use crate::body::{self, Body, ReadDeadlines};
 use crate::forward::{Forwarded, Upstream};
 use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
+use crate::listener::ListenerState;
 use crate::microversion::Ceiling;
 use crate::policy::Denial;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
-use crate::snapshot::{ListenerState, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::validate;
 
 /// What one worker needs to serve requests.
@@ -93,6 +94,8 @@ impl Pipeline {
         let ceiling = Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max());
 
         framing::check(&head, &snapshot.limits)?;
+        listener.admit(peer)?;
+        listener.serve(&head)?;
         if head.method == Method::OPTIONS {
             return options(&head, ceiling);
         }
@@ -100,7 +103,7 @@ impl Pipeline {
             .authenticator
             .authenticate(&head.headers, peer, &listener.schemes)
             .await
-            .map_err(|error| Rejection::Authentication(error, scene.challenges()))?;
+            .map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         record.principal(&principal);
         let route = route::find(&head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
@@ -136,13 +139,13 @@ impl Pipeline {
 }
 
 impl Scene<'_> {
-    fn challenges(&self) -> Vec<HeaderValue> {
-        self.snapshot.authenticator.challenges(&self.listener.schemes).collect()
+    fn challenges(&self, tried: Option<AuthnError>) -> Vec<HeaderValue> {
+        self.snapshot.authenticator.challenges(&self.listener.schemes, tried).collect()
     }
 
     /// Who sent no credential and is denied is asked for one, where the listener takes any.
     fn refuse(&self, denial: Denial, principal: &Principal) -> Rejection {
-        let challenges = self.challenges();
+        let challenges = self.challenges(None);
         if principal.scheme() == SchemeName::Anonymous && !challenges.is_empty() {
             Rejection::Unauthenticated(denial, challenges)
         } else {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::SchemeName;
+use super::{ClientCertificate, JwtFacts, SchemeName};
 
 /// Who somebody is, by one scheme.
 pub(super) struct Identity {
@@ -12,6 +12,10 @@ pub(super) struct Identity {
     pub(super) name: Arc<str>,
     /// What Keystone told of a token; there only for [`SchemeName::Keystone`].
     pub(super) keystone: Option<Arc<KeystoneFacts>>,
+    /// What a token says; there only for [`SchemeName::Jwt`].
+    pub(super) jwt: Option<Arc<JwtFacts>>,
+    /// The certificate's names; there only for [`SchemeName::Certificate`].
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// What a validated Keystone token says. Ids and names as Keystone spells them; roles are Keystone's, not irongate's.
@@ -77,6 +81,6 @@ pub(super) struct AccessRule {
 impl Identity {
     /// For a scheme that proves a name and nothing more.
     pub(super) const fn named(scheme: SchemeName, name: Arc<str>) -> Self {
-        Self { scheme, name, keystone: None }
+        Self { scheme, name, keystone: None, jwt: None, certificate: None }
     }
 }

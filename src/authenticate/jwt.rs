@@ -37,6 +37,7 @@ pub use key::{JwtAlgorithm, KeySet};
 pub use source::JwksUrl;
 
 /// What the scheme is made of.
+#[derive(Clone)]
 pub struct JwtConfig {
     /// Whose tokens are taken; no two of one name.
     pub issuers: Vec<JwtIssuer>,
@@ -47,6 +48,7 @@ pub struct JwtConfig {
 }
 
 /// An issuer of tokens.
+#[derive(Clone)]
 pub struct JwtIssuer {
     /// `iss`, compared byte for byte.
     pub issuer: String,
@@ -63,6 +65,7 @@ pub struct JwtIssuer {
 }
 
 /// Where an issuer's keys come from.
+#[derive(Clone)]
 pub enum JwtKeys {
     /// A file.
     Fixed(KeySet),

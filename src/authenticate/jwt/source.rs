@@ -30,6 +30,7 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// A set of keys behind a URL. It holds a way to get there, no credential.
+#[derive(Clone)]
 pub struct JwksUrl {
     /// The URL as configured: what logs call it, and what says that a source is the same after a reload.
     pub url: String,
