@@ -11,14 +11,20 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
+use crate::call::Route;
+use crate::catalog::Group;
+
 use basic::Basic;
 use credential::Presented;
 use identity::{Identity, KeystoneFacts};
+use keystone::Keystone;
 
 pub use basic::BasicConfig;
 pub use binding::{Binding, BindingError, RawBinding, check_bindings};
 pub use error::{AuthenticatorError, AuthnError, Malformed};
 pub use htpasswd::{HashError, HtpasswdError, HtpasswdFault, hash};
+pub use identity::ProvedToken;
+pub use keystone::{JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError};
 
 mod basic;
 mod binding;
@@ -26,6 +32,7 @@ mod credential;
 mod error;
 mod htpasswd;
 mod identity;
+mod keystone;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +49,7 @@ pub struct Principal {
     roles: Vec<Arc<str>>,
     bindings: Vec<Arc<str>>,
     keystone: Option<Arc<KeystoneFacts>>,
+    token: Option<ProvedToken>,
 }
 
 /// How a principal was authenticated.
@@ -74,6 +82,8 @@ pub struct Peer {
 pub struct AuthenticatorConfig {
     /// HTTP basic; `None`: not served on any listener.
     pub basic: Option<BasicConfig>,
+    /// Keystone tokens; `None`: not served on any listener.
+    pub keystone: Option<KeystoneConfig>,
     /// Which principals have which roles: [`check_bindings`] makes them.
     pub bindings: Vec<Binding>,
 }
@@ -88,6 +98,7 @@ pub struct Authenticator {
 /// One way to prove who one is. A new scheme is a variant here and a file beside `basic.rs`.
 enum Scheme {
     Basic(Arc<Basic>),
+    Keystone(Arc<Keystone>),
 }
 
 /// What one scheme found.
@@ -104,12 +115,15 @@ impl Authenticator {
     /// Checks what the configuration names and prepares every scheme.
     ///
     /// # Errors
-    /// An htpasswd line or a realm that cannot be used.
+    /// An htpasswd line, a realm or a URI that cannot be used.
     pub fn new(config: AuthenticatorConfig) -> Result<Self, AuthenticatorError> {
-        let AuthenticatorConfig { basic, bindings } = config;
+        let AuthenticatorConfig { basic, keystone, bindings } = config;
         let mut schemes = Vec::new();
         if let Some(basic) = basic {
             schemes.push(Scheme::Basic(Arc::new(Basic::new(basic)?)));
+        }
+        if let Some(keystone) = keystone {
+            schemes.push(Scheme::Keystone(Arc::new(Keystone::new(keystone)?)));
         }
         Ok(Self { schemes, bindings, anonymous: ANONYMOUS.into() })
     }
@@ -174,7 +188,20 @@ impl Authenticator {
 
     /// How often a password was hashed since this authenticator was made: what a metric shows, and what a test counts.
     pub fn password_checks(&self) -> u64 {
-        self.schemes.iter().map(|Scheme::Basic(basic)| basic.password_checks()).sum()
+        let count = |scheme: &Scheme| match scheme {
+            Scheme::Basic(basic) => basic.password_checks(),
+            Scheme::Keystone(_) => 0,
+        };
+        self.schemes.iter().map(count).sum()
+    }
+
+    /// How often Keystone was asked about a token since this authenticator was made.
+    pub fn token_validations(&self) -> u64 {
+        let count = |scheme: &Scheme| match scheme {
+            Scheme::Keystone(keystone) => keystone.calls(),
+            Scheme::Basic(_) => 0,
+        };
+        self.schemes.iter().map(count).sum()
     }
 
     fn scheme(&self, name: SchemeName) -> Option<&Scheme> {
@@ -191,7 +218,8 @@ impl Authenticator {
         }
         roles.sort_unstable();
         roles.dedup();
-        Principal { scheme: identity.scheme, name: identity.name, roles, bindings, keystone: identity.keystone }
+        let Identity { scheme, name, keystone, token } = identity;
+        Principal { scheme, name, roles, bindings, keystone, token }
     }
 }
 
@@ -199,18 +227,21 @@ impl Scheme {
     const fn name(&self) -> SchemeName {
         match self {
             Self::Basic(_) => SchemeName::Basic,
+            Self::Keystone(_) => SchemeName::Keystone,
         }
     }
 
     async fn check(&self, presented: &Presented<'_>) -> Outcome {
         match self {
             Self::Basic(basic) => basic.check(presented).await,
+            Self::Keystone(keystone) => keystone.check(presented).await,
         }
     }
 
     fn challenge(&self) -> HeaderValue {
         match self {
             Self::Basic(basic) => basic.challenge(),
+            Self::Keystone(keystone) => keystone.challenge(),
         }
     }
 }
@@ -234,7 +265,7 @@ impl Principal {
         self.scheme
     }
 
-    /// The name within its scheme: a basic user's name, `anonymous`, …
+    /// The name within its scheme: a basic user's name, a Keystone user's id, `anonymous`, …
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -249,6 +280,32 @@ impl Principal {
         &self.bindings
     }
 
+    /// What Keystone said of the token, if that is how the principal was proved.
+    pub(crate) fn keystone(&self) -> Option<&KeystoneFacts> {
+        self.keystone.as_deref()
+    }
+
+    /// The token that proved it, if one did: the only one that may be passed to Ironic.
+    pub fn token(&self) -> Option<&ProvedToken> {
+        self.token.as_ref()
+    }
+
+    /// Whether the credential is for this request at all: an application credential may be limited to some by access rules.
+    /// Discovery is for everybody, as at Ironic. Asked once the route is known, before any policy.
+    ///
+    /// # Errors
+    /// [`KeystoneError::AccessRule`].
+    pub fn admits(&self, route: &Route<'_>) -> Result<(), AuthnError> {
+        let operation = route.operation();
+        let open = operation.public && operation.groups.contains(&Group::Discover);
+        match &self.keystone {
+            Some(facts) if !open && !keystone::access::admits(facts, operation.method.as_str(), route.target().path()) => {
+                Err(AuthnError::Keystone(KeystoneError::AccessRule))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// For unit tests of other modules, which need a principal without a credential.
     #[cfg(test)]
     pub(crate) fn for_test(name: &str, roles: &[&str]) -> Self {
@@ -258,6 +315,7 @@ impl Principal {
             roles: roles.iter().map(|role| Arc::from(*role)).collect(),
             bindings: Vec::new(),
             keystone: None,
+            token: None,
         }
     }
 }

@@ -57,8 +57,12 @@ impl Snapshot {
             findings.iter().filter(|finding| finding.severity == Severity::Error).map(error).collect::<Vec<_>>()
         })?;
         let authenticator =
-            Authenticator::new(AuthenticatorConfig { basic: config.basic.clone(), bindings: config.bindings.clone() })
-                .map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+            Authenticator::new(AuthenticatorConfig {
+                basic: config.basic.clone(),
+                keystone: config.keystone.clone(),
+                bindings: config.bindings.clone(),
+            })
+            .map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
         let listeners = config
             .listeners
             .iter()

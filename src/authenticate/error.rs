@@ -4,6 +4,7 @@ use http::StatusCode;
 use thiserror::Error;
 
 use super::htpasswd::HtpasswdError;
+use super::keystone::KeystoneError;
 
 /// Why a request's caller is not known. A variant per misdeed; none holds anything of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
@@ -35,6 +36,9 @@ pub enum AuthnError {
     /// irongate stopped before the password was checked.
     #[error("the password check was cut short")]
     Interrupted,
+    /// A Keystone token that is not good, or could not be checked.
+    #[error(transparent)]
+    Keystone(KeystoneError),
 }
 
 /// What is wrong with the text of a basic credential (RFC 7617).
@@ -75,6 +79,9 @@ pub enum AuthenticatorError {
     /// A realm that cannot stand between quotes in a header.
     #[error("realm {0:?} cannot stand in a header: use visible ASCII and spaces, without quotes and backslashes")]
     Realm(String),
+    /// A URI that cannot stand between quotes in a header.
+    #[error("www_authenticate_uri {0:?} cannot stand in a header: use a plain URL")]
+    KeystoneUri(String),
     /// No random bytes for the key of the caches.
     #[error("the system gives no random bytes")]
     Random,
@@ -87,6 +94,7 @@ impl AuthnError {
             Self::Missing | Self::Malformed(_) | Self::Wrong | Self::NotServed => StatusCode::UNAUTHORIZED,
             Self::Unwanted | Self::Repeated | Self::Contradicting => StatusCode::BAD_REQUEST,
             Self::Overloaded | Self::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Keystone(error) => error.status(),
         }
     }
 
@@ -102,6 +110,7 @@ impl AuthnError {
             Self::Contradicting => "credentials_contradict",
             Self::Overloaded => "authentication_overloaded",
             Self::Interrupted => "authentication_interrupted",
+            Self::Keystone(error) => error.code(),
         }
     }
 
@@ -116,6 +125,7 @@ impl AuthnError {
             Self::Repeated => "a header that holds a credential is repeated",
             Self::Contradicting => "the request has two credentials: send one",
             Self::Overloaded | Self::Interrupted => "the credential cannot be checked now: try again",
+            Self::Keystone(error) => error.public_message(),
         }
     }
 
@@ -123,6 +133,7 @@ impl AuthnError {
     pub const fn retry_after(self) -> Option<u32> {
         match self {
             Self::Overloaded | Self::Interrupted => Some(1),
+            Self::Keystone(error) => error.retry_after(),
             Self::Missing
             | Self::Malformed(_)
             | Self::Wrong
