@@ -11,9 +11,13 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
+use crate::call::Route;
+use crate::catalog::Group;
+
 use basic::Basic;
 use credential::Presented;
 use identity::{Identity, KeystoneFacts};
+use keystone::Keystone;
 
 use jwt::{Jwt, JwtFacts};
 
@@ -23,6 +27,8 @@ pub use certificate::{CertificateFault, ClientCertificate};
 pub use error::{AuthenticatorError, AuthnError, Malformed};
 pub use htpasswd::{HashError, HtpasswdError, HtpasswdFault, hash};
 pub use jwt::{JwksUrl, JwtAlgorithm, JwtConfig, JwtFault, JwtIssuer, JwtKeyError, JwtKeys, KeySet};
+pub use identity::ProvedToken;
+pub use keystone::{JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError};
 
 mod basic;
 mod binding;
@@ -32,6 +38,7 @@ mod error;
 mod htpasswd;
 mod identity;
 mod jwt;
+mod keystone;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +55,7 @@ pub struct Principal {
     roles: Vec<Arc<str>>,
     bindings: Vec<Arc<str>>,
     keystone: Option<Arc<KeystoneFacts>>,
+    token: Option<ProvedToken>,
 }
 
 /// Roles, and the names of the bindings that give them.
@@ -93,6 +101,8 @@ pub struct AuthenticatorConfig {
     pub basic: Option<BasicConfig>,
     /// Tokens of issuers; `None`: not served on any listener.
     pub jwt: Option<JwtConfig>,
+    /// Keystone tokens; `None`: not served on any listener.
+    pub keystone: Option<KeystoneConfig>,
     /// Which principals have which roles: [`check_bindings`] makes them.
     pub bindings: Vec<Binding>,
 }
@@ -110,6 +120,7 @@ enum Scheme {
     Jwt(Jwt),
     /// It needs no configuration: TLS verified the certificate.
     Certificate,
+    Keystone(Arc<Keystone>),
 }
 
 /// What one scheme found.
@@ -126,12 +137,15 @@ impl Authenticator {
     /// Checks what the configuration names and prepares every scheme.
     ///
     /// # Errors
-    /// An htpasswd line or a realm that cannot be used.
+    /// An htpasswd line, a realm or a URI that cannot be used.
     pub fn new(config: AuthenticatorConfig) -> Result<Self, AuthenticatorError> {
-        let AuthenticatorConfig { basic, jwt, bindings } = config;
+        let AuthenticatorConfig { basic, keystone, jwt, bindings } = config;
         let mut schemes = vec![Scheme::Certificate];
         if let Some(basic) = basic {
             schemes.push(Scheme::Basic(Arc::new(Basic::new(basic)?)));
+        }
+        if let Some(keystone) = keystone {
+            schemes.push(Scheme::Keystone(Arc::new(Keystone::new(keystone)?)));
         }
         if let Some(jwt) = jwt {
             schemes.push(Scheme::Jwt(Jwt::new(jwt)?));
@@ -232,6 +246,14 @@ impl Authenticator {
         }
     }
 
+    /// How often Keystone was asked about a token since this authenticator was made.
+    pub fn token_validations(&self) -> u64 {
+        match self.scheme(SchemeName::Keystone) {
+            Some(Scheme::Keystone(keystone)) => keystone.calls(),
+            Some(_) | None => 0,
+        }
+    }
+
     /// How often a token's signature was checked since this authenticator was made.
     pub fn signature_checks(&self) -> u64 {
         self.jwt().map_or(0, Jwt::signature_checks)
@@ -248,7 +270,8 @@ impl Authenticator {
     /// The only place where a principal is made.
     fn principal(&self, identity: Identity, peer: &Peer) -> Principal {
         let Granted { roles, bindings } = self.granted(&identity, peer);
-        Principal { scheme: identity.scheme, name: identity.name, roles, bindings, keystone: identity.keystone }
+        let Identity { scheme, name, keystone, token, jwt: _, certificate: _ } = identity;
+        Principal { scheme, name, roles, bindings, keystone, token }
     }
 
     fn granted(&self, identity: &Identity, peer: &Peer) -> Granted {
@@ -270,6 +293,7 @@ impl Scheme {
             Self::Basic(_) => SchemeName::Basic,
             Self::Jwt(_) => SchemeName::Jwt,
             Self::Certificate => SchemeName::Certificate,
+            Self::Keystone(_) => SchemeName::Keystone,
         }
     }
 
@@ -278,6 +302,7 @@ impl Scheme {
             Self::Basic(basic) => basic.check(presented).await,
             Self::Jwt(jwt) => jwt.check(presented).await,
             Self::Certificate => certificate::check(peer),
+            Self::Keystone(keystone) => keystone.check(presented).await,
         }
     }
 
@@ -285,6 +310,7 @@ impl Scheme {
     fn challenge(&self, tried: Option<AuthnError>) -> Option<HeaderValue> {
         match self {
             Self::Basic(basic) => Some(basic.challenge()),
+            Self::Keystone(keystone) => Some(keystone.challenge()),
             Self::Jwt(jwt) => jwt.challenge(tried),
             Self::Certificate => None,
         }
@@ -310,7 +336,7 @@ impl Principal {
         self.scheme
     }
 
-    /// The name within its scheme: a basic user's name, `anonymous`, …
+    /// The name within its scheme: a basic user's name, a Keystone user's id, `anonymous`, …
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -325,6 +351,32 @@ impl Principal {
         &self.bindings
     }
 
+    /// What Keystone said of the token, if that is how the principal was proved.
+    pub(crate) fn keystone(&self) -> Option<&KeystoneFacts> {
+        self.keystone.as_deref()
+    }
+
+    /// The token that proved it, if one did: the only one that may be passed to Ironic.
+    pub fn token(&self) -> Option<&ProvedToken> {
+        self.token.as_ref()
+    }
+
+    /// Whether the credential is for this request at all: an application credential may be limited to some by access rules.
+    /// Discovery is for everybody, as at Ironic. Asked once the route is known, before any policy.
+    ///
+    /// # Errors
+    /// [`KeystoneError::AccessRule`].
+    pub fn admits(&self, route: &Route<'_>) -> Result<(), AuthnError> {
+        let operation = route.operation();
+        let open = operation.public && operation.groups.contains(&Group::Discover);
+        match &self.keystone {
+            Some(facts) if !open && !keystone::access::admits(facts, operation.method.as_str(), route.target().path()) => {
+                Err(AuthnError::Keystone(KeystoneError::AccessRule))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// For unit tests of other modules, which need a principal without a credential.
     #[cfg(test)]
     pub(crate) fn for_test(name: &str, roles: &[&str]) -> Self {
@@ -334,6 +386,7 @@ impl Principal {
             roles: roles.iter().map(|role| Arc::from(*role)).collect(),
             bindings: Vec::new(),
             keystone: None,
+            token: None,
         }
     }
 }

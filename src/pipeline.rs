@@ -8,9 +8,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{ALLOW, HOST};
+use http::header::{ALLOW, HOST, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::answer::{self, Terms};
@@ -18,7 +18,8 @@ use crate::audit::{Audit, Opening, Record};
 use crate::authenticate::{AuthnError, Peer, Principal, SchemeName};
 use crate::authorize::Authorizer;
 use crate::body::{self, Body, ReadDeadlines};
-use crate::forward::{Forwarded, Upstream};
+use crate::config::UpstreamIdentity;
+use crate::forward::{Forwarded, Upstream, UpstreamError};
 use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
@@ -107,6 +108,7 @@ impl Pipeline {
         record.principal(&principal);
         let route = route::find(&head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
+        principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         let operation = route.operation();
 
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
@@ -123,7 +125,12 @@ impl Pipeline {
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let asked = Instant::now();
-        let forwarded = Forwarded { request_id: scene.ids.upstream(), source: peer.address, origin: &scene.origin };
+        let forwarded = Forwarded {
+            request_id: scene.ids.upstream(),
+            source: peer.address,
+            origin: &scene.origin,
+            token: principal.token(),
+        };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
         let terms = Terms {
             operation,
@@ -133,7 +140,10 @@ impl Pipeline {
             ceiling,
         };
         self.upstream.state().note_answer(answered.headers());
-        let answer = answer::write(answered, lease, &terms, record, asked).await?;
+        let mut answer = answer::write(answered, lease, &terms, record, asked).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            scene.challenge(self.upstream.identity(), &principal, answer.headers_mut())?;
+        }
         Ok(if head.method == Method::HEAD { answer::without_body(answer) } else { answer })
     }
 }
@@ -141,6 +151,26 @@ impl Pipeline {
 impl Scene<'_> {
     fn challenges(&self, tried: Option<AuthnError>) -> Vec<HeaderValue> {
         self.snapshot.authenticator.challenges(&self.listener.schemes, tried).collect()
+    }
+
+    /// Ironic's 401 is the caller's where the caller's token was sent; anything else is irongate's own trouble.
+    fn challenge(
+        &self,
+        identity: &UpstreamIdentity,
+        principal: &Principal,
+        headers: &mut HeaderMap,
+    ) -> Result<(), UpstreamError> {
+        let callers = match identity {
+            UpstreamIdentity::Token => principal.token().is_some() || principal.scheme() == SchemeName::Anonymous,
+            UpstreamIdentity::None | UpstreamIdentity::Basic(_) => false,
+        };
+        if !callers {
+            return Err(UpstreamError::Identity);
+        }
+        for challenge in self.challenges(None) {
+            headers.append(WWW_AUTHENTICATE, challenge);
+        }
+        Ok(())
     }
 
     /// Who sent no credential and is denied is asked for one, where the listener takes any.

@@ -47,6 +47,7 @@ impl Snapshot {
         })?;
         let authenticator = Authenticator::new(AuthenticatorConfig {
             basic: config.basic.clone(),
+            keystone: config.keystone.clone(),
             jwt: config.jwt.clone(),
             bindings: config.bindings.clone(),
         });

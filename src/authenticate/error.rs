@@ -6,6 +6,7 @@ use thiserror::Error;
 use super::certificate::CertificateFault;
 use super::htpasswd::HtpasswdError;
 use super::jwt::JwtFault;
+use super::keystone::KeystoneError;
 
 /// Why a request's caller is not known. A variant per misdeed; none holds anything of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
@@ -43,6 +44,9 @@ pub enum AuthnError {
     /// irongate stopped before the password was checked.
     #[error("the password check was cut short")]
     Interrupted,
+    /// A Keystone token that is not good, or could not be checked.
+    #[error(transparent)]
+    Keystone(KeystoneError),
 }
 
 /// What is wrong with the text of a basic credential (RFC 7617).
@@ -83,6 +87,9 @@ pub enum AuthenticatorError {
     /// A realm that cannot stand between quotes in a header.
     #[error("realm {0:?} cannot stand in a header: use visible ASCII and spaces, without quotes and backslashes")]
     Realm(String),
+    /// A URI that cannot stand between quotes in a header.
+    #[error("www_authenticate_uri {0:?} cannot stand in a header: use a plain URL")]
+    KeystoneUri(String),
     /// No random bytes for the key of the caches.
     #[error("the system gives no random bytes")]
     Random,
@@ -98,6 +105,7 @@ impl AuthnError {
             Self::Certificate(_) => StatusCode::FORBIDDEN,
             Self::Unwanted | Self::Repeated | Self::Contradicting => StatusCode::BAD_REQUEST,
             Self::Overloaded | Self::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Keystone(error) => error.status(),
         }
     }
 
@@ -115,6 +123,7 @@ impl AuthnError {
             Self::Contradicting => "credentials_contradict",
             Self::Overloaded => "authentication_overloaded",
             Self::Interrupted => "authentication_interrupted",
+            Self::Keystone(error) => error.code(),
         }
     }
 
@@ -131,6 +140,7 @@ impl AuthnError {
             Self::Repeated => "a header that holds a credential is repeated",
             Self::Contradicting => "the request has two credentials: send one",
             Self::Overloaded | Self::Interrupted => "the credential cannot be checked now: try again",
+            Self::Keystone(error) => error.public_message(),
         }
     }
 
@@ -139,6 +149,7 @@ impl AuthnError {
         match self {
             Self::Overloaded | Self::Interrupted => Some(1),
             Self::Token(JwtFault::KeysUnavailable) => Some(5),
+            Self::Keystone(error) => error.retry_after(),
             Self::Missing
             | Self::Malformed(_)
             | Self::Token(_)

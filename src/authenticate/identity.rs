@@ -1,6 +1,9 @@
 //! What a credential proves, before any role: what the conditions of a [`super::Binding`] look at.
 
+use std::fmt;
 use std::sync::Arc;
+
+use http::HeaderValue;
 
 use super::{ClientCertificate, JwtFacts, SchemeName};
 
@@ -16,71 +19,107 @@ pub(super) struct Identity {
     pub(super) jwt: Option<Arc<JwtFacts>>,
     /// The certificate's names; there only for [`SchemeName::Certificate`].
     pub(super) certificate: Option<Arc<ClientCertificate>>,
+    /// The token itself, for Ironic.
+    pub(super) token: Option<ProvedToken>,
+}
+
+/// The token that proved somebody, with the service token that came along: what may be passed to Ironic. Only the Keystone
+/// scheme makes one. It cannot be printed.
+pub struct ProvedToken {
+    user: HeaderValue,
+    service: Option<HeaderValue>,
 }
 
 /// What a validated Keystone token says. Ids and names as Keystone spells them; roles are Keystone's, not irongate's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct KeystoneFacts {
-    pub(super) user_id: Arc<str>,
-    pub(super) user_name: Arc<str>,
-    pub(super) user_domain_id: Arc<str>,
-    pub(super) user_domain_name: Arc<str>,
+pub(crate) struct KeystoneFacts {
+    pub(crate) user_id: Arc<str>,
+    pub(crate) user_name: Arc<str>,
+    pub(crate) user_domain_id: Arc<str>,
+    pub(crate) user_domain_name: Arc<str>,
     /// Project scope.
-    pub(super) project: Option<ProjectFacts>,
+    pub(crate) project: Option<ProjectFacts>,
     /// Domain scope: the domain's id and name.
-    pub(super) domain: Option<DomainFacts>,
+    pub(crate) domain: Option<DomainFacts>,
     /// System scope (`{"all": true}`).
-    pub(super) system: bool,
+    pub(crate) system: bool,
     /// Names of the roles on the scope.
-    pub(super) roles: Vec<Arc<str>>,
+    pub(crate) roles: Vec<Arc<str>>,
     /// Whether the project is the one that the deployment calls its admin project.
-    pub(super) is_admin_project: bool,
+    pub(crate) is_admin_project: bool,
     /// The application credential that the token was made with.
-    pub(super) application_credential: Option<ApplicationCredentialFacts>,
+    pub(crate) application_credential: Option<ApplicationCredentialFacts>,
     /// The trust that the token was made with.
-    pub(super) trust_id: Option<Arc<str>>,
+    pub(crate) trust_id: Option<Arc<str>>,
     /// Names of the roles of the service token that came along; empty: none came.
-    pub(super) service_roles: Vec<Arc<str>>,
+    pub(crate) service_roles: Vec<Arc<str>>,
 }
 
 /// The project of a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ProjectFacts {
-    pub(super) id: Arc<str>,
-    pub(super) name: Arc<str>,
-    pub(super) domain_id: Arc<str>,
-    pub(super) domain_name: Arc<str>,
+pub(crate) struct ProjectFacts {
+    pub(crate) id: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) domain_id: Arc<str>,
+    pub(crate) domain_name: Arc<str>,
 }
 
 /// The domain of a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct DomainFacts {
-    pub(super) id: Arc<str>,
-    pub(super) name: Arc<str>,
+pub(crate) struct DomainFacts {
+    pub(crate) id: Arc<str>,
+    pub(crate) name: Arc<str>,
 }
 
 /// The application credential of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ApplicationCredentialFacts {
-    pub(super) id: Arc<str>,
+pub(crate) struct ApplicationCredentialFacts {
+    pub(crate) id: Arc<str>,
     /// The requests it is for; `None`: it has no access rules and is not limited by any. An empty list admits nothing.
-    pub(super) access_rules: Option<Vec<AccessRule>>,
+    pub(crate) access_rules: Option<Vec<AccessRule>>,
 }
 
 /// One access rule of an application credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AccessRule {
+pub(crate) struct AccessRule {
     /// The service type, such as `baremetal`.
-    pub(super) service: Box<str>,
+    pub(crate) service: Box<str>,
     /// `GET`, `POST`, …
-    pub(super) method: Box<str>,
+    pub(crate) method: Box<str>,
     /// A path pattern with `*`, `**` and `{name}`.
-    pub(super) path: Box<str>,
+    pub(crate) path: Box<str>,
 }
 
 impl Identity {
     /// For a scheme that proves a name and nothing more.
     pub(super) const fn named(scheme: SchemeName, name: Arc<str>) -> Self {
-        Self { scheme, name, keystone: None, jwt: None, certificate: None }
+        Self { scheme, name, keystone: None, jwt: None, certificate: None, token: None }
+    }
+}
+
+impl ProvedToken {
+    pub(super) fn new(user: &HeaderValue, service: Option<&HeaderValue>) -> Self {
+        let sensitive = |value: &HeaderValue| {
+            let mut value = value.clone();
+            value.set_sensitive(true);
+            value
+        };
+        Self { user: sensitive(user), service: service.map(sensitive) }
+    }
+
+    /// For `X-Auth-Token`; marked sensitive.
+    pub(crate) fn user(&self) -> &HeaderValue {
+        &self.user
+    }
+
+    /// For `X-Service-Token`; marked sensitive.
+    pub(crate) fn service(&self) -> Option<&HeaderValue> {
+        self.service.as_ref()
+    }
+}
+
+impl fmt::Debug for ProvedToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ProvedToken").finish_non_exhaustive()
     }
 }

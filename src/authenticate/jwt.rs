@@ -145,7 +145,7 @@ impl Jwt {
     /// Keys that were fetched are used on after a reload.
     pub(super) fn inherit(&self, before: &Self) {
         for issuer in &self.issuers {
-            if let Some(known) = before.issuers.iter().find(|known| known.source.url() == issuer.source.url()) {
+            for known in before.issuers.iter().filter(|known| known.name == issuer.name) {
                 issuer.source.inherit(&known.source);
             }
         }

@@ -1,4 +1,4 @@
-//! Connections to Ironic: unix socket, TCP, TLS.
+//! Connections to Ironic and Keystone: unix socket, TCP, TLS.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -58,7 +58,7 @@ impl Connector {
         Self::to(&config.endpoint, tls, config.connect_timeout)
     }
 
-    /// For any endpoint; `tls` is there for `https`.
+    /// For any endpoint; `timeout` is for the connection with its TLS handshake.
     pub fn to(
         endpoint: &Endpoint,
         tls: Option<Arc<rustls::ClientConfig>>,
@@ -98,7 +98,7 @@ impl Connector {
                 stream.set_nodelay(true).map_err(|_| ConnectError::Unreachable)?;
                 let Some((connector, name)) = tls else { return Ok(Connection::Tcp(stream)) };
                 let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
-                    tracing::warn!(%error, "no TLS connection to an upstream");
+                    tracing::warn!(%error, host, "no TLS connection");
                     ConnectError::Untrusted
                 })?;
                 Ok(Connection::Tls(Box::new(stream)))

@@ -32,8 +32,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// A set of keys behind a URL. It holds a way to get there, no credential.
 #[derive(Clone)]
 pub struct JwksUrl {
-    /// The URL as configured: what logs call it, and what says that a source is the same after a reload.
+    /// The URL as configured: what logs call it.
     pub url: String,
+    /// The same for the same URL and the same CAs: keys of equal sources outlive a reload.
+    pub source: String,
     /// Makes connections to its host.
     pub connector: Connector,
     /// `host:port`.
@@ -147,18 +149,13 @@ impl KeySource {
 
     /// After a reload: the keys that were fetched before are used on, if they come from the same place.
     pub(super) fn inherit(&self, before: &Self) {
+        // Keys are pinned to algorithms when they are read, so these must be the same, too.
         let (Self::Remote(this), Self::Remote(before)) = (self, before) else { return };
-        if this.settings.url == before.settings.url && this.settings.algorithms == before.settings.algorithms {
+        if this.settings.source == before.settings.source && this.settings.algorithms == before.settings.algorithms {
             this.loaded.store(before.loaded.load_full());
         }
     }
 
-    pub(super) fn url(&self) -> Option<&str> {
-        match self {
-            Self::Fixed(_) => None,
-            Self::Remote(remote) => Some(&remote.settings.url),
-        }
-    }
 }
 
 impl Remote {
