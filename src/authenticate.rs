@@ -22,12 +22,12 @@ use keystone::Keystone;
 use jwt::{Jwt, JwtFacts};
 
 pub use basic::BasicConfig;
-pub use binding::{Binding, BindingError, RawBinding, check_bindings};
+pub use binding::{Binding, BindingError, KeystoneScope, RawBinding, RawClaim, check_bindings};
 pub use certificate::{CertificateFault, ClientCertificate};
 pub use error::{AuthenticatorError, AuthnError, Malformed};
 pub use htpasswd::{HashError, HtpasswdError, HtpasswdFault, hash};
-pub use jwt::{JwksUrl, JwtAlgorithm, JwtConfig, JwtFault, JwtIssuer, JwtKeyError, JwtKeys, KeySet};
 pub use identity::ProvedToken;
+pub use jwt::{JwksUrl, JwtAlgorithm, JwtConfig, JwtFault, JwtIssuer, JwtKeyError, JwtKeys, KeySet};
 pub use keystone::{JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError};
 
 mod basic;
@@ -164,7 +164,8 @@ impl Authenticator {
         let mut warnings = Vec::new();
         for binding in &self.bindings {
             if let Some(issuer) = binding.issuer().filter(|issuer| !self.jwt().is_some_and(|jwt| jwt.knows(issuer))) {
-                warnings.push(format!("binding {}: no [[authentication.jwt]] has the issuer {issuer:?}", binding.name()));
+                warnings
+                    .push(format!("binding {}: no [[authentication.jwt]] has the issuer {issuer:?}", binding.name()));
             }
         }
         let Some(Scheme::Basic(basic)) = self.scheme(SchemeName::Basic) else { return warnings };
@@ -217,11 +218,7 @@ impl Authenticator {
 
     /// The `WWW-Authenticate` values of a 401: one for each of the listener's schemes that has a challenge. `tried` is
     /// what is wrong with the credential that came.
-    pub fn challenges(
-        &self,
-        schemes: &[SchemeName],
-        tried: Option<AuthnError>,
-    ) -> impl Iterator<Item = HeaderValue> {
+    pub fn challenges(&self, schemes: &[SchemeName], tried: Option<AuthnError>) -> impl Iterator<Item = HeaderValue> {
         schemes.iter().filter_map(|name| self.scheme(*name)).filter_map(move |scheme| scheme.challenge(tried))
     }
 
@@ -370,7 +367,9 @@ impl Principal {
         let operation = route.operation();
         let open = operation.public && operation.groups.contains(&Group::Discover);
         match &self.keystone {
-            Some(facts) if !open && !keystone::access::admits(facts, operation.method.as_str(), route.target().path()) => {
+            Some(facts)
+                if !open && !keystone::access::admits(facts, operation.method.as_str(), route.target().path()) =>
+            {
                 Err(AuthnError::Keystone(KeystoneError::AccessRule))
             }
             Some(_) | None => Ok(()),

@@ -96,7 +96,9 @@ impl ListenerState {
         let served = match meant {
             Some((operation, _)) if head.method != Method::OPTIONS => self.operations.includes(operation),
             // A method that is not known there, or OPTIONS: as if the path were not known, unless something is served.
-            Some(_) | None => there.is_empty() || there.iter().any(|(operation, _)| self.operations.includes(operation)),
+            Some(_) | None => {
+                there.is_empty() || there.iter().any(|(operation, _)| self.operations.includes(operation))
+            }
         };
         if served { Ok(()) } else { Err(ListenerError::NotServedHere) }
     }

@@ -51,8 +51,7 @@ impl Snapshot {
             jwt: config.jwt.clone(),
             bindings: config.bindings.clone(),
         });
-        let authenticator =
-            authenticator.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+        let authenticator = authenticator.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
         let listeners = config
             .listeners
             .iter()

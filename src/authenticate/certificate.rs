@@ -224,7 +224,9 @@ fn is_plain_uri(uri: &str) -> bool {
         let spiffe_oddly = uri.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("spiffe:"));
         return !spiffe_oddly
             && uri.split_once(':').is_some_and(|(scheme, rest)| word(scheme, b"+.-") && !rest.is_empty())
-            && uri.bytes().all(|byte| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'*'));
+            && uri
+                .bytes()
+                .all(|byte| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'*'));
     };
     let mut parts = id.split('/');
     parts.next().is_some_and(|domain| word(domain, b"._-") && !domain.bytes().any(|byte| byte.is_ascii_uppercase()))

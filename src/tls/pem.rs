@@ -61,8 +61,9 @@ impl CertificatePem {
     /// Revocation lists, at least one.
     pub(super) fn revocation_lists(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
         let bad = || TlsError::BadCrl { file: self.file.clone() };
-        let lists: Vec<_> =
-            CertificateRevocationListDer::pem_slice_iter(&self.pem).collect::<Result<_, _>>().map_err(|_error| bad())?;
+        let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&self.pem)
+            .collect::<Result<_, _>>()
+            .map_err(|_error| bad())?;
         if lists.is_empty() { Err(bad()) } else { Ok(lists) }
     }
 

@@ -80,9 +80,8 @@ impl Caller {
             found.push(("users", Self::BasicUsers(users)));
         }
         if let Some(certificates) = raw.certificates.take() {
-            let pattern = |text: String| {
-                NamePattern::parse(&text).ok_or_else(|| BindingError::Certificate(of(), text.clone()))
-            };
+            let pattern =
+                |text: String| NamePattern::parse(&text).ok_or_else(|| BindingError::Certificate(of(), text.clone()));
             let names = filled(called, "certificates", certificates)?.into_iter().map(pattern);
             found.push(("certificates", Self::Certificates(names.collect::<Result<_, _>>()?)));
         }
@@ -165,9 +164,10 @@ impl TokenConditions {
 
     fn hold(&self, facts: &JwtFacts) -> bool {
         *facts.issuer() == *self.issuer
-            && self.claims.iter().all(|(pointer, expected)| {
-                facts.claim(pointer).is_some_and(|found| expected.matches(found))
-            })
+            && self
+                .claims
+                .iter()
+                .all(|(pointer, expected)| facts.claim(pointer).is_some_and(|found| expected.matches(found)))
     }
 }
 
@@ -192,7 +192,8 @@ impl RawClaim {
 impl KeystoneConditions {
     /// The conditions and the first key that was there.
     fn read(called: &str, raw: &mut RawBinding) -> Result<Option<(&'static str, Self)>, BindingError> {
-        let list = |name: &'static str, list: Option<Vec<String>>| list.map(|texts| filled(called, name, texts)).transpose();
+        let list =
+            |name: &'static str, list: Option<Vec<String>>| list.map(|texts| filled(called, name, texts)).transpose();
         let conditions = Self {
             users: list("keystone_users", raw.keystone_users.take())?,
             domains: list("keystone_domains", raw.keystone_domains.take())?,

@@ -91,8 +91,8 @@ fn seconds(claims: &Json<'_>, name: &str) -> Result<Option<i64>, JwtFault> {
         Some(Json::Integer(second)) => Ok(Some(*second)),
         #[expect(clippy::cast_possible_truncation, reason = "in range, and fractions are cut off on purpose")]
         Some(Json::Float(second)) if second.abs() < 1e15 => Ok(Some(second.floor() as i64)),
-        Some(
-            Json::Float(_) | Json::Null | Json::Boolean(_) | Json::String(_) | Json::Array(_) | Json::Object(_),
-        ) => Err(JwtFault::ClaimType),
+        Some(Json::Float(_) | Json::Null | Json::Boolean(_) | Json::String(_) | Json::Array(_) | Json::Object(_)) => {
+            Err(JwtFault::ClaimType)
+        }
     }
 }

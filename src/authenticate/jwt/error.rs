@@ -69,13 +69,17 @@ pub enum JwtKeyError {
     #[error("key {0} is private or symmetric: publish public keys only, and replace this one")]
     Private(usize),
     /// No key that fits the issuer's algorithms.
-    #[error("no key can be used: give RSA keys of 2048 to 8192 bits, P-256, P-384 or Ed25519 keys that fit `algorithms`")]
+    #[error(
+        "no key can be used: give RSA keys of 2048 to 8192 bits, P-256, P-384 or Ed25519 keys that fit `algorithms`"
+    )]
     NoUsable,
     /// Not PEM.
     #[error("the file holds no public key: it must have a block that begins with -----BEGIN PUBLIC KEY-----")]
     NoPem,
     /// PEM of something else.
-    #[error("a public key cannot be used: use RSA of 2048 to 8192 bits, P-256, P-384 or Ed25519, and list its algorithm")]
+    #[error(
+        "a public key cannot be used: use RSA of 2048 to 8192 bits, P-256, P-384 or Ed25519, and list its algorithm"
+    )]
     BadPem,
 }
 

@@ -146,6 +146,11 @@ impl KeySet {
         Self::of(keys)
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     fn of(keys: Vec<Key>) -> Result<Self, JwtKeyError> {
         if keys.is_empty() { Err(JwtKeyError::NoUsable) } else { Ok(Self { keys }) }
     }
@@ -157,17 +162,10 @@ impl KeySet {
     }
 
     /// Whether one of the fitting keys made this signature (base64url) of the message.
-    pub(super) fn verify(
-        &self,
-        algorithm: JwtAlgorithm,
-        id: Option<&str>,
-        message: &[u8],
-        signature: &str,
-    ) -> bool {
+    pub(super) fn verify(&self, algorithm: JwtAlgorithm, id: Option<&str>, message: &[u8], signature: &str) -> bool {
         self.fits(algorithm, id)
             && self.fitting(algorithm, id).any(|key| {
-                let verified =
-                    jsonwebtoken::crypto::verify(signature, message, &key.key, algorithm.of_library());
+                let verified = jsonwebtoken::crypto::verify(signature, message, &key.key, algorithm.of_library());
                 verified.unwrap_or(false)
             })
     }

@@ -155,7 +155,6 @@ impl KeySource {
             this.loaded.store(before.loaded.load_full());
         }
     }
-
 }
 
 impl Remote {
@@ -198,19 +197,15 @@ impl Remote {
         drop(flights);
         let mut flight = Flight { remote: Arc::clone(self), fetched: None, _open: open };
         tokio::spawn(async move {
-            match flight.remote.fetch().await {
-                Ok(loaded) => flight.fetched = Some(loaded),
-                Err(error) => {
-                    let url = &flight.remote.settings.url;
-                    tracing::warn!(%url, %error, "the keys of a token issuer could not be fetched");
-                }
-            }
+            let fetched = flight.remote.fetch().await;
+            flight.land(fetched);
         });
         Some(under_way)
     }
 
     async fn fetch(&self) -> Result<Loaded, FetchError> {
-        let text = tokio::time::timeout(FETCH_DEADLINE, self.ask()).await.map_err(|_elapsed| FetchError::Deadline)??;
+        let text =
+            tokio::time::timeout(FETCH_DEADLINE, self.ask()).await.map_err(|_elapsed| FetchError::Deadline)??;
         let keys = KeySet::from_jwks(&text, &self.settings.algorithms)?;
         Ok(Loaded::new(keys, text))
     }
@@ -234,13 +229,26 @@ impl Remote {
         if !json.is_none_or(|kind| kind.to_ascii_lowercase().contains("json")) {
             return Err(FetchError::Type);
         }
-        let text = Limited::new(answer.into_body(), SET_BYTES_MAX).collect().await.map_err(|_error| FetchError::Body)?;
+        let text =
+            Limited::new(answer.into_body(), SET_BYTES_MAX).collect().await.map_err(|_error| FetchError::Body)?;
         connection.abort();
         Ok(text.to_bytes().into())
     }
 
     fn flights(&self) -> MutexGuard<'_, Flights> {
         self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flight {
+    fn land(&mut self, fetched: Result<Loaded, FetchError>) {
+        match fetched {
+            Ok(loaded) => self.fetched = Some(loaded),
+            Err(error) => {
+                let url = &self.remote.settings.url;
+                tracing::warn!(%url, %error, "the keys of a token issuer could not be fetched");
+            }
+        }
     }
 }
 

@@ -225,14 +225,7 @@ impl Checker<'_> {
         }
     }
 
-    fn bounded(
-        &mut self,
-        given: Option<&Spanned<u64>>,
-        name: &str,
-        default: u64,
-        min: u64,
-        max: u64,
-    ) -> Duration {
+    fn bounded(&mut self, given: Option<&Spanned<u64>>, name: &str, default: u64, min: u64, max: u64) -> Duration {
         let Some(given) = given else { return Duration::from_secs(default) };
         if !(min..=max).contains(given.get_ref()) {
             self.push(Some(given.span().start), format!("{name} is between {min} and {max}"));
