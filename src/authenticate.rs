@@ -16,13 +16,14 @@ use crate::catalog::Group;
 
 use basic::Basic;
 use credential::Presented;
-use identity::{Identity, KeystoneFacts};
+use identity::Identity;
 use keystone::Keystone;
 
 pub use basic::BasicConfig;
 pub use binding::{Binding, BindingError, RawBinding, check_bindings};
 pub use error::{AuthenticatorError, AuthnError, Malformed};
 pub use htpasswd::{HashError, HtpasswdError, HtpasswdFault, hash};
+pub(crate) use identity::KeystoneFacts;
 pub use identity::ProvedToken;
 pub use keystone::{JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError};
 
@@ -299,7 +300,9 @@ impl Principal {
         let operation = route.operation();
         let open = operation.public && operation.groups.contains(&Group::Discover);
         match &self.keystone {
-            Some(facts) if !open && !keystone::access::admits(facts, operation.method.as_str(), route.target().path()) => {
+            Some(facts)
+                if !open && !keystone::access::admits(facts, operation.method.as_str(), route.target().path()) =>
+            {
                 Err(AuthnError::Keystone(KeystoneError::AccessRule))
             }
             Some(_) | None => Ok(()),

@@ -52,7 +52,10 @@ fn authenticator(change: impl FnOnce(&mut BasicConfig)) -> Arc<Authenticator> {
         anonymous = true
         "#,
     );
-    Arc::new(Authenticator::new(AuthenticatorConfig { basic: Some(basic), bindings: bindings.unwrap() }).unwrap())
+    Arc::new(
+        Authenticator::new(AuthenticatorConfig { basic: Some(basic), bindings: bindings.unwrap(), keystone: None })
+            .unwrap(),
+    )
 }
 
 fn peer(address: &str) -> Peer {
@@ -196,7 +199,8 @@ fn challenges_are_those_of_the_listener() {
     check(&[SchemeName::Keystone], &[]);
     for realm in ["", "a\"b", "a\\b", "a\r\nx: y", "ä"] {
         let basic = BasicConfig { realm: realm.to_owned(), ..config() };
-        let found = Authenticator::new(AuthenticatorConfig { basic: Some(basic), bindings: Vec::new() }).err();
+        let found =
+            Authenticator::new(AuthenticatorConfig { basic: Some(basic), bindings: Vec::new(), keystone: None }).err();
         assert_eq!(found, Some(AuthenticatorError::Realm(realm.to_owned())));
     }
     assert!(authenticator.serves(SchemeName::Basic) && authenticator.serves(SchemeName::Anonymous));
@@ -230,7 +234,8 @@ async fn a_user_named_anonymous_is_not_anonymous() {
     let line = format!("anonymous:{}", hash(&"x".into(), 4).unwrap());
     let bindings = bindings(r#"binding = [{ role = "ramdisk", anonymous = true }]"#).unwrap();
     let basic_config = BasicConfig::new("f", line.into());
-    let authenticator = Authenticator::new(AuthenticatorConfig { basic: Some(basic_config), bindings }).unwrap();
+    let authenticator =
+        Authenticator::new(AuthenticatorConfig { basic: Some(basic_config), bindings, keystone: None }).unwrap();
     let principal = ask(&authenticator, &basic("anonymous", "x"), ALL).await.unwrap();
     assert_eq!((principal.scheme(), principal.roles().len()), (SchemeName::Basic, 0));
 }
@@ -271,7 +276,10 @@ fn htpasswd_lines_are_checked() {
     use HtpasswdFault as F;
     let check = |text: &str, line: usize, fault: F| {
         let basic = BasicConfig::new("users.htpasswd", text.into());
-        let found = Authenticator::new(AuthenticatorConfig { basic: Some(basic), bindings: Vec::new() }).err().unwrap();
+        let found =
+            Authenticator::new(AuthenticatorConfig { basic: Some(basic), bindings: Vec::new(), keystone: None })
+                .err()
+                .unwrap();
         let error = HtpasswdError { file: "users.htpasswd".to_owned(), line, fault };
         assert_eq!(found, AuthenticatorError::Htpasswd(error));
         let shown = format!("{found} {found:?}");
@@ -300,13 +308,15 @@ async fn every_kind_of_bcrypt_hash_is_taken() {
     for kind in ["$2a$", "$2b$", "$2y$"] {
         let line = format!("admin:{}  \n", good.replace("$2y$", kind));
         let basic_config = Some(BasicConfig::new("f", line.into()));
-        let authenticator = Authenticator::new(AuthenticatorConfig { basic: basic_config, bindings: Vec::new() });
+        let authenticator =
+            Authenticator::new(AuthenticatorConfig { basic: basic_config, bindings: Vec::new(), keystone: None });
         assert!(ask(&authenticator.unwrap(), &basic("admin", CANARY), BASIC).await.is_ok(), "{kind}");
     }
     // Made by another implementation (Python's bcrypt).
     let line = "someone:$2b$04$83iDIj9fHxpBt8EE3Iw5oOOgqGm5Q8n4VeSXzvXq1tL4vmn.0Bsj.";
     let basic_config = Some(BasicConfig::new("f", line.into()));
-    let authenticator = Authenticator::new(AuthenticatorConfig { basic: basic_config, bindings: Vec::new() }).unwrap();
+    let authenticator =
+        Authenticator::new(AuthenticatorConfig { basic: basic_config, bindings: Vec::new(), keystone: None }).unwrap();
     assert!(ask(&authenticator, &basic("someone", "pässword: with colon"), BASIC).await.is_ok());
     assert!(ask(&authenticator, &basic("someone", "pässword: with"), BASIC).await.is_err());
     for (password, cost, expected) in [
@@ -335,7 +345,8 @@ async fn the_work_tells_nothing_about_users() {
     check("operator", "other", 2).await;
     // A file without users costs as much as a usual one.
     let basic_config = Some(BasicConfig::new("users.htpasswd", "# nobody\n".into()));
-    let empty = Authenticator::new(AuthenticatorConfig { basic: basic_config, bindings: Vec::new() }).unwrap();
+    let empty =
+        Authenticator::new(AuthenticatorConfig { basic: basic_config, bindings: Vec::new(), keystone: None }).unwrap();
     assert_eq!(ask(&empty, &basic("admin", "x"), BASIC).await.unwrap_err(), AuthnError::Wrong);
     assert_eq!(empty.password_checks(), 1);
     assert_eq!(empty.warnings(), ["users.htpasswd names no user: nobody can log in with HTTP basic"]);
@@ -447,7 +458,7 @@ async fn a_caller_who_goes_away_takes_nothing_along() {
 }
 
 fn occupy(authenticator: &Authenticator) -> tokio::sync::OwnedSemaphorePermit {
-    let Scheme::Basic(basic) = &authenticator.schemes[0];
+    let Some(Scheme::Basic(basic)) = authenticator.scheme(SchemeName::Basic) else { panic!("no basic") };
     basic.occupy()
 }
 

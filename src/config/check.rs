@@ -67,10 +67,8 @@ impl Checker<'_> {
             Some(config)
         });
         let keystone = raw.authentication.keystone.as_ref().and_then(|keystone| self.keystone(keystone));
-        let configured = Configured {
-            basic: raw.authentication.basic.is_some(),
-            keystone: raw.authentication.keystone.is_some(),
-        };
+        let configured =
+            Configured { basic: raw.authentication.basic.is_some(), keystone: raw.authentication.keystone.is_some() };
         let listeners = self.listeners(&raw.listener, configured);
         let bindings = self.bindings(raw.binding);
         let upstream = self.upstream(&raw.upstream, configured);

@@ -149,7 +149,8 @@ pub(super) fn read(body: &[u8]) -> Result<Token, KeystoneError> {
 impl RawToken {
     /// Whether every id and name says something and is of a believable length, and no list is endless.
     fn is_sound(&self) -> bool {
-        let domains = [Some(&self.user.domain), self.project.as_ref().map(|project| &project.domain), self.domain.as_ref()];
+        let domains =
+            [Some(&self.user.domain), self.project.as_ref().map(|project| &project.domain), self.domain.as_ref()];
         let project = self.project.iter().flat_map(|project| [&project.id, &project.name]);
         let credential = self.application_credential.as_ref();
         let rules = credential.and_then(|credential| credential.access_rules.as_ref()).map_or(0, Vec::len);
