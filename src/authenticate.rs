@@ -16,7 +16,7 @@ use crate::catalog::Group;
 
 use basic::Basic;
 use credential::Presented;
-use identity::{Identity, KeystoneFacts};
+use identity::Identity;
 use keystone::Keystone;
 
 use jwt::{Jwt, JwtFacts};
@@ -26,6 +26,7 @@ pub use binding::{Binding, BindingError, KeystoneScope, RawBinding, RawClaim, ch
 pub use certificate::{CertificateFault, ClientCertificate};
 pub use error::{AuthenticatorError, AuthnError, Malformed};
 pub use htpasswd::{HashError, HtpasswdError, HtpasswdFault, hash};
+pub(crate) use identity::KeystoneFacts;
 pub use identity::ProvedToken;
 pub use jwt::{JwksUrl, JwtAlgorithm, JwtConfig, JwtFault, JwtIssuer, JwtKeyError, JwtKeys, KeySet};
 pub use keystone::{JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError};

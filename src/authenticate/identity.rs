@@ -90,6 +90,19 @@ pub(crate) struct AccessRule {
     pub(crate) path: Box<str>,
 }
 
+impl KeystoneFacts {
+    /// The kind of scope: `project`, `domain` or `system`. A token without one proves nobody.
+    pub(crate) const fn scope(&self) -> &'static str {
+        if self.system {
+            "system"
+        } else if self.domain.is_some() {
+            "domain"
+        } else {
+            "project"
+        }
+    }
+}
+
 impl Identity {
     /// For a scheme that proves a name and nothing more.
     pub(super) const fn named(scheme: SchemeName, name: Arc<str>) -> Self {

@@ -49,10 +49,10 @@ impl Checker<'_> {
             }
             (None, false) => None,
         };
-        let connect = self.seconds(raw.connect_timeout_seconds.as_ref(), "connect_timeout_seconds", 2, TIMEOUT_SECONDS_MAX);
-        let mut config = KeystoneConfig::new(url, tls, connect)
-            .map_err(|error| self.push(Some(at), error.to_string()))
-            .ok()?;
+        let connect =
+            self.seconds(raw.connect_timeout_seconds.as_ref(), "connect_timeout_seconds", 2, TIMEOUT_SECONDS_MAX);
+        let mut config =
+            KeystoneConfig::new(url, tls, connect).map_err(|error| self.push(Some(at), error.to_string())).ok()?;
         if !https && !raw.insecure_plaintext && !loopback(url) {
             let message = "tokens would cross the network in the open, and whoever is on the way could vouch for anybody: \
                            use https:// with ca_file, or insecure_plaintext = true where something else encrypts";
@@ -106,7 +106,8 @@ impl Checker<'_> {
             (RawIdentity::None, None) => UpstreamIdentity::None,
             (RawIdentity::Token, None) if configured.keystone => UpstreamIdentity::Token,
             (RawIdentity::Token, None) => {
-                let message = "identity = \"token\" passes tokens that Keystone vouched for: add [authentication.keystone]";
+                let message =
+                    "identity = \"token\" passes tokens that Keystone vouched for: add [authentication.keystone]";
                 self.push(at, message.to_owned());
                 UpstreamIdentity::None
             }
