@@ -54,6 +54,9 @@ pub enum ListenerError {
     /// A connection that was taken before a reload, with a certificate that is not trusted now.
     #[error("the client certificate is not trusted any more")]
     CertificateDistrusted,
+    /// A connection that lasted longer than its certificate.
+    #[error("the client certificate has expired")]
+    CertificateExpired,
 }
 
 impl ListenerState {
@@ -75,6 +78,9 @@ impl ListenerState {
         match &peer.certificate {
             None if trust.required() => Err(ListenerError::CertificateMissing),
             None => Ok(()),
+            Some(certificate) if !certificate.is_current(jiff::Timestamp::now().as_second()) => {
+                Err(ListenerError::CertificateExpired)
+            }
             Some(certificate) if certificate.trust() == trust.id() => Ok(()),
             Some(certificate) if trust.takes(certificate.chain()) => {
                 certificate.trusted_by(trust.id());
@@ -142,7 +148,7 @@ impl ListenerError {
     pub const fn status(self) -> u16 {
         match self {
             Self::NotServedHere => 404,
-            Self::Source | Self::CertificateMissing | Self::CertificateDistrusted => 403,
+            Self::Source | Self::CertificateMissing | Self::CertificateDistrusted | Self::CertificateExpired => 403,
         }
     }
 
@@ -153,6 +159,7 @@ impl ListenerError {
             Self::Source => "source_not_admitted",
             Self::CertificateMissing => "certificate_missing",
             Self::CertificateDistrusted => "certificate_distrusted",
+            Self::CertificateExpired => "certificate_expired",
         }
     }
 
@@ -163,6 +170,7 @@ impl ListenerError {
             Self::Source => "this service is not for callers from this network",
             Self::CertificateMissing => "this service needs a client certificate: connect again",
             Self::CertificateDistrusted => "the client certificate is not trusted: connect again with another",
+            Self::CertificateExpired => "the client certificate has expired: connect again with another",
         }
     }
 }

@@ -158,7 +158,10 @@ impl Rejection {
             Self::Listener(ListenerError::NotServedHere) => {}
             // A new connection is judged anew.
             Self::Listener(
-                ListenerError::Source | ListenerError::CertificateMissing | ListenerError::CertificateDistrusted,
+                ListenerError::Source
+                | ListenerError::CertificateMissing
+                | ListenerError::CertificateDistrusted
+                | ListenerError::CertificateExpired,
             ) => set(headers, CONNECTION, "close"),
             Self::Authentication(error, challenges) => {
                 if let Some(seconds) = error.retry_after() {

@@ -88,7 +88,7 @@ impl Snapshot {
     }
 }
 
-/// Policies, bindings, mode, limits and what each listener takes; the first 16 bytes are enough to tell two revisions apart.
+/// Policies, bindings, mode, limits, what each listener takes and whose tokens; the first 16 bytes are enough to tell two revisions apart.
 fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
@@ -96,6 +96,10 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
         .update(format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max)).as_bytes());
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
+        context.update(format!("{told:?}").as_bytes());
+    }
+    for issuer in config.jwt.iter().flat_map(|jwt| &jwt.issuers) {
+        let told = (&issuer.issuer, &issuer.audiences, issuer.leeway, &issuer.name_claim, &issuer.name_prefix);
         context.update(format!("{told:?}").as_bytes());
     }
     let digest = context.finish();

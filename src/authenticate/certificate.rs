@@ -101,10 +101,15 @@ impl ClientCertificate {
         self.trust.store(trust, Ordering::Relaxed);
     }
 
+    /// Whether it is valid at this second since 1970. Connections, and resumed sessions, may last longer than it.
+    pub fn is_current(&self, now: i64) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+
     /// The name as a principal: the URI, or the first DNS name. `now` is in seconds since 1970.
     fn name(&self, now: i64) -> Result<&Arc<str>, CertificateFault> {
         let names = self.names.as_ref().map_err(|fault| *fault)?;
-        if now < self.not_before || now > self.not_after {
+        if !self.is_current(now) {
             return Err(CertificateFault::Expired);
         }
         names.uri.as_ref().or_else(|| names.dns.first()).ok_or(CertificateFault::NoName)
@@ -163,8 +168,9 @@ impl NamePattern {
             return is_dns_name(dns).then(|| Self::Exact(format!("{DNS}{}", dns.to_ascii_lowercase()).into()));
         }
         if let Some(above) = text.strip_suffix('*') {
-            // There must be a path above, or the last segment would be the whole of it.
-            let one_below = above.ends_with('/') && above.starts_with(SPIFFE) && is_plain_uri(&format!("{above}x"));
+            // There must be a trust domain above: a name of every domain is none.
+            let domain = above.strip_prefix(SPIFFE).is_some_and(|rest| !rest.is_empty() && rest.ends_with('/'));
+            let one_below = domain && is_plain_uri(&format!("{above}x"));
             return one_below.then(|| Self::OneBelow(above.into()));
         }
         (text.contains(':') && is_plain_uri(text)).then(|| Self::Exact(text.into()))

@@ -205,7 +205,10 @@ impl Checker<'_> {
                 }
                 SchemeName::Jwt if configured.jwt => {}
                 SchemeName::Jwt => {
-                    self.push(Some(at), "\"jwt\" needs [[authentication.jwt]] with issuer, audiences and keys".to_owned());
+                    self.push(
+                        Some(at),
+                        "\"jwt\" needs [[authentication.jwt]] with issuer, audiences and keys".to_owned(),
+                    );
                 }
                 // TLS has to fit: see `fitting`.
                 SchemeName::Certificate => {}

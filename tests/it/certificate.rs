@@ -15,7 +15,8 @@ use crate::support::client::{basic, parse};
 use crate::support::{Answer, FakeIronic, Irongate, PASSWORD};
 
 const NAME: &str = "spiffe://irongate.dev/nova-compute";
-const BINDING: &str = "[[binding]]\nrole = \"operator\"\nname = \"nova\"\ncertificates = [\"spiffe://irongate.dev/nova-compute\"]\n";
+const BINDING: &str =
+    "[[binding]]\nrole = \"operator\"\nname = \"nova\"\ncertificates = [\"spiffe://irongate.dev/nova-compute\"]\n";
 
 fn certificates() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -85,7 +86,8 @@ async fn a_required_certificate_is_who_the_caller_is() {
     assert!(ask(irongate.address, good, None, &forged).await.is_none());
     assert!(ask(irongate.address, good, Some(other), &forged).await.is_none());
     // A second credential beside the certificate.
-    for header in [basic("admin", PASSWORD), "X-Auth-Token: t\r\n".to_owned(), "Authorization: Bearer a.b.c\r\n".to_owned()]
+    for header in
+        [basic("admin", PASSWORD), "X-Auth-Token: t\r\n".to_owned(), "Authorization: Bearer a.b.c\r\n".to_owned()]
     {
         let answer = ask(irongate.address, good, Some(good), &header).await.unwrap();
         assert_eq!((answer.status, answer.code().as_str()), (400, "credentials_contradict"), "{header}: {answer:?}");
@@ -137,11 +139,21 @@ async fn a_reload_changes_whom_to_trust() {
     // The same CA under a bundle with another one: the connection goes on.
     let ca = |directory: &Path| std::fs::read_to_string(directory.join("ca.crt")).unwrap();
     std::fs::write(good.join("both.crt"), ca(good) + &ca(other)).unwrap();
-    irongate.reload(|text| text.replace(&format!("client_ca_file = \"{}/ca.crt", good.display()), &format!("client_ca_file = \"{}/both.crt", good.display())));
+    irongate.reload(|text| {
+        text.replace(
+            &format!("client_ca_file = \"{}/ca.crt", good.display()),
+            &format!("client_ca_file = \"{}/both.crt", good.display()),
+        )
+    });
     assert_eq!(ask_on(&mut lasting, "").await.unwrap().status, 200);
     assert_eq!(ask(irongate.address, good, Some(other), "").await.unwrap().status, 200);
     // Another CA alone: what it trusted before is out, on connections that last, too.
-    irongate.reload(|text| text.replace(&format!("client_ca_file = \"{}/both.crt", good.display()), &format!("client_ca_file = \"{}/ca.crt", other.display())));
+    irongate.reload(|text| {
+        text.replace(
+            &format!("client_ca_file = \"{}/both.crt", good.display()),
+            &format!("client_ca_file = \"{}/ca.crt", other.display()),
+        )
+    });
     let answer = ask_on(&mut lasting, "").await.unwrap();
     assert_eq!((answer.status, answer.code().as_str()), (403, "certificate_distrusted"), "{answer:?}");
     assert!(ask_on(&mut lasting, "").await.is_none(), "the connection is closed");

@@ -78,7 +78,10 @@ impl Publisher {
                 }
                 asked.fetch_add(1, Ordering::SeqCst);
                 let (status, body) = answer.lock().unwrap().clone();
-                let head = format!("HTTP/1.1 {status} Yes\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+                let head = format!(
+                    "HTTP/1.1 {status} Yes\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
                 drop(stream.write_all((head + &body).as_bytes()));
             }
         });
@@ -251,7 +254,10 @@ fn whoami_tells_principal_roles_and_bindings() {
     assert!(out.contains("jwt:alice") && out.contains("admins") && !out.contains(&token), "{out}");
     let (code, out, _) = whoami(&["--header-file", file.to_str().unwrap(), "--format", "json"]);
     let told: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &told["roles"], &told["bindings"], &told["proved"]), (0, &json!(["admin"]), &json!(["admins"]), &json!(true)));
+    assert_eq!(
+        (code, &told["roles"], &told["bindings"], &told["proved"]),
+        (0, &json!(["admin"]), &json!(["admins"]), &json!(true))
+    );
 
     let (code, out, err) = whoami(&["--header", &format!("Authorization: Bearer {token}x"), "--format", "json"]);
     assert!(err.contains("--header-file") && !format!("{out}{err}").contains(&token), "{out}{err}");

@@ -30,7 +30,8 @@ pub fn load_sample(document: &str, first_line: &str) -> config::Config {
     }
     let sample = blocks(document, "toml").into_iter().find(|block| block.starts_with(first_line));
     let file = path.join("irongate.toml");
-    std::fs::write(&file, sample.unwrap_or_else(|| panic!("{document} has no block that begins with {first_line}"))).unwrap();
+    std::fs::write(&file, sample.unwrap_or_else(|| panic!("{document} has no block that begins with {first_line}")))
+        .unwrap();
     config::load(&file).unwrap_or_else(|errors| panic!("{document}: {errors:?}"))
 }
 
@@ -57,9 +58,14 @@ fn a_listener_serves_what_it_names() {
     check("", "OPTIONS", "/v1/nodes/n/states/power", 200, "");
     let before = ironic.arrived().len();
     let answers: Vec<Answer> = [
-        ("", "GET", "/v1/nodes"), ("admin", "GET", "/v1/nodes"), ("admin", "DELETE", "/v1/nodes/n"),
-        ("nobody", "GET", "/v1/nodes"), ("", "OPTIONS", "/v1/nodes"), ("admin", "PUT", "/v1/nodes"),
-        ("admin", "GET", "/v1/nodes?unknown=1"), ("admin", "GET", "/v1/nodes/"),
+        ("", "GET", "/v1/nodes"),
+        ("admin", "GET", "/v1/nodes"),
+        ("admin", "DELETE", "/v1/nodes/n"),
+        ("nobody", "GET", "/v1/nodes"),
+        ("", "OPTIONS", "/v1/nodes"),
+        ("admin", "PUT", "/v1/nodes"),
+        ("admin", "GET", "/v1/nodes?unknown=1"),
+        ("admin", "GET", "/v1/nodes/"),
     ]
     .into_iter()
     .map(|(user, method, target)| check(user, method, target, 404, "not_served_here"))
@@ -92,7 +98,8 @@ fn a_listener_serves_what_it_names() {
 fn connections_from_elsewhere_are_closed() {
     let ironic = FakeIronic::plain();
     let request = b"GET /v1 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-    let closed = Irongate::start_with(&ironic.endpoint(), "", "source_networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]");
+    let closed =
+        Irongate::start_with(&ironic.endpoint(), "", "source_networks = [\"192.0.2.0/24\", \"2001:db8::/32\"]");
     assert_eq!(send(closed.address, request).status, 0);
     assert_eq!(closed.log(), "");
     assert!(ironic.arrived().is_empty());
@@ -128,9 +135,8 @@ fn what_does_not_fit_is_a_configuration_error() {
         assert!(shown.contains(remedy) && errors.iter().all(|error| error.line.is_some()), "{listener}: {shown}");
     };
     let usual = "[\"basic\", \"anonymous\"]";
-    let tls = |more: &str| {
-        format!("\n[listener.tls]\ncertificate_file = \"server.crt\"\nkey_file = \"server.key\"\n{more}")
-    };
+    let tls =
+        |more: &str| format!("\n[listener.tls]\ncertificate_file = \"server.crt\"\nkey_file = \"server.key\"\n{more}");
     check("operations = []", usual, "operations is empty");
     check("operations = [\"node:gte\"]", usual, "irongate routes");
     check("operations = [\"Ramdisk\"]", usual, "no operation and no group");
