@@ -14,10 +14,13 @@ mod support;
 
 mod audit;
 mod canary;
+mod certificate;
 mod cli;
 mod framing;
+mod jwt;
 mod life;
 mod limits;
+mod listeners;
 mod shadow;
 mod tls;
 mod upstream;
