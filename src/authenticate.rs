@@ -25,7 +25,9 @@ pub use error::{AuthenticatorError, AuthnError, Malformed};
 pub use htpasswd::{HashError, HtpasswdError, HtpasswdFault, hash};
 pub(crate) use identity::KeystoneFacts;
 pub use identity::ProvedToken;
-pub use keystone::{JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError};
+pub use keystone::{
+    JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError, ServiceCredential, ServiceCredentialError,
+};
 
 mod basic;
 mod binding;

@@ -56,13 +56,12 @@ impl Snapshot {
             };
             findings.iter().filter(|finding| finding.severity == Severity::Error).map(error).collect::<Vec<_>>()
         })?;
-        let authenticator =
-            Authenticator::new(AuthenticatorConfig {
-                basic: config.basic.clone(),
-                keystone: config.keystone.clone(),
-                bindings: config.bindings.clone(),
-            })
-            .map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+        let authenticator = Authenticator::new(AuthenticatorConfig {
+            basic: config.basic.clone(),
+            keystone: config.keystone.clone(),
+            bindings: config.bindings.clone(),
+        })
+        .map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
         let listeners = config
             .listeners
             .iter()

@@ -392,6 +392,27 @@ def test_audit_names_the_caller(cloud):
         assert token[5:40] not in file.read_text()
 
 
+def test_own_user(cloud):
+    """irongate may ask Keystone as a user of its own; what is good and what is not stays the same."""
+    good, other = cloud.token("smith", METAL), cloud.token("nova", SERVICE)
+    gate.private(cloud.gate.state / "own.toml", f"""\
+username = "ironic"
+user_domain_name = "Default"
+password = "{PASSWORD}"
+project_name = "service"
+project_domain_name = "Default"
+""")
+    cloud.reconfigure(more='service_credential_file = "own.toml"')
+    mark = cloud.relay.mark()
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", good).status == 200
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", other).status == 404
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", "gAAAA" + "z" * 180).status == 401
+    asked = [arrival.line.split()[0] for arrival in cloud.relay.arrivals[mark:]]
+    assert asked == ["POST", "GET", "GET", "GET"]
+    assert all(("x-auth-token", good) not in arrival.headers for arrival in cloud.relay.arrivals[mark:])
+    assert PASSWORD not in cloud.gate.log.read_text() + cloud.gate.audit.read_text()
+
+
 class Load(threading.Thread):
     """Requests with one token, one after another, until it is told to stop."""
 

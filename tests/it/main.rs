@@ -16,6 +16,7 @@ mod audit;
 mod canary;
 mod cli;
 mod framing;
+mod keystone;
 mod life;
 mod limits;
 mod shadow;
