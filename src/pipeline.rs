@@ -90,7 +90,10 @@ impl Pipeline {
     ) -> Result<Response<Body>, Rejection> {
         let Scene { snapshot, listener, peer, .. } = scene;
         let (head, incoming) = request.into_parts();
-        let ceiling = Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max());
+        let ceiling = match snapshot.microversion_pin {
+            Some(pin) => Ceiling::pinned(pin),
+            None => Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max()),
+        };
 
         framing::check(&head, &snapshot.limits)?;
         if head.method == Method::OPTIONS {
