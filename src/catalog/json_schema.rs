@@ -187,7 +187,21 @@ impl Writer {
                     .items
                     .as_ref()
                     .map(|item| (format!("^/{}/(-|0|[1-9][0-9]{{0,3}})$", field.name), self.value(item))),
-                _ => None,
+                Kind::String
+                | Kind::StrictBoolean
+                | Kind::Boolean
+                | Kind::Integer
+                | Kind::Uuid
+                | Kind::Name
+                | Kind::UuidOrName
+                | Kind::Mac
+                | Kind::Trait
+                | Kind::Enum
+                | Kind::StringOrObject
+                | Kind::StringOrBoolean
+                | Kind::Object
+                | Kind::StringList
+                | Kind::HostPort => None,
             };
             if let Some((path, value)) = below {
                 variants.push(written(&text(&path), &value));

@@ -106,9 +106,13 @@ pub(super) fn check_members<'j>(
     Ok(())
 }
 
-/// Ironic answers 400 wherever a config drive does not fit, microversion included.
+/// Ironic answers 400 wherever a config drive does not fit, microversion included; other fields say it themselves.
 const fn within_field(field: &Field, context: &Context) -> Context {
-    if matches!(field.kind, Kind::StringOrObject) { Context { too_new_status: 400, ..*context } } else { *context }
+    match (field.too_early_status, field.kind) {
+        (Some(too_new_status), _) => Context { too_new_status, ..*context },
+        (None, Kind::StringOrObject) => Context { too_new_status: 400, ..*context },
+        (None, _) => *context,
+    }
 }
 
 /// Ironic looks away from a field that is null or empty, or refuses it itself: both are passed on.

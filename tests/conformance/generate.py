@@ -7,6 +7,7 @@ something to it (an interface that is enabled, a node that exists), so that vali
 import json
 from dataclasses import dataclass, replace
 from urllib.parse import quote
+from zlib import crc32
 
 NEWEST = 115
 NODE, HOST, SPARE, GONE, NEW, TENANT = (f"66666666-0000-4000-8000-00000000010{digit}" for digit in range(6))
@@ -267,6 +268,8 @@ class Operation:
 
     def around(self, base, name):
         """The body around a field; arguments of `states/provision` need the target that takes them."""
+        if name == "node_ident":
+            return {key: value for key, value in base.items() if key != "node_uuid"}
         if self.id != "node:set_provision_state" or name not in ARGUMENT_TARGETS:
             return base
         target = ARGUMENT_TARGETS[name]
@@ -426,12 +429,17 @@ def text(value):
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def reduced(case):
+    """A third of the requests, the same ones in every run; all that are valid."""
+    return case.shape.startswith(("valid", "alias", "field:valid", "enum:each")) or crc32(case.name.encode()) % 3 == 0
+
+
 def cases(routes, full=False):
     """All cases, each once."""
     seen = set()
     for row in routes:
         for case in Operation(row).cases():
             key = replace(case, shape="", full=False)
-            if (full or not case.full) and key not in seen:
+            if (full or (not case.full and reduced(case))) and key not in seen:
                 seen.add(key)
                 yield case

@@ -8,7 +8,7 @@ import time
 OWN = re.compile(r"\b(?!66666666)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)?")
 ELSEWHERE = {"alembic_version", "conductors", "conductor_hardware_interfaces", "sqlite_sequence"}
-RANDOM = {"agent_secret_token"}
+RANDOM = {"agent_secret_token", "hashed_rescue_password"}
 
 
 class Store:
@@ -16,15 +16,17 @@ class Store:
 
     def __init__(self, file):
         self.connection = sqlite3.connect(file, timeout=20, isolation_level=None)
+        self.connection.execute("PRAGMA synchronous = OFF")
         self.kept = sqlite3.connect(":memory:")
 
     def keep(self):
         """Remember everything as it is now."""
         self.connection.backup(self.kept)
 
-    def restore(self):
-        """Back to what was kept, once nothing runs any more."""
-        self.settle()
+    def restore(self, later=True):
+        """Back to what was kept, once nothing runs any more (`later`: something may)."""
+        if later:
+            self.settle()
         self.kept.backup(self.connection)
 
     def settle(self, seconds=20):
