@@ -3,7 +3,7 @@
 //!
 //!     cargo bench --bench validate
 
-#![expect(clippy::expect_used, missing_docs, reason = "a benchmark that cannot begin should end")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot begin should end")]
 
 use std::hint::black_box;
 

@@ -108,6 +108,7 @@ impl Writer {
     fn not_null(&self, field: &Field) -> Value {
         let mut schema = match field.kind {
             Kind::Any => json!(true),
+            Kind::ArrayOrObject => json!({"type": ["array", "object"]}),
             Kind::String | Kind::HostPort => lengths(json!({"type": "string"}), field),
             Kind::StringList => json!({"type": "string", "description": "names separated by commas"}),
             Kind::StrictBoolean => json!({"type": "boolean"}),
@@ -200,6 +201,7 @@ impl Writer {
                 | Kind::StringOrObject
                 | Kind::StringOrBoolean
                 | Kind::Object
+                | Kind::ArrayOrObject
                 | Kind::StringList
                 | Kind::HostPort => None,
             };

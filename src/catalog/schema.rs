@@ -145,6 +145,8 @@ pub enum Kind {
     StringOrBoolean,
     /// An object with the listed keys.
     Object,
+    /// A free-form array or object.
+    ArrayOrObject,
     /// A free-form object: Ironic stores what it gets. Its children are writes of their own.
     Map,
     /// An array of `items`.

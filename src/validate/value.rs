@@ -30,6 +30,7 @@ pub(super) fn check(value: &mut Json<'_>, field: &Field, at: &At<'_>, context: &
     }
     match field.kind {
         Kind::Any => Ok(()),
+        Kind::ArrayOrObject => allowed(matches!(value, Json::Array(_) | Json::Object(_)), field, at),
         Kind::String | Kind::StringList | Kind::HostPort => check_text(text(value, field, at)?, field, at),
         Kind::StrictBoolean => allowed(matches!(value, Json::Boolean(_)), field, at),
         Kind::Boolean => {
@@ -231,6 +232,7 @@ fn wrong_kind(field: &Field, at: &At<'_>) -> InvalidRequest {
 const fn expected(field: &Field) -> &'static str {
     match field.kind {
         Kind::Any => "any JSON",
+        Kind::ArrayOrObject => "an array or an object",
         Kind::String | Kind::Enum | Kind::StringList => "a string",
         Kind::StrictBoolean => "true or false",
         Kind::Boolean => "true or false",

@@ -18,6 +18,7 @@ mod cli;
 mod framing;
 mod life;
 mod limits;
+mod microversion;
 mod shadow;
 mod tls;
 mod upstream;

@@ -91,7 +91,7 @@ impl Dice {
             | Kind::HostPort => {
                 json!("text")
             }
-            Kind::Any => self.odd(),
+            Kind::Any | Kind::ArrayOrObject => self.odd(),
             Kind::StrictBoolean | Kind::Boolean => json!(true),
             Kind::Integer => json!(self.pick(&[1, 7])),
             Kind::Uuid => json!(UUID),
