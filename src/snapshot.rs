@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// The highest microversion to admit.
     pub microversion_max: u16,
+    /// The only microversion to admit, if it is pinned.
+    pub microversion_pin: Option<u16>,
     /// Per listener, in the order of the configuration.
     pub listeners: Vec<ListenerState>,
 }
@@ -83,6 +85,7 @@ impl Snapshot {
             scrub: Arc::clone(&config.scrub),
             limits: config.limits.clone(),
             microversion_max: config.microversion_max,
+            microversion_pin: config.microversion_pin,
             listeners,
         })
     }
@@ -92,8 +95,8 @@ impl Snapshot {
 fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
-    context
-        .update(format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max)).as_bytes());
+    let microversions = (config.microversion_max, config.microversion_pin);
+    context.update(format!("{:?}", (&config.bindings, config.mode, &config.limits, microversions)).as_bytes());
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
         context.update(format!("{told:?}").as_bytes());
