@@ -53,7 +53,7 @@ async fn keystone() -> String {
 
 fn remembered(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let peer = Peer { address: "192.0.2.1".parse().ok(), tls: true };
+    let peer = Peer { address: "192.0.2.1".parse().ok(), tls: true, certificate: None };
     let (authenticator, known) = runtime.block_on(async {
         let mut config = KeystoneConfig::new(&keystone().await, None, Duration::from_secs(1)).unwrap();
         config.remembered_max = 2 * TOKENS;

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::authenticate::{BasicConfig, Binding, KeystoneConfig, SchemeName};
+use crate::authenticate::{BasicConfig, Binding, JwtConfig, KeystoneConfig, SchemeName};
+use crate::listener::Served;
+use crate::networks::Networks;
 use crate::scrub::ScrubRules;
 use crate::tls::{ClientTls, ServerTls};
 
@@ -35,6 +37,8 @@ pub struct Config {
     pub basic: Option<BasicConfig>,
     /// Keystone, if a listener uses it.
     pub keystone: Option<KeystoneConfig>,
+    /// Tokens of issuers, if there are any.
+    pub jwt: Option<JwtConfig>,
     /// Who gets which roles.
     pub bindings: Vec<Binding>,
     /// Where Ironic is.
@@ -83,6 +87,10 @@ pub struct Listener {
     pub tls: Option<ServerTls>,
     /// Scheme and authority that links in answers get; by default those of the request.
     pub public_url: Option<Arc<str>>,
+    /// What it serves at all.
+    pub operations: Served,
+    /// Where callers may come from; `None`: anywhere.
+    pub source_networks: Option<Networks>,
 }
 
 /// A socket address or a path.

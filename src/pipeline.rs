@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 
 use crate::answer::{self, Terms};
 use crate::audit::{Audit, Opening, Record};
-use crate::authenticate::{Peer, Principal, SchemeName};
+use crate::authenticate::{AuthnError, Peer, Principal, SchemeName};
 use crate::authorize::{Authorizer, Refusal};
 use crate::body::{self, Body, ReadDeadlines};
 use crate::config::UpstreamIdentity;
@@ -23,11 +23,12 @@ use crate::forward::{Forwarded, Upstream, UpstreamError};
 use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
+use crate::listener::ListenerState;
 use crate::microversion::Ceiling;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
-use crate::snapshot::{ListenerState, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::validate;
 
 /// What one worker needs to serve requests.
@@ -99,6 +100,8 @@ impl Pipeline {
         let ceiling = Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max());
 
         framing::check(head, &snapshot.limits)?;
+        listener.admit(peer)?;
+        listener.serve(head)?;
         if head.method == Method::OPTIONS {
             return options(head, ceiling);
         }
@@ -106,11 +109,11 @@ impl Pipeline {
             .authenticator
             .authenticate(&head.headers, peer, &listener.schemes)
             .await
-            .map_err(|error| Rejection::Authentication(error, scene.challenges()))?;
+            .map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         record.principal(&principal);
         let route = route::find(head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
-        principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges()))?;
+        principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         let operation = route.operation();
 
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
@@ -151,8 +154,8 @@ impl Pipeline {
 }
 
 impl Scene<'_> {
-    fn challenges(&self) -> Vec<HeaderValue> {
-        self.snapshot.authenticator.challenges(&self.listener.schemes).collect()
+    fn challenges(&self, tried: Option<AuthnError>) -> Vec<HeaderValue> {
+        self.snapshot.authenticator.challenges(&self.listener.schemes, tried).collect()
     }
 
     /// Ironic's 401 is the caller's where the caller's token was sent; anything else is irongate's own trouble.
@@ -169,7 +172,7 @@ impl Scene<'_> {
         if !callers {
             return Err(UpstreamError::Identity);
         }
-        for challenge in self.challenges() {
+        for challenge in self.challenges(None) {
             headers.append(WWW_AUTHENTICATE, challenge);
         }
         Ok(())
@@ -177,7 +180,7 @@ impl Scene<'_> {
 
     /// Who sent no credential and is denied is asked for one, where the listener takes any.
     fn refuse(&self, refusal: Refusal, principal: &Principal) -> Rejection {
-        let challenges = self.challenges();
+        let challenges = self.challenges(None);
         if principal.scheme() == SchemeName::Anonymous && !challenges.is_empty() {
             Rejection::Unauthenticated(refusal, challenges)
         } else {

@@ -36,7 +36,9 @@ pub(super) struct Presented<'a> {
 pub(super) enum Authorization<'a> {
     /// `Basic`, with what follows.
     Basic(&'a [u8]),
-    /// `Bearer` and everything that irongate has no scheme for.
+    /// `Bearer`, with the token.
+    Bearer(&'a [u8]),
+    /// Everything that irongate has no scheme for.
     Other,
 }
 
@@ -71,7 +73,14 @@ impl<'a> Authorization<'a> {
     fn read(value: &'a [u8]) -> Self {
         let mut words = value.splitn(2, |byte| *byte == b' ');
         let (scheme, rest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        if scheme.eq_ignore_ascii_case(b"basic") { Self::Basic(rest) } else { Self::Other }
+        if scheme.eq_ignore_ascii_case(b"basic") {
+            Self::Basic(rest)
+        } else if scheme.eq_ignore_ascii_case(b"bearer") {
+            let start = rest.iter().position(|byte| *byte != b' ').unwrap_or(rest.len());
+            Self::Bearer(rest.get(start..).unwrap_or_default())
+        } else {
+            Self::Other
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use http::StatusCode;
 use thiserror::Error;
 
+use super::certificate::CertificateFault;
 use super::htpasswd::HtpasswdError;
+use super::jwt::JwtFault;
 use super::keystone::KeystoneError;
 
 /// Why a request's caller is not known. A variant per misdeed; none holds anything of the request.
@@ -15,6 +17,12 @@ pub enum AuthnError {
     /// A credential that cannot be read.
     #[error("the credential cannot be read: {0}")]
     Malformed(Malformed),
+    /// A bearer token that is not good, or cannot be checked.
+    #[error(transparent)]
+    Token(JwtFault),
+    /// A client certificate that proves nobody.
+    #[error(transparent)]
+    Certificate(CertificateFault),
     /// Unknown user or wrong password: the two are one to the caller.
     #[error("the user is unknown or the password is wrong")]
     Wrong,
@@ -92,6 +100,9 @@ impl AuthnError {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Missing | Self::Malformed(_) | Self::Wrong | Self::NotServed => StatusCode::UNAUTHORIZED,
+            Self::Token(fault) => fault.status(),
+            // Another credential on the same connection would be the second one: asking for it makes no sense.
+            Self::Certificate(_) => StatusCode::FORBIDDEN,
             Self::Unwanted | Self::Repeated | Self::Contradicting => StatusCode::BAD_REQUEST,
             Self::Overloaded | Self::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
             Self::Keystone(error) => error.status(),
@@ -103,6 +114,8 @@ impl AuthnError {
         match self {
             Self::Missing => "credential_missing",
             Self::Malformed(_) => "credential_malformed",
+            Self::Token(fault) => fault.code(),
+            Self::Certificate(fault) => fault.code(),
             Self::Wrong => "credential_wrong",
             Self::NotServed => "credential_not_served",
             Self::Unwanted => "credential_unwanted",
@@ -119,6 +132,8 @@ impl AuthnError {
         match self {
             Self::Missing => "this service needs a credential",
             Self::Malformed(_) => "the credential cannot be read",
+            Self::Token(fault) => fault.public_message(),
+            Self::Certificate(fault) => fault.public_message(),
             Self::Wrong => "the credential is not valid",
             Self::NotServed => "this service does not take this kind of credential",
             Self::Unwanted => "this service takes no credential: send none",
@@ -133,9 +148,12 @@ impl AuthnError {
     pub const fn retry_after(self) -> Option<u32> {
         match self {
             Self::Overloaded | Self::Interrupted => Some(1),
+            Self::Token(JwtFault::KeysUnavailable) => Some(5),
             Self::Keystone(error) => error.retry_after(),
             Self::Missing
             | Self::Malformed(_)
+            | Self::Token(_)
+            | Self::Certificate(_)
             | Self::Wrong
             | Self::NotServed
             | Self::Unwanted

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::SchemeName;
+use super::{ClientCertificate, JwtFacts, SchemeName};
 
 /// Who somebody is, by one scheme.
 pub(super) struct Identity {
@@ -15,6 +15,10 @@ pub(super) struct Identity {
     pub(super) name: Arc<str>,
     /// What Keystone told of a token; there only for [`SchemeName::Keystone`].
     pub(super) keystone: Option<Arc<KeystoneFacts>>,
+    /// What a token says; there only for [`SchemeName::Jwt`].
+    pub(super) jwt: Option<Arc<JwtFacts>>,
+    /// The certificate's names; there only for [`SchemeName::Certificate`].
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
     /// The token itself, for Ironic.
     pub(super) token: Option<ProvedToken>,
 }
@@ -102,7 +106,7 @@ impl KeystoneFacts {
 impl Identity {
     /// For a scheme that proves a name and nothing more.
     pub(super) const fn named(scheme: SchemeName, name: Arc<str>) -> Self {
-        Self { scheme, name, keystone: None, token: None }
+        Self { scheme, name, keystone: None, jwt: None, certificate: None, token: None }
     }
 }
 

@@ -231,12 +231,12 @@ impl Keystone {
         if !service_roles.is_empty() {
             facts = Arc::new(KeystoneFacts { service_roles, ..KeystoneFacts::clone(&facts) });
         }
+        // Names are not unique: two domains may have a user `admin` each.
+        let name = Arc::clone(&facts.user_id);
         Ok(Identity {
-            // Names are not unique: two domains may have a user `admin` each.
-            name: Arc::clone(&facts.user_id),
             token: Some(ProvedToken::new(token, service_token)),
             keystone: Some(facts),
-            scheme: SchemeName::Keystone,
+            ..Identity::named(SchemeName::Keystone, name)
         })
     }
 

@@ -1,6 +1,8 @@
 //! `RawConfig` → [`Config`]: every mistake at once, each with its line and what to change.
 
+mod jwt;
 mod keystone;
+mod listener;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use toml::Spanned;
+
+pub(super) use jwt::RawJwt;
 
 use super::raw::{RawConfig, RawListener, RawServerTls, RawUpstream};
 use super::{AuditSink, Config, ConfigError, Endpoint, Limits, ListenAddress, Listener, Upstream, overrides};
@@ -45,6 +49,7 @@ fn line(text: &str, offset: usize) -> usize {
 struct Configured {
     basic: bool,
     keystone: bool,
+    jwt: bool,
 }
 
 struct Checker<'a> {
@@ -67,8 +72,12 @@ impl Checker<'_> {
             Some(config)
         });
         let keystone = raw.authentication.keystone.as_ref().and_then(|keystone| self.keystone(keystone));
-        let configured =
-            Configured { basic: raw.authentication.basic.is_some(), keystone: raw.authentication.keystone.is_some() };
+        let jwt = self.jwt(&raw.authentication.jwt);
+        let configured = Configured {
+            basic: raw.authentication.basic.is_some(),
+            keystone: raw.authentication.keystone.is_some(),
+            jwt: !raw.authentication.jwt.is_empty(),
+        };
         let listeners = self.listeners(&raw.listener, configured);
         let bindings = self.bindings(raw.binding);
         let upstream = self.upstream(&raw.upstream, configured);
@@ -91,6 +100,7 @@ impl Checker<'_> {
                 admin,
                 basic,
                 keystone,
+                jwt,
                 bindings,
                 upstream,
                 policies,
@@ -157,6 +167,7 @@ impl Checker<'_> {
             }
             self.schemes(&listener.schemes, configured);
             let Some(address) = self.listen_address(&listener.address) else { continue };
+            self.fitting(listener, &address);
             if let ListenAddress::Tcp(address) = &address
                 && listener.tls.is_none()
                 && !address.ip().is_loopback()
@@ -169,7 +180,9 @@ impl Checker<'_> {
             let tls = listener.tls.as_ref().and_then(|tls| self.server_tls(tls));
             let public_url = listener.public_url.as_ref().and_then(|url| self.public_url(url));
             let schemes = listener.schemes.get_ref().clone();
-            listeners.push(Listener { name, address, schemes, tls, public_url });
+            let operations = self.served(listener.operations.as_ref());
+            let source_networks = self.source_networks(listener.source_networks.as_ref());
+            listeners.push(Listener { name, address, schemes, tls, public_url, operations, source_networks });
         }
         listeners
     }
@@ -190,9 +203,15 @@ impl Checker<'_> {
                 SchemeName::Keystone => {
                     self.push(Some(at), "\"keystone\" needs [authentication.keystone] with url".to_owned());
                 }
-                SchemeName::Jwt | SchemeName::Certificate => {
-                    self.push(Some(at), format!("the scheme \"{}\" is not served by this version", scheme.as_str()));
+                SchemeName::Jwt if configured.jwt => {}
+                SchemeName::Jwt => {
+                    self.push(
+                        Some(at),
+                        "\"jwt\" needs [[authentication.jwt]] with issuer, audiences and keys".to_owned(),
+                    );
                 }
+                // TLS has to fit: see `fitting`.
+                SchemeName::Certificate => {}
             }
         }
     }
@@ -227,6 +246,7 @@ impl Checker<'_> {
         let (certificate, key) = (self.certificate(&tls.certificate_file), self.key(&tls.key_file));
         let mut settings = ServerTls::new(certificate?, key?);
         settings.min_version = tls.min_version;
+        settings.client_certificates = self.client_certificates(tls);
         // Built once here so that a mistake is found with its line; the snapshot builds it again when it is loaded.
         if let Err(error) = crate::tls::server_config(&settings) {
             self.push(Some(tls.certificate_file.span().start), error.to_string());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::check::RawJwt;
 use super::{Limits, Mode};
 use crate::authenticate::{RawBinding, SchemeName};
 use crate::tls::TlsVersion;
@@ -43,6 +44,8 @@ pub(super) struct RawListener {
     pub schemes: Spanned<Vec<SchemeName>>,
     pub tls: Option<RawServerTls>,
     pub public_url: Option<Spanned<String>>,
+    pub operations: Option<Spanned<Vec<String>>>,
+    pub source_networks: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub insecure_plaintext: bool,
 }
@@ -54,6 +57,19 @@ pub(super) struct RawServerTls {
     pub key_file: Spanned<PathBuf>,
     #[serde(default)]
     pub min_version: TlsVersion,
+    pub client_certificates: Option<Spanned<ClientCertificateUse>>,
+    pub client_ca_file: Option<Spanned<PathBuf>>,
+    pub client_crl_file: Option<Spanned<PathBuf>>,
+}
+
+/// Whether callers must have a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ClientCertificateUse {
+    /// Who has one shows it; it must be good.
+    Optional,
+    /// Nobody gets in without one.
+    Required,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,6 +89,7 @@ impl Default for RawAdmin {
 pub(super) struct RawAuthentication {
     pub basic: Option<RawBasic>,
     pub keystone: Option<RawKeystone>,
+    pub jwt: Vec<RawJwt>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -59,7 +59,7 @@ fn headers(rows: &[(&str, &str)]) -> HeaderMap {
 }
 
 async fn ask(authenticator: &Authenticator, rows: &[(&str, &str)]) -> Result<Principal, AuthnError> {
-    let peer = Peer { address: "192.0.2.1".parse::<IpAddr>().ok(), tls: true };
+    let peer = Peer { address: "192.0.2.1".parse::<IpAddr>().ok(), tls: true, certificate: None };
     authenticator.authenticate(&headers(rows), &peer, SCHEMES).await
 }
 
@@ -284,7 +284,8 @@ async fn odd_texts_cost_keystone_nothing() {
     for text in rows {
         let mut headers = HeaderMap::new();
         headers.insert("x-auth-token", HeaderValue::from_bytes(text.as_bytes()).unwrap());
-        let found = authenticator.authenticate(&headers, &Peer { address: None, tls: true }, SCHEMES).await;
+        let found =
+            authenticator.authenticate(&headers, &Peer { address: None, tls: true, certificate: None }, SCHEMES).await;
         check(&text, found, Err(KeystoneError::Shape));
     }
     assert_eq!(fake.calls(), 0);
