@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench keystone`. A Keystone in this process vouches for 10,000 tokens first.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
+
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;

@@ -29,7 +29,9 @@ pub use htpasswd::{HashError, HtpasswdError, HtpasswdFault, hash};
 pub(crate) use identity::KeystoneFacts;
 pub use identity::ProvedToken;
 pub use jwt::{JwksUrl, JwtAlgorithm, JwtConfig, JwtFault, JwtIssuer, JwtKeyError, JwtKeys, KeySet};
-pub use keystone::{JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError};
+pub use keystone::{
+    JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError, ServiceCredential, ServiceCredentialError,
+};
 
 mod basic;
 mod binding;

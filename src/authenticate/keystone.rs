@@ -30,6 +30,7 @@ use token::{Fingerprint, Shape};
 
 pub use error::KeystoneError;
 pub use jws::{JwsKey, JwsKeyError};
+pub use service::{ServiceCredential, ServiceCredentialError};
 
 pub(super) mod access;
 mod answer;
@@ -37,6 +38,7 @@ mod breaker;
 mod client;
 mod error;
 mod jws;
+mod service;
 mod token;
 
 #[cfg(test)]
@@ -62,6 +64,8 @@ pub struct KeystoneConfig {
     pub service_roles: Vec<String>,
     /// Whether a service token without such a role is refused. Otherwise it is taken and proves nothing.
     pub service_roles_required: bool,
+    /// irongate's own user, if tokens are validated by it and not by themselves.
+    pub service: Option<ServiceCredential>,
     /// For one validation, waiting and connecting included.
     pub timeout: Duration,
     /// Calls at a time, all workers together.
@@ -165,6 +169,7 @@ impl KeystoneConfig {
             jws_keys: Vec::new(),
             service_roles: vec!["service".to_owned()],
             service_roles_required: true,
+            service: None,
             timeout: Duration::from_secs(5),
             connections_max: 8,
             validations_max: 256,

@@ -116,6 +116,7 @@ pub(super) struct RawKeystone {
     pub tokens_max: Option<Spanned<usize>>,
     #[serde(default)]
     pub jws_public_key_files: Vec<Spanned<PathBuf>>,
+    pub service_credential_file: Option<Spanned<PathBuf>>,
     pub service_roles: Option<Spanned<Vec<String>>>,
     pub service_token_roles_required: Option<bool>,
     pub connect_timeout_seconds: Option<Spanned<u64>>,

@@ -29,7 +29,7 @@ def twins(tmp_path_factory):
     direct.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def gated():
     """For what only makes sense with irongate in front."""
     if BARE:

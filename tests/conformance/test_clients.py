@@ -197,7 +197,7 @@ def test_sdk_whole_life(world):
         metal.delete_volume_target(target)
         metal.delete_volume_connector(connector)
         template = metal.create_deploy_template(name="CUSTOM_SDK", steps=json.loads(DEPLOY))
-        metal.patch_deploy_template(template, [{"op": "replace", "path": "/steps/0/priority", "value": 40}])
+        metal.patch_deploy_template(template, [{"op": "replace", "path": "/steps/0", "value": json.loads(DEPLOY)[0] | {"priority": 40}}])
         metal.delete_deploy_template(template)
         runbook = metal.create_runbook(name="CUSTOM_SDKBOOK", steps=json.loads(STEPS))
         metal.delete_runbook(runbook)

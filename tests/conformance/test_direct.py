@@ -99,7 +99,7 @@ STORY = [
     ("DELETE", f"/v1/volume/targets/{TARGET}", None, 204), ("DELETE", f"/v1/volume/connectors/{CONNECTOR}", None, 204),
     ("POST", "/v1/deploy_templates", {"uuid": TEMPLATE, "name": "CUSTOM_T", "steps": [STEP | {"priority": 20}]}, 201), ("GET", "/v1/deploy_templates", None, 200),
     ("POST", "/v1/deploy_templates", {"name": "CUSTOM_U", "steps": [STEP]}, 400), ("POST", "/v1/deploy_templates", {"name": "CUSTOM_U", "steps": []}, 405, "1.54"),
-    ("GET", "/v1/deploy_templates/CUSTOM_T", None, 200), ("PATCH", "/v1/deploy_templates/CUSTOM_T", [{"op": "replace", "path": "/steps/0/priority", "value": 30}], 200),
+    ("GET", "/v1/deploy_templates/CUSTOM_T", None, 200), ("PATCH", "/v1/deploy_templates/CUSTOM_T", [{"op": "replace", "path": "/steps/0", "value": STEP | {"priority": 30}}], 200),
     ("DELETE", "/v1/deploy_templates/CUSTOM_T", None, 204), ("GET", "/v1/deploy_templates/CUSTOM_T", None, 404),
     ("POST", "/v1/runbooks", {"uuid": BOOK, "name": "CUSTOM_R", "steps": [STEP | {"order": 1}]}, 201), ("GET", "/v1/runbooks?detail=True", None, 200),
     ("GET", "/v1/runbooks/CUSTOM_R", None, 200), ("PATCH", "/v1/runbooks/CUSTOM_R", [{"op": "add", "path": "/extra/a", "value": 1}], 200),
@@ -125,8 +125,8 @@ STORY = [
     ("POST", "/v1/continue_inspection", {"inventory": {"interfaces": [{"mac_address": "52:54:00:00:0a:77"}]}}, None),
     ("DELETE", f"/v1/portgroups/{GROUP}", None, 204), ("DELETE", f"/v1/ports/{PORT}", None, 204), ("DELETE", f"/v1/ports/{PORT}", None, 404),
     ("DELETE", "/v1/nodes/one", None, 204), ("DELETE", "/v1/nodes/one", None, 404), ("DELETE", "/v1/nodes/two", None, 204), ("DELETE", f"/v1/chassis/{CHASSIS}", None, 204),
-    ("PATCH", "/v1/nodes", [], None), ("DELETE", "/v1/nodes", None, None), ("PUT", "/v1/drivers", {}, None),
-    ("GET", "/v1/nodes/one/nowhere", None, None), ("GET", "/v1/nodes/one/states/nowhere", None, None), ("POST", "/v1/conductors", {}, None),
+    ("PUT", "/v1/drivers", {}, None),
+    ("GET", "/v1/nodes/one/states/nowhere", None, None), ("POST", "/v1/conductors", {}, None),
 ]
 
 
@@ -149,8 +149,8 @@ def test_the_same_through_irongate(twins):
             different = list(compare(plain(theirs, direct.url), plain(ours, through.url)))
             if different:
                 differences.append(f"{where}\n  " + "\n  ".join(different[:8]))
-        elif not ours.fault():
-            differences.append(f"{where}\n  not in Ironic's shape: {ours.body[:300]}")
+        elif not (ours.fault() or {}).get("faultstring"):
+            differences.append(f"{where}\n  nothing said in Ironic's shape: {ours.body[:300]}")
         for name in ("allow", "x-openstack-ironic-api-version"):
             if theirs.header(name) != ours.header(name) and theirs.header(name) and theirs.status < 400:
                 differences.append(f"{where}\n  {name}: Ironic {theirs.header(name)}, irongate {ours.header(name)}")

@@ -120,7 +120,7 @@ def test_location_points_to_irongate(world):
 def test_version_document_points_to_irongate(world):
     """Discovery, which clients follow."""
     for target in ("/", "/v1", "/v1/"):
-        _, answer = arrivals(world, "GET", target, user=None)
+        _, answer = arrivals(world, "GET", target, user=None, host=urlsplit(world.url).netloc)
         assert answer.status == 200
         text = answer.body.decode()
         assert world.url in text and "http://" not in text.replace("http://docs", ""), text

@@ -82,6 +82,7 @@ user_domain_name = Default
 project_name = service
 project_domain_name = Default
 service_type = baremetal
+interface = public
 service_token_roles = service
 service_token_roles_required = true
 """
@@ -116,9 +117,20 @@ class Cloud:
 
     def __init__(self, folder):
         self.folder = folder
+        self.services = []
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self):
+        """Everything, in the order in which one needs the other."""
+        folder = self.folder
         venv = environment.ensure(print)
         keystone_port, relay_port, self.port, admin_port = gate.free_ports(4)
         self.keystone = keystone.Keystone(venv, folder / "keystone", keystone_port)
+        self.services.insert(0, self.keystone)
         self.keystone.start(PASSWORD)
         self.base = f"http://127.0.0.1:{keystone_port}"
         self.relay = Relay(keystone_port, relay_port)
@@ -126,6 +138,7 @@ class Cloud:
         self.admin = self.token("admin", SYSTEM)
         self.populate()
         self.ironic = ironic.Ironic(venv, folder / "ironic")
+        self.services.insert(0, self.ironic)
         self.ironic.start(auth_strategy="keystone", more=IRONIC.format(url=self.base, password=PASSWORD))
         tap = self.ironic.socket.parent / "tap.sock"
         self.tap = Tap(self.ironic.socket, tap)
@@ -135,6 +148,7 @@ class Cloud:
             "port": self.port, "admin_port": admin_port, "relay": relay_port, "keystone": self.base, "tap": tap,
             "timeout": TIMEOUT_SECONDS, "policies": ROOT / "policies" / "roles"}
         self.configure()
+        self.services.insert(0, self.gate)
         self.gate.start()
         self.raw = Raw(port=self.port, authority=self.gate.authority)
         made = self.call("POST", "/v1/nodes", self.admin, {
@@ -223,7 +237,7 @@ class Cloud:
 
     def close(self):
         """End everything that was started."""
-        for running in (self.gate, self.ironic, self.keystone):
+        for running in self.services:
             running.stop()
 
 
@@ -241,7 +255,7 @@ def test_five_kinds_of_users(cloud):
     writes = [{"op": "replace", "path": "/description", "value": "x"}]
     for user, scope, reads, patches, creates in [
         ("admin", SYSTEM, 200, 200, 201), ("boss", METAL, 200, 200, 201), ("smith", METAL, 200, 200, 403),
-        ("eve", METAL, 200, 403, 403), ("nova", SERVICE, 404, 404, 403),
+        ("eve", METAL, 200, 403, 403), ("nova", SERVICE, 404, 404, 201),
     ]:
         token = cloud.token(user, scope)
         mark = cloud.tap.mark()
@@ -313,7 +327,6 @@ def test_application_credential(cloud):
     assert status == 201
     token = headers["X-Subject-Token"]
     assert cloud.call("GET", f"/v1/nodes/{NODE}", token).status == 200
-    assert cloud.call("GET", "/nodes?fields=uuid", token).status in (200, 404), "an alias is judged by its canonical path"
     mark = cloud.tap.mark()
     for method, target in [("GET", "/v1/ports"), ("GET", f"/v1/nodes/{NODE}/states"), ("DELETE", f"/v1/nodes/{NODE}"),
                            ("PUT", f"/v1/nodes/{NODE}/maintenance"), ("POST", "/v1/nodes")]:
@@ -377,6 +390,27 @@ def test_audit_names_the_caller(cloud):
     assert principal["keystone"]["project_id"] == cloud.metal and "member" in principal["keystone"]["roles"]
     for file in (cloud.gate.audit, cloud.gate.log):
         assert token[5:40] not in file.read_text()
+
+
+def test_own_user(cloud):
+    """irongate may ask Keystone as a user of its own; what is good and what is not stays the same."""
+    good, other = cloud.token("smith", METAL), cloud.token("nova", SERVICE)
+    gate.private(cloud.gate.state / "own.toml", f"""\
+username = "ironic"
+user_domain_name = "Default"
+password = "{PASSWORD}"
+project_name = "service"
+project_domain_name = "Default"
+""")
+    cloud.reconfigure(more='service_credential_file = "own.toml"')
+    mark = cloud.relay.mark()
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", good).status == 200
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", other).status == 404
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", "gAAAA" + "z" * 180).status == 401
+    asked = [arrival.line.split()[0] for arrival in cloud.relay.arrivals[mark:]]
+    assert asked == ["POST", "GET", "GET", "GET"]
+    assert all(("x-auth-token", good) not in arrival.headers for arrival in cloud.relay.arrivals[mark:])
+    assert PASSWORD not in cloud.gate.log.read_text() + cloud.gate.audit.read_text()
 
 
 class Load(threading.Thread):

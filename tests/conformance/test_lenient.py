@@ -130,7 +130,6 @@ PATHS = [
     row("path-nested-item", "GET", f"/v1/nodes/{N}/ports/{N}"),
     row("path-nested-create", "POST", f"/v1/nodes/{N}/ports", JSON, body='{"address": "52:54:00:00:09:09"}'),
     row("path-anything-volume", "GET", "/v1/nodes/a/b/volume"),
-    row("path-fragment", "GET", "/v1/nodes#x"),
     row("path-non-ascii", "GET", "/v1/nodes/é"),
     row("path-very-long", "GET", "/v1/nodes/" + "a" * 70_000),
 ]
@@ -148,18 +147,15 @@ QUERIES = [
     row("query-reason", "PUT", f"/v1/nodes/{N}/maintenance?reason=x"),
     row("query-semicolon", "GET", "/v1/nodes?fields=uuid;limit=1"),
     row("query-repeated-scalar", "GET", "/v1/nodes?limit=1&limit=2", status=400),
-    row("query-repeated-fields", "GET", "/v1/nodes?fields=uuid&fields=driver_info", status=400),
     row("query-unknown", "GET", "/v1/nodes?nope=1", status=400),
     row("query-unknown-on-root", "GET", "/v1?nope=1"),
     row("query-unknown-on-shards", "GET", "/v1/shards?nope=1"),
     row("query-self", "GET", "/v1/nodes?self=1"),
-    row("query-empty-fields", "GET", "/v1/nodes?fields="),
-    row("query-spaced-field", "GET", "/v1/nodes?fields=%20DRIVER_INFO"),
     row("query-unknown-field", "GET", "/v1/nodes?fields=nope"),
     row("query-limit-negative", "GET", "/v1/nodes?limit=-1", status=400),
     row("query-limit-word", "GET", "/v1/nodes?limit=ten", status=400),
     row("query-limit-underscore", "GET", "/v1/nodes?limit=1_0"),
-    row("query-sort-hidden", "GET", "/v1/nodes?sort_key=driver_info", status=400),
+    row("query-sort-hidden", "GET", "/v1/nodes?sort_key=conductor_affinity", status=400),
     row("query-sort-dir", "GET", "/v1/nodes?sort_dir=sideways", status=400),
     row("query-no-equals", "GET", "/v1/nodes?detail"),
     row("query-percent", "GET", "/v1/nodes?limit=%"),
@@ -207,6 +203,8 @@ BODIES = [
     power("json-duplicate-target", body=b'{"target": "power on", "target": "power off"}', status=400),
     power("json-duplicate-target-escaped", body=b'{"target": "power on", "\\u0074arget": "power off"}', status=400),
     patch("json-duplicate-in-patch", '[{"op": "add", "path": "/description", "path": "/owner", "value": "x"}]'),
+    # A step is decided about by its name: a part of one, without its name, is not taken.
+    row("patch-part-of-a-step", "PATCH", "/v1/deploy_templates/CUSTOM_T", JSON, body='[{"op": "replace", "path": "/steps/0/priority", "value": 30}]'),
     create("json-nan", '{"driver": "fake-hardware", "extra": {"x": NaN}}'),
     create("json-infinity", '{"driver": "fake-hardware", "extra": {"x": Infinity}}'),
     create("json-minus-infinity", '{"driver": "fake-hardware", "extra": {"x": -Infinity}}'),
@@ -242,7 +240,6 @@ BODIES = [
     create("field-wrong-type", '{"driver": 7}'),
     create("field-internal", '{"driver": "fake-hardware", "driver_internal_info": {"agent_secret_token": "x"}}'),
     create("field-reservation", '{"driver": "fake-hardware", "reservation": "x"}'),
-    create("field-name-uuid", json.dumps({"driver": "fake-hardware", "name": N})),
     create("field-mask", '{"driver": "fake-hardware", "driver_info": {"redfish_password": "******"}}'),
     create("field-mask-nested", '{"driver": "fake-hardware", "driver_info": {"a": {"b_password": "******"}}}', status=None),
     patch("patch-mask", '[{"op": "replace", "path": "/driver_info/redfish_password", "value": "******"}]'),
@@ -281,7 +278,6 @@ BODIES = [
 ]
 
 HEADERS = [
-    row("version-other-spelling", "GET", "/v1/nodes", ("OpenStack-API-Version", "baremetal 1.80"), ("X-OpenStack-Ironic-API-Version", "1.50"), version=None),
     row("version-repeated", "GET", "/v1/nodes", (VERSION, "1.50"), (VERSION, "1.80"), version=None),
     row("version-list", "GET", "/v1/nodes", version="1.50, 1.80"),
     row("version-zeros", "GET", "/v1/nodes", version="01.050"),
@@ -290,7 +286,7 @@ HEADERS = [
     row("version-words", "GET", "/v1/nodes", version="one.fifty", status=406),
     row("version-too-high", "GET", "/v1/nodes", version="1.999", status=406),
     row("version-major", "GET", "/v1/nodes", version="2.0", status=406),
-    row("version-negative", "GET", "/v1/nodes", version="1.-1"),
+    row("version-negative", "GET", "/v1/nodes", version="1.-1", status=406),
     row("version-service-list", "GET", "/v1/nodes", ("OpenStack-API-Version", "compute 2.1, baremetal 1.80, baremetal 1.50"), version=None),
     row("version-underscored-header", "GET", "/v1/nodes", ("X_OpenStack_Ironic_API_Version", "1.50")),
     row("header-underscored-token", "GET", "/v1/nodes", ("X_Auth_Token", "x")),
@@ -306,8 +302,6 @@ HEADERS = [
     row("header-upgrade-h2c", "GET", "/v1/nodes", ("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")),
     row("header-many", "GET", "/v1/nodes", *((f"X-Many-{i}", "1") for i in range(400))),
     row("header-huge", "GET", "/v1/nodes", ("X-Huge", "a" * 200_000)),
-    row("header-accept-html", "GET", "/v1/nodes", ("Accept", "text/html"), status=406),
-    row("header-accept-xml", "GET", "/v1/nodes", ("Accept", "application/xml"), status=406),
 ]
 
 FRAMING = [
@@ -351,9 +345,10 @@ FRAMING = [
     wire("framing-space-in-target", b"GET /v1/nodes /x HTTP/1.1\r\nHost: localhost\r\n{auth}\r\n\r\n"),
     wire("framing-tab-in-line", b"GET\t/v1/nodes\tHTTP/1.1\r\nHost: localhost\r\n{auth}\r\n\r\n"),
     wire("framing-http-0-9", b"GET /v1/nodes\r\n\r\n"),
-    wire("framing-http-1-0", b"GET /v1/nodes HTTP/1.0\r\nHost: localhost\r\n{auth}\r\n\r\n"),
     wire("framing-http-1-2", b"GET /v1/nodes HTTP/1.2\r\nHost: localhost\r\n{auth}\r\n\r\n"),
     wire("framing-http-lower-case", b"GET /v1/nodes http/1.1\r\nHost: localhost\r\n{auth}\r\n\r\n"),
+    wire("framing-chunked", b"PUT /v1/nodes/{n}/states/power HTTP/1.1\r\nHost: localhost\r\n{auth}\r\nContent-Type: application/json\r\n"
+         b"Transfer-Encoding: chunked\r\n\r\n17\r\n" + OFF + b"\r\n0\r\n\r\n", status=411),
     wire("framing-chunk-extension", b"PUT /v1/nodes/{n}/states/power HTTP/1.1\r\nHost: localhost\r\n{auth}\r\nContent-Type: application/json\r\n"
          b"Transfer-Encoding: chunked\r\n\r\n17;ext=1\r\n" + OFF + b"\r\n0\r\n\r\n"),
     wire("framing-chunk-size-plus", b"PUT /v1/nodes/{n}/states/power HTTP/1.1\r\nHost: localhost\r\n{auth}\r\nContent-Type: application/json\r\n"
@@ -388,12 +383,22 @@ METHODS = [
     row("method-override-header", "POST", f"/v1/nodes/{N}", ("X-HTTP-Method-Override", "DELETE"), JSON, body="{}"),
 ]
 
+# The HTTP library refuses these by itself, before there is a request: its answer has no body and the connection ends.
+UNPARSED = {
+    "path-very-long", "header-many", "header-huge",
+    "framing-two-lengths", "framing-length-list", "framing-length-plus", "framing-length-negative", "framing-length-hex",
+    "framing-length-huge", "framing-coding-odd", "framing-coding-list", "framing-space-before-colon",
+    "framing-length-space-before-colon", "framing-folded-header", "framing-first-header-folded", "framing-return-in-header",
+    "framing-nul-in-header", "framing-header-without-name", "framing-header-without-colon", "framing-no-slash", "framing-two-spaces",
+    "framing-space-in-target", "framing-tab-in-line", "framing-http-0-9", "framing-http-1-2", "framing-http-lower-case",
+}
+
 ROWS = [*PATHS, *QUERIES, *BODIES, *HEADERS, *FRAMING, *METHODS]
 
 
 def test_there_are_many():
     """A list that shrinks is a list that was commented out."""
-    assert len(ROWS) > 220
+    assert len(ROWS) > 230
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -403,21 +408,52 @@ def node(world):
 
 
 @pytest.mark.parametrize("build, status", ROWS)
-def test_refused(world, gated, build, status):
-    """A 4xx in Ironic's shape with a stable code, a record, and not one byte at Ironic."""
+def test_refused(world, gated, request, build, status):
+    """A 4xx in Ironic's shape with a stable code, a record, and not one request at Ironic."""
     mark, records = world.tap.mark(), len(world.records())
     answer = world.raw.send(build(world.raw))
+    record = world.records(answer.header("x-openstack-request-id"), count=1 if answer.header("x-openstack-request-id") else records + 1)
     arrived = [arrival.line for arrival in world.tap.since(mark)]
     assert not arrived, f"reached Ironic: {arrived}"
-    assert 400 <= answer.status < 500 or answer.status == 505, f"answered {answer.status} {answer.body[:300]}"
+    assert len(world.records()) > records and record, "no record"
+    assert 400 <= answer.status < 500, f"answered {answer.status} {answer.body[:300]}"
     if status is None:
         assert answer.status not in (406, 409), answer.body
     else:
         assert answer.status == status, answer.body
+    if request.node.callspec.id in UNPARSED:
+        assert answer.status in (400, 414, 431) and (answer.header("connection") == "close" or answer.closed)
+        return
     assert answer.fault() and answer.fault().get("faultstring"), f"{answer.status} {answer.body[:300]!r}"
     assert answer.code(), f"no stable code in {answer.body!r}"
-    record = world.records(answer.header("x-openstack-request-id"))
-    assert record and len(world.records()) > records, "no record"
+
+
+NODES = "GET /v1/nodes HTTP/1.1"
+
+# Read without doubt, and written anew: what is sent, and the request line that arrives.
+REWRITTEN = [
+    row("trailing-slash", "GET", "/v1/nodes/", status=NODES),
+    row("fragment", "GET", "/v1/nodes#x", status=NODES),
+    row("repeated-fields", "GET", "/v1/nodes?fields=uuid&fields=driver_info", status="GET /v1/nodes?fields=uuid%2Cdriver_info HTTP/1.1"),
+    row("spaced-field", "GET", "/v1/nodes?fields=%20DRIVER_INFO", status="GET /v1/nodes?fields=driver_info HTTP/1.1"),
+    row("empty-fields", "GET", "/v1/nodes?fields=", status="GET /v1/nodes?fields= HTTP/1.1"),
+    row("plain-letter-encoded-in-query", "GET", "/v1/nodes?driver=f%61ke-hardware", status="GET /v1/nodes?driver=fake-hardware HTTP/1.1"),
+    row("two-versions", "GET", "/v1/nodes", ("OpenStack-API-Version", "baremetal 1.80"), (VERSION, "1.50"), version=None, status=NODES),
+    row("other-services-version", "GET", "/v1/nodes", ("OpenStack-API-Version", "compute 2.1"), status=NODES),
+    wire("http-1-0", b"GET /v1/nodes HTTP/1.0\r\nHost: localhost\r\n{auth}\r\n\r\n", status=NODES),
+]
+
+
+@pytest.mark.parametrize("build, line", REWRITTEN)
+def test_rewritten(world, gated, build, line):
+    """One request arrives, in irongate's spelling."""
+    mark = world.tap.mark()
+    answer = world.raw.send(build(world.raw))
+    assert answer.status in (200, 202), answer
+    arrived = world.tap.since(mark)
+    assert [arrival.line for arrival in arrived] == [line]
+    names = [name for name, _ in arrived[0].headers]
+    assert len(names) == len(set(names)) and "transfer-encoding" not in names and "openstack-api-version" not in names
 
 
 IDENTITY = [

@@ -58,7 +58,8 @@ def test_pages(world, target, pages):
     """Every page is reached, nothing twice, nothing missing."""
     found = walk(world, target)
     assert len([page for page in found if page]) == pages
-    names = [name for page in found for name in page]
+    # Ironic's own `next` keeps sorting and fields but not every filter: other nodes may follow
+    names = [name for page in found for name in page if name.startswith("many-")]
     assert len(names) == len(set(names)) == COUNT
 
 
@@ -73,11 +74,11 @@ def test_every_link_leads_to_irongate(world):
                 assert link["href"].startswith(world.url + "/"), link
 
 
-def test_links_ignore_the_clients_host(world, gated):
-    """A forged Host or X-Forwarded-Host is never echoed."""
-    for host, headers in (("evil.example", []), (None, []), ("localhost", [("X-Forwarded-Host", "evil.example")])):
-        answer = world.raw.call("GET", "/v1/nodes?limit=1", headers=headers, host=host)
-        assert b"evil.example" not in answer.body
+def test_links_ignore_forwarded_headers(world, gated):
+    """What a caller says about a proxy before irongate is not believed."""
+    for header in (("X-Forwarded-Host", "evil.example"), ("Forwarded", "host=evil.example"), ("X-Forwarded-Prefix", "/evil.example")):
+        answer = world.raw.call("GET", "/v1/nodes?limit=1", headers=[header])
+        assert b"evil.example" not in answer.body, header
 
 
 def test_command_line_lists_all(world):

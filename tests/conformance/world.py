@@ -59,7 +59,8 @@ class World:
         """The audit records (of one request id, if given); waits until there are enough of them."""
         deadline = time.monotonic() + seconds
         while True:
-            lines = self.gate.audit.read_text().splitlines() if self.gate.audit.exists() else []
+            text = self.gate.audit.read_text() if self.gate.audit.exists() else ""
+            lines = text[: text.rfind("\n") + 1].splitlines()  # the last line may still be being written
             found = [json.loads(line) for line in lines if request_id is None or request_id in line]
             if len(found) >= count or time.monotonic() > deadline:
                 return found

@@ -18,6 +18,7 @@ mod certificate;
 mod cli;
 mod framing;
 mod jwt;
+mod keystone;
 mod life;
 mod limits;
 mod listeners;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from . import service
 from .environment import run
 
 ROLES = ("admin", "operator", "auditor")  # one user each, named as the role
+PORTS = range(20_000, 32_000)
 BCRYPT = "import bcrypt,sys; [print(bcrypt.hashpw(line.rstrip('\\n').encode(), bcrypt.gensalt({cost})).decode()) for line in sys.stdin]"
 
 CONFIGURATION = """\
@@ -63,7 +65,6 @@ class Gate:
         self.configuration = self.state / "irongate.toml"
         self.log = self.state / "irongate.log"
         self.audit = self.state / "audit.jsonl"
-        self.certificates = self.state
         self.authority = self.state / "ca.crt"
         self.url = f"https://localhost:{port}"
 
@@ -71,8 +72,8 @@ class Gate:
         """Write certificates, users and configuration; what is there and still fits stays."""
         self.state.mkdir(parents=True, exist_ok=True)
         self.state.chmod(0o700)
-        if not (self.state / "server.key").exists():
-            run([self.binary, "certs", "dev", "--directory", self.certificates], "making development certificates failed")
+        # it keeps what is there and good for some time yet
+        run([self.binary, "certs", "dev", "--directory", self.state], "making development certificates failed")
         htpasswd = self.state / "htpasswd"
         if not htpasswd.exists():
             hashes = subprocess.run(
@@ -143,12 +144,9 @@ def port_free(port):
 
 
 def free_ports(count):
-    """Ports that are free now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Ports that are free now, below those that the kernel gives to outgoing connections: nobody gets them by chance."""
+    candidates = random.sample(PORTS, 200)
+    found = [port for port in candidates if port_free(port)][:count]
+    if len(found) < count:
+        raise service.ServiceProblem(f"no {count} free ports on 127.0.0.1 from {PORTS.start} to {PORTS.stop - 1}")
+    return found

@@ -4,9 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, HOST, USER_AGENT};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::breaker::Breaker;
-use super::{KeystoneConfig, KeystoneError};
+use super::{KeystoneConfig, KeystoneError, ServiceCredential};
 use crate::forward::{ConnectError, Connector};
 
 const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
@@ -26,6 +26,8 @@ const ACCESS_RULES: HeaderName = HeaderName::from_static("openstack-identity-acc
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// The most headers of an answer.
 const ANSWER_HEADERS_MAX: usize = 100;
+/// irongate's own token is renewed so long before it expires.
+const RENEW_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// How long a connection is kept unused: shorter than the servers that Keystone runs behind keep theirs.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 
@@ -39,11 +41,31 @@ pub(super) struct Client {
     idle: Mutex<Vec<Idle>>,
     idle_max: usize,
     breaker: Breaker,
+    own: Option<Own>,
 }
 
 struct Idle {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     since: Instant,
+}
+
+/// irongate's own user, with the token that it has now.
+struct Own {
+    credential: ServiceCredential,
+    token: tokio::sync::Mutex<Option<OwnToken>>,
+}
+
+#[derive(Clone)]
+struct OwnToken {
+    text: HeaderValue,
+    renew_at: jiff::Timestamp,
+}
+
+/// A call's answer; no body where it is too large, or about another token.
+struct Answered {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Option<Bytes>,
 }
 
 impl Client {
@@ -57,10 +79,11 @@ impl Client {
             idle: Mutex::new(Vec::new()),
             idle_max: config.connections_max,
             breaker: Breaker::default(),
+            own: config.service.clone().map(|credential| Own { credential, token: tokio::sync::Mutex::default() }),
         }
     }
 
-    /// Asks Keystone about a token, with the token itself as credential: its body if it is good.
+    /// Asks Keystone about a token, with the token itself as credential or as irongate's own user: its body if it is good.
     ///
     /// # Errors
     /// [`KeystoneError::Rejected`] if it is not; everything else says that nothing is known.
@@ -69,8 +92,9 @@ impl Client {
         let place = timeout_at(deadline, self.places.acquire()).await;
         let Ok(Ok(_place)) = place else { return Err(KeystoneError::Busy) };
         let pass = self.breaker.pass().ok_or(KeystoneError::Unreachable)?;
-        let answered = timeout_at(deadline, self.exchange(token)).await.unwrap_or(Err(KeystoneError::TimedOut));
-        let (status, body) = answered.inspect_err(|error| tracing::warn!(%error, "a token could not be validated"))?;
+        let answered = timeout_at(deadline, self.ask(token)).await.unwrap_or(Err(KeystoneError::TimedOut));
+        let Answered { status, body, .. } =
+            answered.inspect_err(|error| tracing::warn!(%error, "a token could not be validated"))?;
         match status {
             StatusCode::OK => {
                 pass.answered();
@@ -90,57 +114,112 @@ impl Client {
         }
     }
 
-    /// Status and body; no body where it is too large or has no end.
-    async fn exchange(&self, token: &HeaderValue) -> Result<(StatusCode, Option<Bytes>), KeystoneError> {
-        let (response, sender) = self.send(token).await?;
-        let status = response.status();
-        // Keystone repeats the token it speaks of. Another one: something in between mixes up answers.
-        let subject = response.headers().get(SUBJECT_TOKEN);
-        if subject.is_some_and(|subject| !same(subject.as_bytes(), token.as_bytes())) {
-            return Ok((status, None));
+    async fn ask(&self, token: &HeaderValue) -> Result<Answered, KeystoneError> {
+        let Some(own) = &self.own else { return self.validation(token, token).await };
+        let mut mine = self.own_token(own, None).await?;
+        for _ in 0..2 {
+            let answered = self.validation(&mine, token).await?;
+            // Here 401 is about irongate's own token, which may have been revoked: once more with a new one.
+            if answered.status != StatusCode::UNAUTHORIZED {
+                return Ok(answered);
+            }
+            mine = self.own_token(own, Some(&mine)).await?;
         }
-        match Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await {
+        Err(KeystoneError::OwnCredential)
+    }
+
+    /// The token of irongate's own user; a new one where there is none, or it is `refused` or about to expire.
+    async fn own_token(&self, own: &Own, refused: Option<&HeaderValue>) -> Result<HeaderValue, KeystoneError> {
+        let mut kept = own.token.lock().await;
+        if let Some(token) = &*kept
+            && refused.is_none_or(|refused| !same(refused.as_bytes(), token.text.as_bytes()))
+            && jiff::Timestamp::now() < token.renew_at
+        {
+            return Ok(token.text.clone());
+        }
+        *kept = None;
+        let body = Bytes::copy_from_slice(own.credential.request().as_bytes());
+        let answered = self.exchange(|| self.request(Method::POST, body.clone()).body(Full::new(body.clone()))).await?;
+        if answered.status != StatusCode::CREATED {
+            tracing::warn!(status = answered.status.as_u16(), "Keystone gives no token to irongate's own user");
+            return Err(KeystoneError::OwnCredential);
+        }
+        let mut text = answered.headers.get(SUBJECT_TOKEN).cloned().ok_or(KeystoneError::Nonsense)?;
+        text.set_sensitive(true);
+        let lifetime = super::answer::read(&answered.body.unwrap_or_default())?.expires_at;
+        let renew_at = lifetime.checked_sub(RENEW_BEFORE).map_err(|_error| KeystoneError::Nonsense)?;
+        *kept = Some(OwnToken { text: text.clone(), renew_at });
+        Ok(text)
+    }
+
+    async fn validation(&self, own: &HeaderValue, subject: &HeaderValue) -> Result<Answered, KeystoneError> {
+        let sensitive = |token: &HeaderValue| {
+            let mut token = token.clone();
+            token.set_sensitive(true);
+            token
+        };
+        let request = || {
+            self.request(Method::GET, Bytes::new())
+                .header(ACCESS_RULES, "1.0")
+                .header(AUTH_TOKEN, sensitive(own))
+                .header(SUBJECT_TOKEN, sensitive(subject))
+                .body(Full::default())
+        };
+        let mut answered = self.exchange(request).await?;
+        // Keystone repeats the token it speaks of. Another one: something in between mixes up answers.
+        let repeated = answered.headers.get(SUBJECT_TOKEN);
+        if repeated.is_some_and(|repeated| !same(repeated.as_bytes(), subject.as_bytes())) {
+            answered.body = None;
+        }
+        Ok(answered)
+    }
+
+    fn request(&self, method: Method, body: Bytes) -> http::request::Builder {
+        let request = Request::builder()
+            .method(method)
+            .uri(http::Uri::from(self.target.clone()))
+            .header(HOST, &self.authority)
+            .header(USER_AGENT, concat!("irongate/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT, "application/json");
+        if body.is_empty() { request } else { request.header(CONTENT_TYPE, "application/json") }
+    }
+
+    /// One call. Asking again on another connection harms nobody.
+    async fn exchange(
+        &self,
+        request: impl Fn() -> Result<Request<Full<Bytes>>, http::Error>,
+    ) -> Result<Answered, KeystoneError> {
+        let (response, sender) = self.send(request).await?;
+        let (head, body) = response.into_parts();
+        let body = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
             Ok(body) => {
                 self.keep(sender);
-                Ok((status, Some(body.to_bytes())))
+                Some(body.to_bytes())
             }
-            Err(_too_large_or_cut) => Ok((status, None)),
-        }
+            Err(_too_large_or_cut) => None,
+        };
+        Ok(Answered { status: head.status, headers: head.headers, body })
     }
 
     async fn send(
         &self,
-        token: &HeaderValue,
-    ) -> Result<(Response<Incoming>, SendRequest<Empty<Bytes>>), KeystoneError> {
+        request: impl Fn() -> Result<Request<Full<Bytes>>, http::Error>,
+    ) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>), KeystoneError> {
+        let request = || request().map_err(|_error| KeystoneError::Nonsense);
         while let Some(mut sender) = self.kept() {
-            // Keystone may have closed it just now: asking again harms nobody.
+            // Keystone may have closed it just now.
             if sender.ready().await.is_ok()
-                && let Ok(response) = sender.send_request(self.request(token)?).await
+                && let Ok(response) = sender.send_request(request()?).await
             {
                 return Ok((response, sender));
             }
         }
         let mut sender = self.connect().await?;
-        let response = sender.send_request(self.request(token)?).await.map_err(|_error| KeystoneError::Unreachable)?;
+        let response = sender.send_request(request()?).await.map_err(|_error| KeystoneError::Unreachable)?;
         Ok((response, sender))
     }
 
-    fn request(&self, token: &HeaderValue) -> Result<Request<Empty<Bytes>>, KeystoneError> {
-        let mut token = token.clone();
-        token.set_sensitive(true);
-        Request::get(http::Uri::from(self.target.clone()))
-            .header(HOST, &self.authority)
-            .header(USER_AGENT, concat!("irongate/", env!("CARGO_PKG_VERSION")))
-            .header(ACCEPT, "application/json")
-            .header(CONTENT_LENGTH, 0)
-            .header(ACCESS_RULES, "1.0")
-            .header(AUTH_TOKEN, &token)
-            .header(SUBJECT_TOKEN, &token)
-            .body(Empty::new())
-            .map_err(|_error| KeystoneError::Nonsense)
-    }
-
-    async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, KeystoneError> {
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, KeystoneError> {
         let stream = self.connector.connect().await.map_err(|error| match error {
             ConnectError::Unreachable => KeystoneError::Unreachable,
             ConnectError::TimedOut => KeystoneError::TimedOut,
@@ -156,13 +235,13 @@ impl Client {
         Ok(sender)
     }
 
-    fn kept(&self) -> Option<SendRequest<Empty<Bytes>>> {
+    fn kept(&self) -> Option<SendRequest<Full<Bytes>>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|kept| kept.since.elapsed() < IDLE_MAX && !kept.sender.is_closed());
         idle.pop().map(|kept| kept.sender)
     }
 
-    fn keep(&self, sender: SendRequest<Empty<Bytes>>) {
+    fn keep(&self, sender: SendRequest<Full<Bytes>>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < self.idle_max && !sender.is_closed() {
             idle.push(Idle { sender, since: Instant::now() });

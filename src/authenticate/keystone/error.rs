@@ -45,6 +45,9 @@ pub enum KeystoneError {
     /// No answer in time.
     #[error("Keystone did not answer in time")]
     TimedOut,
+    /// Keystone accepts irongate's own credential no more.
+    #[error("Keystone does not accept irongate's own credential")]
+    OwnCredential,
     /// An answer with a status that says nothing about the token.
     #[error("Keystone answered with an unexpected status")]
     Status,
@@ -67,9 +70,13 @@ impl KeystoneError {
             | Self::AccessRule => StatusCode::UNAUTHORIZED,
             // As Ironic does: another token of the same user may help, authenticating again would not.
             Self::Unscoped => StatusCode::FORBIDDEN,
-            Self::Busy | Self::Unreachable | Self::Untrusted | Self::TimedOut | Self::Status | Self::Nonsense => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Busy
+            | Self::Unreachable
+            | Self::Untrusted
+            | Self::TimedOut
+            | Self::OwnCredential
+            | Self::Status
+            | Self::Nonsense => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -89,6 +96,7 @@ impl KeystoneError {
             Self::Unreachable => "keystone_unreachable",
             Self::Untrusted => "keystone_untrusted",
             Self::TimedOut => "keystone_timeout",
+            Self::OwnCredential => "keystone_credential",
             Self::Status => "keystone_status",
             Self::Nonsense => "keystone_nonsense",
         }
@@ -103,9 +111,13 @@ impl KeystoneError {
             Self::ServiceTokenAlone => "a service token comes with a user's token only",
             Self::ServiceToken | Self::ServiceRole => "the service token is not valid",
             Self::AccessRule => "the application credential's access rules do not admit this request",
-            Self::Busy | Self::Unreachable | Self::Untrusted | Self::TimedOut | Self::Status | Self::Nonsense => {
-                "the token cannot be checked now: try again"
-            }
+            Self::Busy
+            | Self::Unreachable
+            | Self::Untrusted
+            | Self::TimedOut
+            | Self::OwnCredential
+            | Self::Status
+            | Self::Nonsense => "the token cannot be checked now: try again",
         }
     }
 
@@ -113,7 +125,12 @@ impl KeystoneError {
     pub const fn retry_after(self) -> Option<u32> {
         match self {
             Self::Busy => Some(1),
-            Self::Unreachable | Self::Untrusted | Self::TimedOut | Self::Status | Self::Nonsense => Some(2),
+            Self::Unreachable
+            | Self::Untrusted
+            | Self::TimedOut
+            | Self::OwnCredential
+            | Self::Status
+            | Self::Nonsense => Some(2),
             Self::Shape
             | Self::Signature
             | Self::Rejected

@@ -58,7 +58,9 @@ impl JwsKey {
             (key, Algorithm::EdDSA)
         };
         let mut validation = Validation::new(algorithm);
+        // From the very second of `exp` on, as RFC 7519 has it.
         validation.leeway = 0;
+        validation.reject_tokens_expiring_in_less_than = 1;
         validation.validate_aud = false;
         validation.validate_nbf = true;
         validation.set_required_spec_claims(&["exp"]);

@@ -313,6 +313,48 @@ async fn a_service_token_must_be_one() {
     check("bad", ask(&super::tests::authenticator(&fake, |_| {}), &both).await, Err(KeystoneError::ServiceToken));
 }
 
+/// A Keystone gives one body to all who ask, so this one is token and validation alike.
+#[tokio::test]
+async fn irongates_own_user_may_ask() {
+    let own = "X-Subject-Token: gAAAAown\r\n";
+    let credential = ServiceCredential::read(
+        &"username = 'g'\nuser_domain_name = 'D'\npassword = 'canary3b9f'\nproject_name = 'p'\nproject_domain_name = 'D'"
+            .into(),
+    );
+    let fake = Fake::start(Says::With(201, own, document(|_| {}))).await;
+    let authenticator = authenticator(&fake, |config| config.service = credential.ok());
+    // The validation's status is not 200, and its token is another.
+    check("201", ask_token(&authenticator, &token(1)).await, Err(KeystoneError::Status));
+    fake.now_says(good());
+    check("good", ask_token(&authenticator, &token(2)).await, Ok(()));
+    let heads = fake.heads();
+    assert!(heads[0].starts_with("POST /v3/auth/tokens?nocatalog "), "{heads:?}");
+    assert!(heads[2].to_lowercase().contains("x-auth-token: gaaaaown\r\n"), "{heads:?}");
+    assert_eq!(heads.len(), 3, "the own token is kept");
+    fake.now_says(Says::Answer(404, "{}".into()));
+    check("unknown", ask_token(&authenticator, &token(3)).await, Err(KeystoneError::Rejected));
+    fake.now_says(Says::Answer(401, "{}".into()));
+    check("own token refused", ask_token(&authenticator, &token(4)).await, Err(KeystoneError::OwnCredential));
+    fake.now_says(Says::Answer(403, "{}".into()));
+    check("no right", ask_token(&authenticator, &token(5)).await, Err(KeystoneError::OwnCredential));
+}
+
+#[test]
+fn service_credentials() {
+    let read = |text: &str| ServiceCredential::read(&text.into()).map(|credential| credential.request().to_owned());
+    assert_eq!(
+        read("application_credential_id = 'i'\napplication_credential_secret = 's\"'").unwrap(),
+        r#"{"auth":{"identity":{"methods":["application_credential"],"application_credential":{"id":"i","secret":"s\""}}}}"#
+    );
+    assert_eq!(
+        read("username='u'\nuser_domain_name='D'\npassword='w'\nproject_name='p'\nproject_domain_name='E'").unwrap(),
+        r#"{"auth":{"identity":{"methods":["password"],"password":{"user":{"name":"u","domain":{"name":"D"},"password":"w"}}},"scope":{"project":{"name":"p","domain":{"name":"E"}}}}}"#
+    );
+    for wrong in ["", "u:w", "username='u'\npassword='w'", "application_credential_id='i'"] {
+        assert_eq!(read(wrong), Err(ServiceCredentialError), "{wrong}");
+    }
+}
+
 #[tokio::test]
 async fn while_keystone_is_away_others_are_told_at_once() {
     let fake = Fake::start(good()).await;

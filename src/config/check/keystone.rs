@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::super::UpstreamIdentity;
 use super::super::raw::{RawIdentity, RawKeystone, RawUpstream};
 use super::{Checker, Configured};
-use crate::authenticate::{JwsKey, KeystoneConfig};
+use crate::authenticate::{JwsKey, KeystoneConfig, ServiceCredential};
 use crate::tls::ClientTls;
 
 /// The longest time that a token may be believed without asking: a day.
@@ -84,6 +84,10 @@ impl Checker<'_> {
                 JwsKey::from_pem(&pem).map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()
             })
             .collect();
+        config.service = raw.service_credential_file.as_ref().and_then(|file| {
+            let text = self.secret(file)?;
+            ServiceCredential::read(&text).map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()
+        });
         config.service_roles_required = raw.service_token_roles_required.unwrap_or(true);
         if let Some(roles) = &raw.service_roles {
             if roles.get_ref().iter().any(String::is_empty) || roles.get_ref().is_empty() {
