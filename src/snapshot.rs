@@ -100,6 +100,10 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
         context.update(format!("{told:?}").as_bytes());
+        if let Some(asked) = listener.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref()) {
+            context.update(&asked.ca.pem);
+            context.update(asked.crl.as_ref().map_or(&[], |crl| crl.pem.as_slice()));
+        }
     }
     for issuer in config.jwt.iter().flat_map(|jwt| &jwt.issuers) {
         let told = (&issuer.issuer, &issuer.audiences, issuer.leeway, &issuer.name_claim, &issuer.name_prefix);
