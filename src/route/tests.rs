@@ -84,6 +84,7 @@ fn value(field: &crate::catalog::Field) -> String {
         | Kind::Object
         | Kind::Map
         | Kind::Array
+        | Kind::ArrayOrObject
         | Kind::Steps => panic!("{} is of a kind that no query has", field.name),
     }
 }
