@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::authenticate::Principal;
+use crate::authenticate::{KeystoneFacts, Principal};
 use crate::call::{Route, Write};
 use crate::config::Mode;
 use crate::policy::{Denial, Permit, PolicyIds};
@@ -93,6 +93,48 @@ struct PrincipalLine {
     name: String,
     roles: Vec<Arc<str>>,
     bindings: Vec<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keystone: Option<KeystoneLine>,
+}
+
+/// What Keystone said of a caller: ids and names, no token.
+#[derive(Debug, Serialize)]
+struct KeystoneLine {
+    user: Arc<str>,
+    user_domain: Arc<str>,
+    scope: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_id: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain_id: Option<Arc<str>>,
+    roles: Vec<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_credential_id: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust_id: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    service_roles: Vec<Arc<str>>,
+}
+
+impl KeystoneLine {
+    fn of(facts: &KeystoneFacts) -> Self {
+        let (project, domain) = (facts.project.as_ref(), facts.domain.as_ref());
+        let credential = facts.application_credential.as_ref();
+        Self {
+            user: Arc::clone(&facts.user_name),
+            user_domain: Arc::clone(&facts.user_domain_name),
+            scope: facts.scope(),
+            project_id: project.map(|project| Arc::clone(&project.id)),
+            project: project.map(|project| Arc::clone(&project.name)),
+            domain_id: domain.map(|domain| Arc::clone(&domain.id)),
+            roles: facts.roles.clone(),
+            application_credential_id: credential.map(|credential| Arc::clone(&credential.id)),
+            trust_id: facts.trust_id.clone(),
+            service_roles: facts.service_roles.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -193,6 +235,7 @@ impl Record {
             name: principal.name().to_owned(),
             roles: principal.roles().to_vec(),
             bindings: principal.bindings().to_vec(),
+            keystone: principal.keystone().map(KeystoneLine::of),
         });
     }
 
@@ -252,9 +295,9 @@ impl Record {
     pub fn reject(&mut self, rejection: &Rejection) {
         self.line.stage = Some(rejection.stage());
         self.line.reason = Some(rejection.code());
-        if let Rejection::Denied(denial) | Rejection::Unauthenticated(denial, _) = rejection {
+        if let Rejection::Denied(refusal) | Rejection::Unauthenticated(refusal, _) = rejection {
             self.line.decision = "deny";
-            self.line.policies = denial.policies.to_vec();
+            self.line.policies = refusal.denial.policies.to_vec();
         }
     }
 
@@ -324,4 +367,66 @@ impl Drop for Record {
 
 fn microseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Audit, Opening, Record};
+    use crate::config::{AuditSink, Mode};
+    use crate::request_id::RequestIds;
+
+    fn opened(audit: &Audit) -> Box<Record> {
+        let opening = Opening {
+            listener: Arc::from("public"),
+            source: None,
+            http: "HTTP/1.1",
+            mode: Mode::Enforce,
+            revision: Arc::from("0"),
+        };
+        Record::open(audit, opening, &RequestIds::minted())
+    }
+
+    fn written(leave: impl FnOnce(Box<Record>) + Send + 'static) -> serde_json::Value {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("audit.jsonl");
+        let audit = Audit::open(&AuditSink::File(file.clone())).unwrap();
+        let record = opened(&audit);
+        // A thread of its own, which may panic.
+        std::thread::spawn(move || leave(record)).join().ok();
+        audit.flush();
+        let text = std::fs::read_to_string(file).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_record_is_written_once_on_every_exit() {
+        assert_eq!(written(drop)["outcome"], "aborted");
+        let completed = written(|mut record| {
+            record.complete();
+            record.complete();
+        });
+        assert_eq!(completed["outcome"], "complete");
+        let cut = written(|mut record| record.cut("upstream_malformed"));
+        assert_eq!((&cut["outcome"], &cut["reason"]), (&"cut".into(), &"upstream_malformed".into()));
+        let panicked = written(|record| {
+            let _record = record;
+            panic!("S3cret");
+        });
+        assert_eq!((&panicked["outcome"], &panicked["reason"]), (&"panic".into(), &"internal".into()));
+        assert!(!panicked.to_string().contains("S3cret"));
+    }
+
+    #[test]
+    fn a_full_disk_loses_records_and_says_so() {
+        if !std::path::Path::new("/dev/full").exists() {
+            return;
+        }
+        let audit = Audit::open(&AuditSink::File("/dev/full".into())).unwrap();
+        drop(opened(&audit));
+        audit.flush();
+        assert_eq!(audit.lost_records(), 1);
+    }
 }

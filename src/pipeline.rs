@@ -1,6 +1,6 @@
 //! OPEN FIRST: the whole way of a request.
 //!
-//! [`Pipeline::enforce`] is one line for each step, and each line needs what the line before proved: only
+//! `Pipeline::enforce` is one line for each step, and each line needs what the line before proved: only
 //! `authenticate` makes a [`Principal`], only a decision makes a [`Permit`](crate::policy::Permit), which `validate` asks
 //! for before it makes a [`Call`](crate::call::Call), and `forward` takes only a
 //! [`PermittedCall`](crate::authorize::PermittedCall), whose every write was decided about.
@@ -8,26 +8,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{ALLOW, HOST};
+use http::header::{ALLOW, EXPECT, HOST, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::answer::{self, Terms};
 use crate::audit::{Audit, Opening, Record};
-use crate::authenticate::{Peer, Principal, SchemeName};
-use crate::authorize::Authorizer;
+use crate::authenticate::{AuthnError, Peer, Principal, SchemeName};
+use crate::authorize::{Authorizer, Refusal};
 use crate::body::{self, Body, ReadDeadlines};
-use crate::forward::{Forwarded, Upstream};
+use crate::config::UpstreamIdentity;
+use crate::forward::{Forwarded, Upstream, UpstreamError};
 use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
+use crate::listener::ListenerState;
 use crate::microversion::Ceiling;
-use crate::policy::Denial;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
-use crate::snapshot::{ListenerState, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::validate;
 
 /// What one worker needs to serve requests.
@@ -67,11 +68,17 @@ impl Pipeline {
         };
         let mut record = Record::open(&self.audit, opening, &ids);
         let scene = Scene { snapshot, listener, peer, ids, origin: origin(&request, listener, peer) };
-        let mut response = match self.enforce(request, &scene, &mut record).await {
+        let (head, mut incoming) = request.into_parts();
+        let mut response = match self.enforce(&head, &mut incoming, &scene, &mut record).await {
             Ok(response) => response,
             Err(rejection) => {
                 record.reject(&rejection);
-                rejection.response()
+                // A caller that is still sending when its stream ends may never look at the answer: a small body is
+                // let in first. Who waits for 100-continue has sent none.
+                if !head.headers.contains_key(EXPECT) {
+                    body::discard(&mut incoming).await;
+                }
+                rejection.response().map(|body| body.with_unread(incoming))
             }
         };
         if let Ok(id) = HeaderValue::from_str(&scene.ids.own.to_string()) {
@@ -84,33 +91,36 @@ impl Pipeline {
 
     async fn enforce(
         &self,
-        request: Request<Incoming>,
+        head: &Parts,
+        incoming: &mut Incoming,
         scene: &Scene<'_>,
         record: &mut Record,
     ) -> Result<Response<Body>, Rejection> {
         let Scene { snapshot, listener, peer, .. } = scene;
-        let (head, incoming) = request.into_parts();
         let ceiling = match snapshot.microversion_pin {
             Some(pin) => Ceiling::pinned(pin),
             None => Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max()),
         };
 
-        framing::check(&head, &snapshot.limits)?;
+        framing::check(head, &snapshot.limits)?;
+        listener.admit(peer)?;
+        listener.serve(head)?;
         if head.method == Method::OPTIONS {
-            return options(&head, ceiling);
+            return options(head, ceiling);
         }
         let principal = snapshot
             .authenticator
             .authenticate(&head.headers, peer, &listener.schemes)
             .await
-            .map_err(|error| Rejection::Authentication(error, scene.challenges()))?;
+            .map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         record.principal(&principal);
-        let route = route::find(&head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
+        let route = route::find(head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
+        principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         let operation = route.operation();
 
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
-        let permit = authorizer.call(&route, record).map_err(|denial| scene.refuse(denial, &principal))?;
+        let permit = authorizer.call(&route, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot)).await?;
         record.request_bytes(bytes.len());
@@ -119,11 +129,16 @@ impl Pipeline {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
         let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
-        let call = authorizer.writes(call, record).map_err(|denial| scene.refuse(denial, &principal))?;
+        let call = authorizer.writes(call, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let asked = Instant::now();
-        let forwarded = Forwarded { request_id: scene.ids.upstream(), source: peer.address, origin: &scene.origin };
+        let forwarded = Forwarded {
+            request_id: scene.ids.upstream(),
+            source: peer.address,
+            origin: &scene.origin,
+            token: principal.token(),
+        };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
         let terms = Terms {
             operation,
@@ -133,23 +148,46 @@ impl Pipeline {
             ceiling,
         };
         self.upstream.state().note_answer(answered.headers());
-        let answer = answer::write(answered, lease, &terms, record, asked).await?;
+        let mut answer = answer::write(answered, lease, &terms, record, asked).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            scene.challenge(self.upstream.identity(), &principal, answer.headers_mut())?;
+        }
         Ok(if head.method == Method::HEAD { answer::without_body(answer) } else { answer })
     }
 }
 
 impl Scene<'_> {
-    fn challenges(&self) -> Vec<HeaderValue> {
-        self.snapshot.authenticator.challenges(&self.listener.schemes).collect()
+    fn challenges(&self, tried: Option<AuthnError>) -> Vec<HeaderValue> {
+        self.snapshot.authenticator.challenges(&self.listener.schemes, tried).collect()
+    }
+
+    /// Ironic's 401 is the caller's where the caller's token was sent; anything else is irongate's own trouble.
+    fn challenge(
+        &self,
+        identity: &UpstreamIdentity,
+        principal: &Principal,
+        headers: &mut HeaderMap,
+    ) -> Result<(), UpstreamError> {
+        let callers = match identity {
+            UpstreamIdentity::Token => principal.token().is_some() || principal.scheme() == SchemeName::Anonymous,
+            UpstreamIdentity::None | UpstreamIdentity::Basic(_) => false,
+        };
+        if !callers {
+            return Err(UpstreamError::Identity);
+        }
+        for challenge in self.challenges(None) {
+            headers.append(WWW_AUTHENTICATE, challenge);
+        }
+        Ok(())
     }
 
     /// Who sent no credential and is denied is asked for one, where the listener takes any.
-    fn refuse(&self, denial: Denial, principal: &Principal) -> Rejection {
-        let challenges = self.challenges();
+    fn refuse(&self, refusal: Refusal, principal: &Principal) -> Rejection {
+        let challenges = self.challenges(None);
         if principal.scheme() == SchemeName::Anonymous && !challenges.is_empty() {
-            Rejection::Unauthenticated(denial, challenges)
+            Rejection::Unauthenticated(refusal, challenges)
         } else {
-            Rejection::Denied(denial)
+            Rejection::Denied(refusal)
         }
     }
 }

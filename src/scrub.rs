@@ -12,17 +12,19 @@ mod key;
 mod link;
 mod number;
 mod place;
+mod quick;
 mod rules;
 mod scan;
 mod shape;
 mod stream;
 mod string;
+mod table;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::{ErrorText, FaultCode, rebuild};
+pub use error::{ErrorText, FAULTSTRING_BYTES_MAX, FaultCode, rebuild};
 pub use link::rewrite_location;
 pub use rules::{ScrubAdditions, ScrubRules};
 pub use stream::{DEPTH_MAX, Scrubber};

@@ -66,6 +66,13 @@ fn filled(path: &[Segment]) -> String {
 
 /// A value that the query parameter takes, as a client may write it.
 fn value(field: &crate::catalog::Field) -> String {
+    // These two name columns that answers show.
+    if field.name == "sort_key" {
+        return "id".to_owned();
+    }
+    if field.name == "fields" {
+        return "Links%2C+links%2C".to_owned();
+    }
     match field.kind {
         Kind::Boolean => "True".to_owned(),
         Kind::Integer => "007".to_owned(),
