@@ -50,7 +50,8 @@ class Store:
         for table in tables:
             cursor = self.connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608
             columns = [column[0] for column in cursor.description]
-            for number, row in enumerate(cursor.fetchall()):
+            # Ironic keeps traits as a set: their order says nothing.
+            for number, row in enumerate(sorted(cursor.fetchall(), key=str) if "trait" in table else cursor.fetchall()):
                 for column, value in zip(columns, row, strict=True):
                     if value is not None and not column.endswith(("_at", "_updated")):
                         found[f"{table}/{number}/{column}"] = plain(value)
@@ -67,6 +68,8 @@ def plain(value):
             value = json.loads(text)
         except ValueError:
             return text
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return sorted(value)
         if isinstance(value, dict):
             return {key: inner for key, inner in value.items() if key not in RANDOM}
         return value
