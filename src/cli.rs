@@ -50,6 +50,9 @@ enum Command {
     Check {
         #[command(flatten)]
         config: ConfigFile,
+        /// Print what is in force as TOML: the file, variables that override it, and defaults. Secrets are named by file.
+        #[arg(long)]
+        show: bool,
     },
     /// List the operations of Ironic's API that irongate knows.
     Routes {
@@ -148,7 +151,7 @@ pub fn run() -> ExitCode {
                 Err(code) => code,
             }
         }
-        Command::Check { config } => check(&config.config),
+        Command::Check { config, show } => check(&config.config, show),
         Command::Routes { format } => print(&match format {
             Format::Text => catalog::table(TableFormat::Text),
             Format::Json => catalog::table(TableFormat::Json),
@@ -173,7 +176,13 @@ fn complain(errors: &[ConfigError]) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-fn check(file: &Path) -> ExitCode {
+fn check(file: &Path, show: bool) -> ExitCode {
+    if show {
+        match config::effective(file) {
+            Ok(text) => print(&text),
+            Err(errors) => return complain(&errors),
+        };
+    }
     let config = match load(file) {
         Ok(config) => config,
         Err(code) => return code,
@@ -189,8 +198,10 @@ fn check(file: &Path) -> ExitCode {
             if config.policies.is_empty() {
                 say("warning: no policy is loaded: everything is denied");
             }
+            // Behind what is shown it is a comment: the whole is still TOML.
+            let comment = if show { "# " } else { "" };
             print(&format!(
-                "{}: good: {} listener(s), {} policy file(s), {} binding(s), mode {}, revision {}\n",
+                "{comment}{}: good: {} listener(s), {} policy file(s), {} binding(s), mode {}, revision {}\n",
                 file.display(),
                 config.listeners.len(),
                 config.policies.len(),
@@ -275,5 +286,5 @@ fn print(text: &str) -> ExitCode {
 
 fn say(text: &str) {
     let mut output = std::io::stderr().lock();
-    drop(writeln!(output, "{text}"));
+    drop(writeln!(output, "{}", telemetry::cast(text.to_owned())));
 }

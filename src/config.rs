@@ -17,7 +17,7 @@ use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::scrub::ScrubRules;
 use crate::tls::{ClientTls, ServerTls};
 
-pub use check::{load, policy_sources};
+pub use check::{effective, load, policy_sources};
 
 /// Everything that `serve` needs, read from files and checked. It holds keys and hashes and so cannot be printed.
 pub struct Config {
@@ -48,7 +48,7 @@ pub struct Config {
 }
 
 /// The two global modes; policies have modes of their own besides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Denials are refused.
@@ -77,6 +77,8 @@ pub struct Listener {
     pub schemes: Vec<SchemeName>,
     /// TLS; without it, only loopback addresses and unix sockets are taken.
     pub tls: Option<ServerTls>,
+    /// Whether answers may be compressed.
+    pub compression: bool,
     /// Scheme and authority that links in answers get; by default those of the request.
     pub public_url: Option<Arc<str>>,
 }
@@ -136,7 +138,7 @@ pub enum AuditSink {
 }
 
 /// Bounds with their units; every one has a default.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Connections at once, each worker.

@@ -42,6 +42,8 @@ pub struct ListenerState {
     pub schemes: Vec<SchemeName>,
     /// TLS for new connections.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether answers may be compressed.
+    pub compression: bool,
     /// Fixed scheme and authority of links.
     pub public_url: Option<Arc<str>>,
 }
@@ -68,6 +70,7 @@ impl Snapshot {
                     name: Arc::clone(&listener.name),
                     schemes: listener.schemes.clone(),
                     tls: tls.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?.map(Arc::new),
+                    compression: listener.compression,
                     public_url: listener.public_url.clone(),
                 })
             })

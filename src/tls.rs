@@ -12,7 +12,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer, kx_group};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -20,9 +20,11 @@ use tokio_rustls::server::TlsStream;
 
 pub use error::{HandshakeError, TlsError};
 pub use pem::{CertificatePem, KeyPem};
+pub use reason::reason;
 
 mod error;
 mod pem;
+mod reason;
 
 #[cfg(test)]
 mod tests;
@@ -61,7 +63,7 @@ pub struct ClientTls {
 }
 
 /// The lowest version of TLS that is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 pub enum TlsVersion {
     /// 1.2 and 1.3; 1.2 only with extended master secret and forward secrecy.
     #[serde(rename = "1.2")]

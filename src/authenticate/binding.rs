@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Identity, Peer, SchemeName};
@@ -18,7 +18,7 @@ use super::{Identity, Peer, SchemeName};
 const NAME_BYTES_MAX: usize = 64;
 
 /// A `[[binding]]` as written.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawBinding {
     /// What records call it; default: its first role and its place in the file, `admin-1`.

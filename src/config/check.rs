@@ -15,6 +15,7 @@ use crate::catalog;
 use crate::microversion;
 use crate::policy::PolicySource;
 use crate::scrub::{ScrubAdditions, ScrubRules};
+use crate::telemetry;
 use crate::tls::{CertificatePem, ClientTls, KeyPem, ServerTls};
 
 /// Workers that one process may have.
@@ -22,16 +23,52 @@ const WORKERS_MAX: usize = 256;
 
 /// Reads a configuration file and everything that it names.
 pub fn load(file: &Path) -> Result<Config, Vec<ConfigError>> {
+    let (text, raw) = read(file)?;
+    let directory = file.parent().unwrap_or(Path::new("")).to_owned();
+    Checker { file, text: &text, directory, errors: Vec::new() }.check(raw)
+}
+
+/// What is in force, as TOML: the file, the variables that override it, and the defaults. Of secrets it has the files.
+pub fn effective(file: &Path) -> Result<String, Vec<ConfigError>> {
+    let (_, mut raw) = read(file)?;
+    raw.limits.get_or_insert_with(|| Spanned::new(0..0, Limits::default()));
+    raw.workers.get_or_insert_with(|| Spanned::new(0..0, cores()));
+    raw.microversion.max.get_or_insert_with(|| Spanned::new(0..0, format!("1.{}", catalog::MICROVERSION_MAX)));
+    let shown = toml::Value::try_from(&raw).and_then(|value| toml::to_string(&caught(value)));
+    shown.map_err(|_| vec![ConfigError::new(file, None, "cannot be shown")])
+}
+
+/// Each text behind the last net: somebody may have written a password into a URL.
+fn caught(value: toml::Value) -> toml::Value {
+    match value {
+        toml::Value::String(text) => toml::Value::String(telemetry::cast(text)),
+        toml::Value::Array(items) => toml::Value::Array(items.into_iter().map(caught).collect()),
+        toml::Value::Table(table) => {
+            toml::Value::Table(table.into_iter().map(|(key, value)| (key, caught(value))).collect())
+        }
+        other @ (toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_)) => other,
+    }
+}
+
+/// The text with its overrides, and what it says.
+fn read(file: &Path) -> Result<(String, RawConfig), Vec<ConfigError>> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| vec![ConfigError::new(file, None, format!("cannot be read: {error}"))])?;
     let overridden =
         overrides::apply(&text, std::env::vars()).map_err(|message| vec![ConfigError::new(file, None, message)])?;
-    let text = overridden.as_deref().unwrap_or(&text);
-    let raw: RawConfig = toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| line(text, span.start));
+    let text = overridden.unwrap_or(text);
+    let raw = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map(|span| line(&text, span.start));
         vec![ConfigError::new(file, line, error.message().trim().replace('\n', "; "))]
     })?;
-    Checker { file, text, directory: file.parent().unwrap_or(Path::new("")).to_owned(), errors: Vec::new() }.check(raw)
+    Ok((text, raw))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn line(text: &str, offset: usize) -> usize {
@@ -124,7 +161,7 @@ impl Checker<'_> {
 
     fn workers(&mut self, workers: Option<&Spanned<usize>>) -> usize {
         let Some(workers) = workers else {
-            return std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            return cores();
         };
         if *workers.get_ref() == 0 || *workers.get_ref() > WORKERS_MAX {
             self.push(Some(workers.span().start), format!("workers must be between 1 and {WORKERS_MAX}"));
@@ -157,7 +194,7 @@ impl Checker<'_> {
             let tls = listener.tls.as_ref().and_then(|tls| self.server_tls(tls));
             let public_url = listener.public_url.as_ref().and_then(|url| self.public_url(url));
             let schemes = listener.schemes.get_ref().clone();
-            listeners.push(Listener { name, address, schemes, tls, public_url });
+            listeners.push(Listener { name, address, schemes, tls, compression: listener.compression, public_url });
         }
         listeners
     }

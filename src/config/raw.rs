@@ -1,15 +1,18 @@
 //! The configuration as written.
+//!
+//! `check --show` prints these types. A secret cannot be among them: secrets are only named by file, and the types that
+//! hold them do not implement `Serialize`.
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{Limits, Mode};
 use crate::authenticate::{RawBinding, SchemeName};
 use crate::tls::TlsVersion;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
     #[serde(default = "enforce")]
@@ -35,7 +38,7 @@ pub(super) struct RawConfig {
     pub limits: Option<Spanned<Limits>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawListener {
     pub name: Spanned<String>,
@@ -45,9 +48,11 @@ pub(super) struct RawListener {
     pub public_url: Option<Spanned<String>>,
     #[serde(default)]
     pub insecure_plaintext: bool,
+    #[serde(default)]
+    pub compression: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawServerTls {
     pub certificate_file: Spanned<PathBuf>,
@@ -56,7 +61,7 @@ pub(super) struct RawServerTls {
     pub min_version: TlsVersion,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAdmin {
     pub address: Spanned<String>,
@@ -68,13 +73,13 @@ impl Default for RawAdmin {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawAuthentication {
     pub basic: Option<RawBasic>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBasic {
     pub htpasswd_file: Spanned<PathBuf>,
@@ -83,7 +88,7 @@ pub(super) struct RawBasic {
     pub cache_seconds: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawUpstream {
     pub endpoint: Spanned<String>,
@@ -104,13 +109,13 @@ pub(super) struct RawUpstream {
     pub connection_idle_timeout_seconds: u64,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPolicy {
     pub directories: Vec<Spanned<PathBuf>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawScrub {
     pub words: Vec<String>,
@@ -118,7 +123,7 @@ pub(super) struct RawScrub {
     pub shapes: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAudit {
     pub file: PathBuf,
@@ -130,7 +135,7 @@ impl Default for RawAudit {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawMicroversion {
     pub max: Option<Spanned<String>>,

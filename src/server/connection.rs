@@ -20,11 +20,10 @@ use tower::{ServiceBuilder, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
-use super::Phase;
+use super::{Phase, compression};
 use crate::audit::{Opening, Record};
 use crate::authenticate::Peer;
 use crate::body::Body;
-use crate::config::Limits;
 use crate::framing::FramingError;
 use crate::header::{X_AUTH_TOKEN, X_SERVICE_TOKEN};
 use crate::pipeline::Pipeline;
@@ -61,24 +60,26 @@ impl Door {
                 match tls::accept(&TlsAcceptor::from(tls), stream, deadline).await {
                     Ok((stream, alpn)) => {
                         let peer = Peer { address: Some(address), tls: true };
-                        self.speak(stream, peer, alpn == Alpn::H2, &snapshot.limits).await;
+                        self.speak(stream, peer, alpn == Alpn::H2, &snapshot).await;
                     }
-                    Err(error) => tracing::info!(%address, %error, "no TLS connection"),
+                    Err(error) => tracing::info!(%address, reason = error.reason(), "no TLS connection"),
                 }
             }
             (Stream::Tcp(stream, address), None) => {
-                self.speak(stream, Peer { address: Some(address), tls: false }, false, &snapshot.limits).await;
+                self.speak(stream, Peer { address: Some(address), tls: false }, false, &snapshot).await;
             }
             (Stream::Unix(stream), _) => {
-                self.speak(stream, Peer { address: None, tls: false }, false, &snapshot.limits).await;
+                self.speak(stream, Peer { address: None, tls: false }, false, &snapshot).await;
             }
         }
     }
 
-    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, http2: bool, limits: &Limits)
+    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, http2: bool, snapshot: &Snapshot)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let limits = &snapshot.limits;
+        let compress = snapshot.listeners.get(self.index).is_some_and(|listener| listener.compression);
         let address = peer.address;
         let door = Arc::clone(&self);
         let pipeline = service_fn(move |request: Request<Incoming>| {
@@ -91,6 +92,8 @@ impl Door {
         let service = ServiceBuilder::new()
             .layer(CatchPanicLayer::custom(panicked))
             .layer(SetSensitiveRequestHeadersLayer::from_shared(sensitive()))
+            .map_request(move |request| compression::settle(request, compress))
+            .layer(compression::layer())
             .service(pipeline);
         let service = TowerToHyperService::new(service);
         let mut phase = self.phase.clone();

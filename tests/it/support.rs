@@ -118,5 +118,8 @@ impl Drop for Irongate {
     fn drop(&mut self) {
         self.server.drain();
         self.server.wait();
+        if !std::thread::panicking() {
+            assert_eq!(irongate::telemetry::masked_log_lines(), 0, "the last net had to mask a line");
+        }
     }
 }
