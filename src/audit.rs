@@ -253,9 +253,9 @@ impl Record {
     pub fn reject(&mut self, rejection: &Rejection) {
         self.line.stage = Some(rejection.stage());
         self.line.reason = Some(rejection.code());
-        if let Rejection::Denied(denial) | Rejection::Unauthenticated(denial, _) = rejection {
+        if let Rejection::Denied(refusal) | Rejection::Unauthenticated(refusal, _) = rejection {
             self.line.decision = "deny";
-            self.line.policies = denial.policies.to_vec();
+            self.line.policies = refusal.denial.policies.to_vec();
         }
     }
 
@@ -326,4 +326,66 @@ impl Drop for Record {
 
 fn microseconds(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Audit, Opening, Record};
+    use crate::config::{AuditSink, Mode};
+    use crate::request_id::RequestIds;
+
+    fn opened(audit: &Audit) -> Box<Record> {
+        let opening = Opening {
+            listener: Arc::from("public"),
+            source: None,
+            http: "HTTP/1.1",
+            mode: Mode::Enforce,
+            revision: Arc::from("0"),
+        };
+        Record::open(audit, opening, &RequestIds::minted())
+    }
+
+    fn written(leave: impl FnOnce(Box<Record>) + Send + 'static) -> serde_json::Value {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("audit.jsonl");
+        let audit = Audit::open(&AuditSink::File(file.clone())).unwrap();
+        let record = opened(&audit);
+        // A thread of its own, which may panic.
+        std::thread::spawn(move || leave(record)).join().ok();
+        audit.flush();
+        let text = std::fs::read_to_string(file).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_record_is_written_once_on_every_exit() {
+        assert_eq!(written(drop)["outcome"], "aborted");
+        let completed = written(|mut record| {
+            record.complete();
+            record.complete();
+        });
+        assert_eq!(completed["outcome"], "complete");
+        let cut = written(|mut record| record.cut("upstream_malformed"));
+        assert_eq!((&cut["outcome"], &cut["reason"]), (&"cut".into(), &"upstream_malformed".into()));
+        let panicked = written(|record| {
+            let _record = record;
+            panic!("S3cret");
+        });
+        assert_eq!((&panicked["outcome"], &panicked["reason"]), (&"panic".into(), &"internal".into()));
+        assert!(!panicked.to_string().contains("S3cret"));
+    }
+
+    #[test]
+    fn a_full_disk_loses_records_and_says_so() {
+        if !std::path::Path::new("/dev/full").exists() {
+            return;
+        }
+        let audit = Audit::open(&AuditSink::File("/dev/full".into())).unwrap();
+        drop(opened(&audit));
+        audit.flush();
+        assert_eq!(audit.lost_records(), 1);
+    }
 }

@@ -1,6 +1,6 @@
 //! OPEN FIRST: the whole way of a request.
 //!
-//! [`Pipeline::enforce`] is one line for each step, and each line needs what the line before proved: only
+//! `Pipeline::enforce` is one line for each step, and each line needs what the line before proved: only
 //! `authenticate` makes a [`Principal`], only a decision makes a [`Permit`](crate::policy::Permit), which `validate` asks
 //! for before it makes a [`Call`](crate::call::Call), and `forward` takes only a
 //! [`PermittedCall`](crate::authorize::PermittedCall), whose every write was decided about.
@@ -16,14 +16,13 @@ use hyper::body::Incoming;
 use crate::answer::{self, Terms};
 use crate::audit::{Audit, Opening, Record};
 use crate::authenticate::{Peer, Principal, SchemeName};
-use crate::authorize::Authorizer;
+use crate::authorize::{Authorizer, Refusal};
 use crate::body::{self, Body, ReadDeadlines};
 use crate::forward::{Forwarded, Upstream};
 use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
 use crate::microversion::Ceiling;
-use crate::policy::Denial;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
@@ -107,7 +106,7 @@ impl Pipeline {
         let operation = route.operation();
 
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
-        let permit = authorizer.call(&route, record).map_err(|denial| scene.refuse(denial, &principal))?;
+        let permit = authorizer.call(&route, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot)).await?;
         record.request_bytes(bytes.len());
@@ -116,7 +115,7 @@ impl Pipeline {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
         let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
-        let call = authorizer.writes(call, record).map_err(|denial| scene.refuse(denial, &principal))?;
+        let call = authorizer.writes(call, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let asked = Instant::now();
@@ -141,12 +140,12 @@ impl Scene<'_> {
     }
 
     /// Who sent no credential and is denied is asked for one, where the listener takes any.
-    fn refuse(&self, denial: Denial, principal: &Principal) -> Rejection {
+    fn refuse(&self, refusal: Refusal, principal: &Principal) -> Rejection {
         let challenges = self.challenges();
         if principal.scheme() == SchemeName::Anonymous && !challenges.is_empty() {
-            Rejection::Unauthenticated(denial, challenges)
+            Rejection::Unauthenticated(refusal, challenges)
         } else {
-            Rejection::Denied(denial)
+            Rejection::Denied(refusal)
         }
     }
 }

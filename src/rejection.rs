@@ -4,21 +4,23 @@
 //! known; this module only gives them Ironic's shape. The caller hears a status, a stable code and a text without a
 //! value of the request; everything else is for the record.
 
-use std::sync::Arc;
-
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::authenticate::AuthnError;
+use crate::authorize::Refusal;
 use crate::body::{Body, BodyError};
 use crate::forward::UpstreamError;
 use crate::framing::FramingError;
 use crate::header::{X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION};
 use crate::microversion::Ceiling;
-use crate::policy::Denial;
+use crate::policy::{Denial, DenialReason};
 use crate::route::RouteError;
 use crate::validate::InvalidRequest;
+
+/// The rule that denies where no policy says anything.
+const DEFAULT_DENY: &str = "default-deny";
 
 /// A refusal by any stage.
 #[derive(Debug)]
@@ -28,11 +30,11 @@ pub enum Rejection {
     /// Nobody, or not who they say. The challenges are those of the listener's schemes.
     Authentication(AuthnError, Vec<HeaderValue>),
     /// Nobody in particular, and the policy says no: being somebody may help.
-    Unauthenticated(Denial, Vec<HeaderValue>),
+    Unauthenticated(Refusal, Vec<HeaderValue>),
     /// No operation of the catalogue, or spelled oddly.
     Route(RouteError, Ceiling),
     /// The policy says no.
-    Denied(Denial),
+    Denied(Refusal),
     /// The body did not come.
     Body(BodyError),
     /// The request is not one that Ironic takes.
@@ -73,7 +75,7 @@ impl Rejection {
             Self::Authentication(error, _) => error.status().as_u16(),
             Self::Unauthenticated(..) => 401,
             Self::Route(error, _) => error.status(),
-            Self::Denied(denial) if denial.conceal => 404,
+            Self::Denied(refusal) if refusal.denial.conceal => 404,
             Self::Denied(_) => 403,
             Self::Body(error) => error.status(),
             Self::Invalid(error, _) => error.status(),
@@ -90,7 +92,7 @@ impl Rejection {
             Self::Authentication(error, _) => error.code(),
             Self::Unauthenticated(..) => "credential_missing",
             Self::Route(error, _) => error.code(),
-            Self::Denied(denial) => denial.reason.as_str(),
+            Self::Denied(refusal) => refusal.denial.reason.as_str(),
             Self::Body(error) => error.code(),
             Self::Invalid(error, _) => error.code(),
             Self::Upstream(error) => error.code(),
@@ -118,8 +120,8 @@ impl Rejection {
             Self::Authentication(error, _) => error.public_message().to_owned(),
             Self::Unauthenticated(..) => AuthnError::Missing.public_message().to_owned(),
             Self::Route(error, _) => error.to_string(),
-            Self::Denied(denial) if denial.conceal => "the resource could not be found".to_owned(),
-            Self::Denied(denial) => denied(denial),
+            Self::Denied(refusal) if refusal.denial.conceal => "the resource could not be found".to_owned(),
+            Self::Denied(refusal) => denied(refusal),
             Self::Body(error) => error.to_string(),
             Self::Invalid(error, _) => error.to_string(),
             Self::Upstream(error) => error.to_string(),
@@ -131,7 +133,7 @@ impl Rejection {
     pub fn response(&self) -> Response<Body> {
         let status = self.status();
         let rule = match self {
-            Self::Denied(denial) if !denial.conceal => denial.policies.first().map(Arc::as_ref),
+            Self::Denied(refusal) if !refusal.denial.conceal => Some(rule(&refusal.denial)),
             Self::Denied(_) => None,
             Self::Framing(_)
             | Self::Authentication(..)
@@ -206,15 +208,24 @@ fn challenge(headers: &mut HeaderMap, challenges: &[HeaderValue]) {
     }
 }
 
-fn denied(denial: &Denial) -> String {
-    let rule = match denial.policies.first() {
-        Some(rule) => format!("denied by policy {rule}"),
-        None => "denied: no policy permits this".to_owned(),
+/// The policy that denied; that nothing permits is a rule too, and has a name.
+fn rule(denial: &Denial) -> &str {
+    denial.policies.first().map_or(DEFAULT_DENY, |policy| policy)
+}
+
+fn denied(Refusal { denial, operation, write }: &Refusal) -> String {
+    let asked = match write {
+        Some(path) if path.is_empty() => format!("{} with this body", operation.id),
+        Some(path) => format!("{} writing {path}", operation.id),
+        None => operation.id.clone(),
     };
-    match &denial.explanation {
-        Some(explanation) => format!("{rule}: {explanation}"),
-        None => rule,
-    }
+    let why = match (&denial.explanation, denial.reason) {
+        (Some(explanation), _) => explanation,
+        (None, DenialReason::NoPermit) => "no policy permits it to this caller",
+        (None, DenialReason::Forbidden) => "a policy forbids it",
+        (None, DenialReason::Indeterminate) => "a policy could not be evaluated",
+    };
+    format!("{asked} is denied by {}: {why}", rule(denial))
 }
 
 macro_rules! from {
@@ -227,4 +238,4 @@ macro_rules! from {
     )*};
 }
 
-from!(FramingError => Framing, Denial => Denied, BodyError => Body, UpstreamError => Upstream);
+from!(FramingError => Framing, BodyError => Body, UpstreamError => Upstream);

@@ -17,12 +17,13 @@ mod scan;
 mod shape;
 mod stream;
 mod string;
+mod table;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::{ErrorText, FaultCode, rebuild};
+pub use error::{ErrorText, FAULTSTRING_BYTES_MAX, FaultCode, rebuild};
 pub use link::rewrite_location;
 pub use rules::{ScrubAdditions, ScrubRules};
 pub use stream::{DEPTH_MAX, Scrubber};

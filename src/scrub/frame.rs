@@ -80,6 +80,7 @@ impl Member {
 
 impl Frame {
     /// The member that begins with a key; `depth` is the number of open containers, `key` its text.
+    #[inline]
     pub(super) fn member(&self, places: &Places, depth: usize, class: KeyClass, key: &[u8]) -> Member {
         let mut member = self.step(places, depth, class, Step::Key(key));
         if depth == 1 && key == b"node" {
@@ -101,6 +102,7 @@ impl Frame {
         member
     }
 
+    #[inline]
     fn step(&self, places: &Places, depth: usize, class: KeyClass, step: Step<'_>) -> Member {
         let mut member = Member { class, action: None, from_root: 0, from_resource: 0, base: self.base };
         if self.from_root != 0 {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 
 use super::rules::word_pattern;
+use super::table::Table;
 
 /// The longest key that is judged, in bytes as written; the value of a longer one is taken for a secret.
 pub(super) const KEY_BYTES_MAX: usize = 1024;
@@ -76,12 +77,12 @@ const COMMON: &str = "\
     local_link_connection attribute_type allowable_values lower_bound max_length min_length read_only \
     reset_required unique upper_bound";
 
-/// The class of every key, with the keys that are known in advance in a table.
+/// The class of every key.
 pub(super) struct Keys {
-    table: Vec<Option<(Box<[u8]>, KeyClass)>>,
-    mask: usize,
-    exact: BTreeMap<String, KeyClass>,
-    secret: BTreeSet<String>,
+    /// Keys that are known beforehand, as written.
+    known: Table,
+    /// Keys with a meaning of their own, without separators and in lower case.
+    normal: Table,
     words: Regex,
 }
 
@@ -95,55 +96,34 @@ impl Keys {
         let patterns: Vec<String> = words.chain(SECRET_WORDS.split(' ')).map(word_pattern).collect();
         let words = Regex::new(&format!("(?i:{})|{SECRET_PARTS}", patterns.join("|")))?;
         let mut exact: BTreeMap<String, KeyClass> = BTreeMap::new();
-        let groups = [(NAMES, KeyClass::NAMES), (VALUES, KeyClass::VALUES), (FREE, KeyClass::FREE)];
-        for (keys, class) in groups {
-            for key in keys.split(' ') {
-                let entry = exact.entry(normal(key)).or_default();
-                *entry = entry.and(class);
-            }
-        }
-        let single = [
+        let mut add = |key: &str, class: KeyClass| {
+            let entry = exact.entry(normal(key)).or_default();
+            *entry = entry.and(class);
+        };
+        for (keys, class) in [
+            (NAMES, KeyClass::NAMES),
+            (VALUES, KeyClass::VALUES),
+            (FREE, KeyClass::FREE),
+            (SECRET_NAMES, KeyClass::SECRET),
             ("href", KeyClass::HREF),
             ("next", KeyClass::NEXT),
             ("properties", KeyClass::FREE_OBJECT),
-            ("args", KeyClass::ARGS.and(KeyClass::FREE)),
+            ("args", KeyClass::ARGS),
             ("headers", KeyClass::SECRET_ARGUMENT),
-        ];
-        exact.extend(single.map(|(key, class)| (key.to_owned(), class)));
-        let secret = names.map(normal).chain(SECRET_NAMES.split(' ').map(str::to_owned)).collect();
-        let mut keys = Self { table: Vec::new(), mask: 0, exact, secret, words };
-        keys.fill(COMMON.split(' ').chain(FREE.split(' ')).chain(known).collect());
-        Ok(keys)
-    }
-
-    fn fill(&mut self, known: BTreeSet<&str>) {
-        let size = (known.len() * 4).next_power_of_two();
-        self.mask = size - 1;
-        let mut table = vec![None; size];
-        for key in known {
-            let class = self.judge(key);
-            let mut slot = hash(key.as_bytes()) & self.mask;
-            while table.get(slot).is_some_and(Option::is_some) {
-                slot = (slot + 1) & self.mask;
-            }
-            if let Some(free) = table.get_mut(slot) {
-                *free = Some((key.as_bytes().into(), class));
-            }
+        ] {
+            keys.split(' ').for_each(|key| add(key, class));
         }
-        self.table = table;
+        names.for_each(|name| add(name, KeyClass::SECRET));
+        let mut keys = Self { known: Table::default(), normal: Table::new(exact.into_iter()), words };
+        let known: BTreeSet<&str> = COMMON.split(' ').chain(FREE.split(' ')).chain(known).collect();
+        keys.known = Table::new(known.into_iter().map(|key| (key, keys.judge(key))));
+        Ok(keys)
     }
 
     /// The class of a key that was written without escapes, if it is known in advance.
     #[inline]
     pub(super) fn known(&self, key: &[u8]) -> Option<KeyClass> {
-        let mut slot = hash(key) & self.mask;
-        loop {
-            match self.table.get(slot) {
-                Some(Some((known, class))) if known.as_ref() == key => return Some(*class),
-                Some(Some(_)) => slot = (slot + 1) & self.mask,
-                Some(None) | None => return None,
-            }
-        }
+        self.known.find(key)
     }
 
     /// The class of any key.
@@ -151,28 +131,40 @@ impl Keys {
         if key.len() > KEY_BYTES_MAX {
             return KeyClass::SECRET;
         }
-        let normal = normal(key);
-        let class = self.exact.get(&normal).copied().unwrap_or_default();
-        if self.secret.contains(&normal) || self.words.is_match(key) { class.and(KeyClass::SECRET) } else { class }
+        let class = self.normal(key);
+        if !class.has(KeyClass::SECRET) && self.words.is_match(key) { class.and(KeyClass::SECRET) } else { class }
     }
 
     /// Whether a text names a secret, as a key would.
     pub(super) fn names_a_secret(&self, text: &str) -> bool {
-        text.len() > KEY_BYTES_MAX || self.words.is_match(text) || self.secret.contains(&normal(text))
+        self.judge(text).has(KeyClass::SECRET)
     }
+
+    /// The class of a key by its whole name.
+    fn normal(&self, key: &str) -> KeyClass {
+        let mut short = [0; NORMAL_BYTES_MAX];
+        let class = if key.len() <= NORMAL_BYTES_MAX && key.is_ascii() {
+            let mut length = 0;
+            for (to, from) in short.iter_mut().zip(key.bytes().filter(|byte| !separates(char::from(*byte)))) {
+                *to = from.to_ascii_lowercase();
+                length += 1;
+            }
+            self.normal.find(short.get(..length).unwrap_or_default())
+        } else {
+            self.normal.find(normal(key).as_bytes())
+        };
+        class.unwrap_or_default()
+    }
+}
+
+/// Keys up to this length are brought to their normal form without memory of its own.
+const NORMAL_BYTES_MAX: usize = 64;
+
+const fn separates(c: char) -> bool {
+    matches!(c, '-' | '_' | '.' | ' ')
 }
 
 /// Lower case, without separators: `X-Auth-Key`, `x_auth_key` and `xAuthKey` are one key.
 fn normal(key: &str) -> String {
-    key.chars().filter(|c| !matches!(c, '-' | '_' | '.' | ' ')).flat_map(char::to_lowercase).collect()
-}
-
-#[inline]
-fn hash(key: &[u8]) -> usize {
-    let (head, tail) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-        (None, _) | (_, None) => (key.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)), 0),
-    };
-    let mixed = (head ^ tail.rotate_left(29) ^ (key.len() as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 40) as usize
+    key.chars().filter(|c| !separates(*c)).flat_map(char::to_lowercase).collect()
 }

@@ -31,17 +31,33 @@ pub fn rewrite_location(value: &str, origin: &str) -> Option<String> {
 
 /// How many bytes of a link to Ironic's API stand in front of the path that irongate serves.
 pub(super) fn foreign(link: &str) -> Option<usize> {
-    let start = ["http://", "https://"].iter().find_map(|scheme| {
-        link.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)).then_some(scheme.len())
-    })?;
+    foreign_bytes(link.as_bytes())
+}
+
+/// As [`foreign`], of a text that may be no UTF-8.
+#[inline]
+pub(super) fn foreign_bytes(link: &[u8]) -> Option<usize> {
+    let is = |scheme: &[u8]| link.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
+    let start = if is(b"http://") {
+        7
+    } else if is(b"https://") {
+        8
+    } else {
+        return None;
+    };
     let rest = link.get(start..)?;
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let authority = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let path = rest.get(authority..)?;
-    let path_only = path.split(['?', '#']).next().unwrap_or_default();
-    let first = path_only.trim_start_matches('/').split('/').next().unwrap_or_default();
-    if path_only.is_empty() || path_only == "/" || ROOTS.contains(&first) {
+    if path.starts_with(b"/v1/") {
         return Some(start + authority);
     }
-    let prefix = path_only.find("/v1/").or_else(|| path_only.strip_suffix("/v1").map(str::len))?;
+    let end = path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len());
+    let path = path.get(..end)?;
+    let first = path.get(1..).unwrap_or_default();
+    let first = first.split(|byte| *byte == b'/').next().unwrap_or_default();
+    if path.len() <= 1 || ROOTS.iter().any(|root| root.as_bytes() == first) {
+        return Some(start + authority);
+    }
+    let prefix = memchr::memmem::find(path, b"/v1/").or_else(|| path.strip_suffix(b"/v1").map(<[u8]>::len))?;
     Some(start + authority + prefix)
 }

@@ -48,6 +48,13 @@ pub(super) enum Step<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places {
     patterns: Vec<Pattern>,
+    /// For each depth the lengths of the keys that are looked for, as bits; the highest stands for all longer ones.
+    lengths: Vec<u64>,
+}
+
+/// A key's length as a bit.
+const fn length_bit(length: usize) -> u64 {
+    1 << if length < 63 { length } else { 63 }
 }
 
 /// Why a text is no place.
@@ -74,6 +81,13 @@ impl Places {
         if self.patterns.len() >= PLACES_MAX {
             return Err(PlaceError::TooMany);
         }
+        self.lengths.resize(self.lengths.len().max(segments.len()), 0);
+        for (lengths, segment) in self.lengths.iter_mut().zip(&segments) {
+            *lengths |= match segment {
+                Segment::Any => u64::MAX,
+                Segment::Key(key) => length_bit(key.len()),
+            };
+        }
         self.patterns.push(Pattern { segments, start, action });
         Ok(())
     }
@@ -91,6 +105,12 @@ impl Places {
     pub(super) fn step(&self, set: u128, depth: usize, step: Step<'_>) -> (u128, Option<Action>) {
         let mut next = 0;
         let mut action = None;
+        // Most keys are not even as long as one that is looked for.
+        if let Step::Key(key) = step
+            && self.lengths.get(depth).is_none_or(|lengths| lengths & length_bit(key.len()) == 0)
+        {
+            return (0, None);
+        }
         for (bit, pattern) in self.patterns.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0) {
             let matches = match (pattern.segments.get(depth), step) {
                 (None, _) => false,

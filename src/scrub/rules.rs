@@ -8,6 +8,7 @@ use regex::Regex;
 use crate::catalog::{Answer, Group, Operation, catalog};
 
 use super::ScrubRuleError;
+use super::error::Vocabulary;
 use super::key::Keys;
 use super::place::{Action, PlaceError, Places, Start};
 use super::shape::{Shapes, compile_own};
@@ -33,6 +34,7 @@ pub(super) const OWN_FIELDS_MAX: usize = 48;
 pub struct ScrubRules {
     pub(super) keys: Keys,
     pub(super) shapes: Shapes,
+    pub(super) vocabulary: Vocabulary,
     own_fields: Vec<String>,
     plans: BTreeMap<String, Arc<Plan>>,
 }
@@ -91,6 +93,7 @@ impl ScrubRules {
         let mut rules = Self {
             keys: Keys::new(names, words(), known).map_err(shipped)?,
             shapes: Shapes::new(words(), own).map_err(shipped)?,
+            vocabulary: Vocabulary::new(catalog).map_err(shipped)?,
             own_fields: additions.fields.clone(),
             plans: BTreeMap::new(),
         };

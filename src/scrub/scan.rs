@@ -77,11 +77,11 @@ const fn stops(byte: u8) -> bool {
 
 /// Whether a secret's shape needs this byte: `@` for user information in URLs, `=`, `:` after a word, space, `'` and
 /// `%` for assignments, `J` for JSON web tokens (`eyJ`), `A` for Fernet tokens (`gAAAAA`), `$` for hashes, space for
-/// PEM headers. 1 if so.
+/// PEM headers. 1 if so. A few rare signs are in too, where that is cheaper.
 #[inline]
 fn marks(byte: u8) -> u8 {
-    let is = |sign: u8| u8::from(byte == sign);
-    is(b'@') | is(b'=') | is(b' ') | is(b'\'') | is(b'%') | is(b'J') | is(b'A') | is(b'$')
+    // Two ranges: from space to `'`, and `@` with `A`.
+    u8::from(byte & 0xf8 == 0x20) | u8::from(byte & 0xfe == 0x40) | u8::from(byte == b'=') | u8::from(byte == b'J')
 }
 
 #[cfg(test)]
@@ -98,7 +98,8 @@ fn masks(block: &[u8; BLOCK]) -> Masks {
     let mut stop = [0; BLOCK];
     let mut mark = [0; BLOCK];
     for ((stop, mark), byte) in stop.iter_mut().zip(&mut mark).zip(block) {
-        *stop = u8::from(*byte < 0x20) | (*byte >> 7) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+        // Signed: what is below 0x20 or has the highest bit set.
+        *stop = u8::from(byte.cast_signed() < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
         *mark = marks(*byte);
     }
     let (_, after) = block.split_at(2);

@@ -5,9 +5,10 @@
 //! window's end is seen whole in the next. Windows depend on the string only, never on the chunks.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::key::KeyClass;
-use super::link::foreign;
+use super::link::{foreign, foreign_bytes};
 use super::stream::{Input, Scrubber, Treatment};
 use super::text::{Places, unescape};
 use super::{MASK, OVERLAP_BYTES, QUOTED_MASK, ScrubError, WINDOW_BYTES};
@@ -130,6 +131,14 @@ impl Scrubber {
             Treatment::Mask => {}
             Treatment::Drop | Treatment::Pass => self.check(raw, seen)?,
             Treatment::Text if simple && !seen.suspect && !self.rules.shapes.always() => {}
+            Treatment::Link if simple && !seen.suspect && !self.rules.shapes.always() => {
+                if let Some(end) = foreign_bytes(raw) {
+                    self.flush(input, start, out);
+                    let origin = Arc::clone(&self.origin);
+                    self.emit(origin.as_bytes(), out);
+                    input.from = start + end;
+                }
+            }
             Treatment::Text | Treatment::Link => {
                 self.treat(raw, seen, treatment, true)?;
             }
@@ -287,7 +296,7 @@ impl Scrubber {
 
     fn replace(&mut self, edit: &Edit, out: &mut Vec<u8>) {
         if edit.origin {
-            let origin = std::sync::Arc::clone(&self.origin);
+            let origin = Arc::clone(&self.origin);
             self.emit(origin.as_bytes(), out);
         } else {
             self.report.masked += 1;

@@ -178,3 +178,28 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
     debug_assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use http_body_util::BodyExt;
+    use tower::{Service, ServiceBuilder, service_fn};
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::{Body, panicked};
+
+    #[tokio::test]
+    async fn a_panic_is_answered_without_its_text() {
+        let mut service = ServiceBuilder::new().layer(CatchPanicLayer::custom(panicked)).service(service_fn(
+            |request: Request<()>| async move {
+                assert!(request.uri().path().is_empty(), "S3cret");
+                Ok::<_, std::convert::Infallible>(Response::new(Body::whole("")))
+            },
+        ));
+        let answer = service.call(Request::get("/v1").body(()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 500);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&body);
+        assert!(text.contains("\"code\":\"internal\"") && !text.contains("S3cret"), "{text}");
+    }
+}

@@ -82,6 +82,10 @@ fn refusals_are_recorded_with_stage_and_code() {
         assert_eq!(record["reason"].as_str(), Some(answer.code().as_str()), "{record}");
         assert_eq!(record["status"], status);
         assert_eq!(record["outcome"], "complete");
+        if status == 403 {
+            assert_eq!(answer.json()["irongate"]["rule"], "default-deny");
+            assert!(answer.faultstring().starts_with("node:delete is denied by default-deny"), "{answer:?}");
+        }
     }
     assert!(ironic.arrived().is_empty());
 }
