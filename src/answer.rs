@@ -67,7 +67,7 @@ pub async fn write(
         error(head.status, &head.headers, incoming, lease, terms).await?
     };
     copy_headers(&head.headers, answer.headers_mut(), terms);
-    if terms.operation.answer == Answer::Lookup {
+    if terms.operation.answer == Answer::Lookup || terms.rules.keeps() {
         answer.extensions_mut().insert(HoldsSecret);
     }
     Ok(answer)

@@ -2,7 +2,7 @@
 
 mod serve;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::catalog::{self, TableFormat};
 use crate::config::{self, Config, ConfigError};
 use crate::policy::{self, PolicyEngine, PolicySource, Severity};
+use crate::scrub::{self, HmacKey};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{self, LogFormat};
 
@@ -68,6 +69,15 @@ enum Command {
     Policy {
         #[command(subcommand)]
         policy: PolicyCommand,
+    },
+    /// Print the HMAC of a value, as answers have it for roles with treatment "hmac": to compare a known secret with.
+    ///
+    /// The value comes from standard input, so that it stands in no list of processes and no shell's history; one line
+    /// end after it does not count.
+    Hmac {
+        /// The file that `hmac_key_file` in [scrub] names.
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
     },
     /// Make certificates.
     Certs {
@@ -159,6 +169,7 @@ pub fn run() -> ExitCode {
         Command::Schema { schema: SchemaCommand::Cedar } => print(&policy::cedar_schema()),
         Command::Policy { policy: PolicyCommand::Validate { paths, format } } => validate(&paths.paths, format),
         Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
+        Command::Hmac { key_file } => hmac(&key_file),
         Command::Certs { certs: CertsCommand::Dev { directory, names, days, force } } => {
             certificates(&directory, &names, days, force)
         }
@@ -262,6 +273,23 @@ fn matrix(paths: &[PathBuf]) -> ExitCode {
             }
             ExitCode::from(FINDINGS)
         }
+    }
+}
+
+fn hmac(key_file: &Path) -> ExitCode {
+    let refuse = |message: String| {
+        say(&format!("error: {message}"));
+        ExitCode::from(USAGE)
+    };
+    let key = match std::fs::read(key_file) {
+        Ok(bytes) => HmacKey::new(&bytes),
+        Err(error) => return refuse(format!("{} cannot be read: {error}", key_file.display())),
+    };
+    let mut value = Vec::new();
+    match (key, std::io::stdin().lock().read_to_end(&mut value)) {
+        (Err(error), _) => refuse(format!("{}: {error}", key_file.display())),
+        (Ok(_), Err(error)) => refuse(format!("standard input cannot be read: {error}")),
+        (Ok(key), Ok(_)) => print(&format!("{}\n", key.text(scrub::line(&value)))),
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
-use crate::scrub::ScrubRules;
+use crate::scrub::Treatments;
 use crate::tls::{ClientTls, ServerTls};
 
 pub use check::{effective, load, policy_sources};
@@ -37,8 +37,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// The policies' names and texts.
     pub policies: Vec<crate::policy::PolicySource>,
-    /// The secret map with the operator's additions.
-    pub scrub: Arc<ScrubRules>,
+    /// The secret map with the operator's additions, for every role.
+    pub scrub: Arc<Treatments>,
     /// Where records go.
     pub audit: AuditSink,
     /// The highest microversion to admit (the minor number of `1.N`).

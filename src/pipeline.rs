@@ -121,9 +121,10 @@ impl Pipeline {
         let asked = Instant::now();
         let forwarded = Forwarded { request_id: scene.ids.upstream(), source: peer.address, origin: &scene.origin };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
+        let rules = snapshot.scrub.rules(principal.roles(), |field| authorizer.secret(call.call().route(), field));
         let terms = Terms {
             operation,
-            rules: &snapshot.scrub,
+            rules: &rules,
             origin: &scene.origin,
             idle_timeout: self.upstream.idle_timeout(),
             ceiling,

@@ -11,6 +11,7 @@ mod hold;
 mod key;
 mod link;
 mod number;
+mod omit;
 mod place;
 mod rules;
 mod scan;
@@ -19,6 +20,7 @@ mod stream;
 mod string;
 mod table;
 mod text;
+mod treatment;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,9 @@ mod tests;
 pub use error::{ErrorText, FAULTSTRING_BYTES_MAX, FaultCode, rebuild};
 pub use link::rewrite_location;
 pub use rules::{ScrubAdditions, ScrubRules};
+pub use treatment::{
+    HmacKey, RoleTreatment, SecretTreatment, ShortKey, TreatmentError, Treatments, is_hmac, line,
+};
 pub use stream::{DEPTH_MAX, Scrubber};
 
 /// What a masked value becomes.

@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 use crate::authenticate::{Authenticator, AuthenticatorConfig, SchemeName};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
 use crate::policy::{PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
-use crate::scrub::ScrubRules;
+use crate::scrub::Treatments;
 
 /// What decides about requests.
 pub struct Snapshot {
@@ -23,8 +23,8 @@ pub struct Snapshot {
     pub authenticator: Authenticator,
     /// The decision point.
     pub policies: PolicyEngine,
-    /// The secret map.
-    pub scrub: Arc<ScrubRules>,
+    /// The secret map, for every role.
+    pub scrub: Arc<Treatments>,
     /// Bounds of one request.
     pub limits: Limits,
     /// The highest microversion to admit.
@@ -92,12 +92,13 @@ impl Snapshot {
     }
 }
 
-/// Policies, bindings, mode and limits; the first 16 bytes are enough to tell two revisions apart.
+/// Policies, bindings, mode, limits and what the configuration says about secrets; the first 16 bytes are enough to tell two revisions apart.
 fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
     context
         .update(format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max)).as_bytes());
+    context.update(config.scrub.description().as_bytes());
     let digest = context.finish();
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 use toml::Spanned;
 
-use super::raw::{RawConfig, RawListener, RawServerTls, RawUpstream};
+use super::raw::{RawConfig, RawListener, RawScrub, RawServerTls, RawUpstream};
 use super::{AuditSink, Config, ConfigError, Endpoint, Limits, ListenAddress, Listener, Upstream, overrides};
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
 use crate::policy::PolicySource;
-use crate::scrub::{ScrubAdditions, ScrubRules};
+use crate::scrub::{HmacKey, RoleTreatment, ScrubAdditions, Treatments};
 use crate::telemetry;
 use crate::tls::{CertificatePem, ClientTls, KeyPem, ServerTls};
 
@@ -101,8 +101,7 @@ impl Checker<'_> {
         let admin = self.socket_address(&raw.admin.address, "admin.address");
         let policies = self.policies(&raw.policy.directories);
         let microversion_max = self.microversion(raw.microversion.max.as_ref());
-        let additions = ScrubAdditions { words: raw.scrub.words, fields: raw.scrub.fields, shapes: raw.scrub.shapes };
-        let scrub = ScrubRules::new(&additions).map_err(|error| self.push(None, format!("[scrub]: {error}"))).ok();
+        let scrub = self.scrub(raw.scrub);
         let limits = self.limits(raw.limits);
         let audit = if raw.audit.file == Path::new("-") {
             AuditSink::Stdout
@@ -157,6 +156,25 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    fn scrub(&mut self, raw: RawScrub) -> Option<Treatments> {
+        let additions = ScrubAdditions { words: raw.words, fields: raw.fields, shapes: raw.shapes };
+        let key = match &raw.hmac_key_file {
+            None => None,
+            Some(file) => {
+                let key = HmacKey::new(&self.read(file)?);
+                Some(key.map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()?)
+            }
+        };
+        let line = raw.role.first().map(|entry| entry.span().start);
+        let entries = raw.role.into_iter().map(Spanned::into_inner).map(|entry| RoleTreatment {
+            role: entry.role.into(),
+            treatment: entry.treatment,
+            fields: entry.fields,
+        });
+        let treatments = Treatments::new(additions, entries.collect(), key);
+        treatments.map_err(|error| self.push(line, format!("[scrub]: {error}"))).ok()
     }
 
     fn workers(&mut self, workers: Option<&Spanned<usize>>) -> usize {

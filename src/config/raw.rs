@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::{Limits, Mode};
 use crate::authenticate::{RawBinding, SchemeName};
+use crate::scrub::SecretTreatment;
 use crate::tls::TlsVersion;
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -121,6 +122,17 @@ pub(super) struct RawScrub {
     pub words: Vec<String>,
     pub fields: Vec<String>,
     pub shapes: Vec<String>,
+    pub hmac_key_file: Option<Spanned<PathBuf>>,
+    pub role: Vec<Spanned<RawTreatment>>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTreatment {
+    pub role: String,
+    pub treatment: SecretTreatment,
+    #[serde(default)]
+    pub fields: Vec<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
