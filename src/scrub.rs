@@ -13,6 +13,7 @@ mod link;
 mod number;
 mod omit;
 mod place;
+mod quick;
 mod rules;
 mod scan;
 mod shape;

@@ -29,6 +29,11 @@ impl Holds {
         self.waiting.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn bytes_kept(&self) -> usize {
+        self.bytes.capacity() + self.waiting.capacity() * size_of::<Waiting>()
+    }
+
     /// Where output goes now.
     #[inline]
     pub(super) const fn sink<'o>(&'o mut self, out: &'o mut Vec<u8>) -> &'o mut Vec<u8> {

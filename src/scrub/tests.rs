@@ -584,3 +584,32 @@ fn nothing_shows_what_is_held() {
     assert!(!format!("{scrubber:?}{:?}", *RULES).contains("S3c"));
     assert!(!String::from_utf8(out).unwrap().contains("S3c"));
 }
+
+#[test]
+fn memory_is_bounded_whatever_the_answer() {
+    let long = "x".repeat(1_000_000);
+    let escapes = r"\u00e9".repeat(100_000);
+    let secrets = "pw=x ".repeat(100_000);
+    for answer in [
+        format!(r#"{{"a": "{long}"}}"#),
+        format!(r#"{{"{long}": 1}}"#),
+        format!(r#"{{"a": "{escapes}"}}"#),
+        format!(r#"{{"a": "{secrets}"}}"#),
+        format!(r#"{{"password": "{long}", "value": ["{long}", "{escapes}"]}}"#),
+        format!(r#"{{"value": [{}1]}}"#, "[1], ".repeat(100_000)),
+        format!(r#"{{"value": 1, "x": [{}1]}}"#, r#"{"value": 1}, "#.repeat(200_000)),
+    ] {
+        for chunk in [5000, usize::MAX] {
+            let mut scrubber = Scrubber::new(Arc::clone(&RULES), operation("node:get"), ORIGIN.into());
+            let mut out = Vec::new();
+            let mut most = 0;
+            for part in answer.as_bytes().chunks(chunk) {
+                out.clear();
+                scrubber.push(part, &mut out).unwrap();
+                most = most.max(scrubber.bytes_kept());
+            }
+            scrubber.finish(&mut out).unwrap();
+            assert!(most <= 256 * 1024, "{most} bytes for {}…", answer.get(..20).unwrap());
+        }
+    }
+}
