@@ -197,3 +197,6 @@ impl std::fmt::Debug for Treatments {
         formatter.debug_struct("Treatments").field("entries", &self.entries).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,4 +22,5 @@ mod limits;
 mod logs;
 mod shadow;
 mod tls;
+mod treatment;
 mod upstream;

@@ -1,6 +1,5 @@
 //! Who may see a secret.
 
-use super::super::*;
 use super::{ask, load};
 
 #[track_caller]
@@ -22,7 +21,9 @@ fn only_a_permit_shows_a_secret() {
     check(chap, &["storage"], BMC, false);
     check(chap, &["other"], CHAP, false);
     check(chap, &[], CHAP, false);
-    let forbid = format!("{chap}\n@id(\"f\") forbid(principal in Role::\"guest\", action == Action::\"secrets:read\", resource);");
+    let forbid = format!(
+        "{chap}\n@id(\"f\") forbid(principal in Role::\"guest\", action == Action::\"secrets:read\", resource);"
+    );
     check(&forbid, &["storage"], CHAP, true);
     check(&forbid, &["storage", "guest"], CHAP, false);
     let shadow = chap.replacen("permit", "@mode(\"shadow\") permit", 1);
