@@ -323,6 +323,7 @@ fn names_and_values() {
         r#"{"bios": [{"value": «{"value": "1", "name": "x"}», "name": "token"}]}"#,
         r#"{"bios": [{"value": «{"value": "1", "name": "secret"}», "name": "token"}]}"#,
         r#"{"bios": [{"value": "1", "z": {"value": «"2"», "key": "a_token"}, "id": "x"}]}"#,
+        r#"{"bios": [{"id": "5", "value": «"S3cret"», "name": "AdminPassword"}, {"id": "5", "value": 1, "name": "x"}]}"#,
         r#"{"bios": [{"value": «1», "z": {"value": «"2"», "key": "a_token"}, "id": "secret"}]}"#,
     ] {
         check(id, answer);
@@ -338,6 +339,7 @@ fn what_waits_for_a_name_is_bounded() {
     let long = "x".repeat(HELD_BYTES_MAX);
     for answer in [
         format!(r#"{{"bios": [{{"value": «"{long}"», "name": "x"}}, {{"name": "x", "value": "{long}"}}]}}"#),
+        format!(r#"{{"bios": [{{"name": "x", "value": ["{long}", {{"value": «"{long}"»}}]}}, {{"name": "y"}}]}}"#),
         format!(r#"{{"bios": [{{"value": «["{long}", 1]», "name": "x"}}, {{"name": "y"}}]}}"#),
         format!(r#"{{"bios": [{{"value": «[1, [["{long}"]], {{"a": [2]}}]», "name": "x"}}, {{"name": "y"}}]}}"#),
         format!(r#"{{"bios": [{{"value": «1{}», "name": "x"}}, {{"name": "y"}}]}}"#, "0".repeat(HELD_BYTES_MAX)),
