@@ -34,6 +34,8 @@ use crate::tls::{self, Alpn};
 
 /// hyper's own bounds are above ours, so that a request over ours is still answered in Ironic's shape with a record.
 const ABOVE: usize = 4;
+/// What is kept for a connection in each direction, at the least: a caller who reads slowly holds no more than this.
+const BUFFER_BYTES_MIN: usize = 64 * 1024;
 
 /// One listener of one worker.
 pub(super) struct Door {
@@ -122,6 +124,7 @@ impl Door {
                 .header_read_timeout(Duration::from_secs(limits.header_timeout_seconds))
                 .max_headers(limits.headers_max.saturating_mul(ABOVE))
                 .max_header_size(limits.header_bytes_max.saturating_mul(ABOVE))
+                .max_buf_size(limits.header_bytes_max.saturating_mul(ABOVE).max(BUFFER_BYTES_MIN))
                 .serve_connection(io, service);
             let mut connection = std::pin::pin!(connection);
             tokio::select! {
