@@ -29,10 +29,8 @@ mod tests;
 pub use error::{ErrorText, FAULTSTRING_BYTES_MAX, FaultCode, rebuild};
 pub use link::rewrite_location;
 pub use rules::{ScrubAdditions, ScrubRules};
-pub use treatment::{
-    HmacKey, RoleTreatment, SecretTreatment, ShortKey, TreatmentError, Treatments, is_hmac, line,
-};
 pub use stream::{DEPTH_MAX, Scrubber};
+pub use treatment::{HmacKey, RoleTreatment, SecretTreatment, ShortKey, TreatmentError, Treatments, is_hmac, line};
 
 /// What a masked value becomes.
 pub const MASK: &str = "******";

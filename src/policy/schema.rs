@@ -171,11 +171,7 @@ fn context_type(operation: &Operation) -> String {
             format!("{}?: {kind}", quoted(&field.name))
         })
         .collect();
-    format!(
-        "{COMMON_CONTEXT}    parameters: {{{}}},\n    query: {{{}}},\n",
-        parameters.join(", "),
-        query.join(", ")
-    )
+    format!("{COMMON_CONTEXT}    parameters: {{{}}},\n    query: {{{}}},\n", parameters.join(", "), query.join(", "))
 }
 
 /// The path parameters of the canonical path. What only an alias has in its path is a query parameter.

@@ -48,7 +48,10 @@ fn each_role_sees_what_it_may() {
     });
     let hashed = hmac("S\n");
     for (user, expected) in [
-        ("auditor", format!(r#"{{"name": "n", "driver_info": {{"redfish_password": "{hashed}", "a": 1}}, "extra": {{}}}}"#)),
+        (
+            "auditor",
+            format!(r#"{{"name": "n", "driver_info": {{"redfish_password": "{hashed}", "a": 1}}, "extra": {{}}}}"#),
+        ),
         // One field is permitted, the other is not.
         ("operator", STORED.replace("\"T\"", "\"******\"")),
         // No entry: the mask, though its policy permits everything.
@@ -70,7 +73,8 @@ fn each_role_sees_what_it_may() {
 fn an_answer_with_a_kept_secret_is_not_compressed() {
     let long = STORED.replace("\"n\"", &format!("\"{}\"", "n".repeat(5_000)));
     let ironic = FakeIronic::start(move |_| json("200 OK", &long));
-    let keep = "\n[[scrub.role]]\nrole = \"admin\"\ntreatment = \"keep\"\nfields = [\"/driver_info/redfish_password\"]\n";
+    let keep =
+        "\n[[scrub.role]]\nrole = \"admin\"\ntreatment = \"keep\"\nfields = [\"/driver_info/redfish_password\"]\n";
     let irongate = Irongate::start_edited(&ironic.endpoint(), |text| {
         text.replace("schemes = [", "compression = true\nschemes = [") + keep
     });
