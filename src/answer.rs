@@ -49,6 +49,10 @@ pub struct Terms<'a> {
     pub ceiling: Ceiling,
 }
 
+/// Marks an answer that holds a secret on purpose: it is never compressed, because its length would tell of the secret.
+#[derive(Debug, Clone, Copy)]
+pub struct HoldsSecret;
+
 /// Writes the answer.
 pub async fn write(
     response: Response<Incoming>,
@@ -68,6 +72,9 @@ pub async fn write(
         error(head.status, &head.headers, incoming, lease, terms).await?
     };
     copy_headers(&head.headers, answer.headers_mut(), terms);
+    if terms.operation.answer == Answer::Lookup || terms.rules.keeps() {
+        answer.extensions_mut().insert(HoldsSecret);
+    }
     Ok(answer)
 }
 

@@ -18,6 +18,7 @@ use crate::config::Mode;
 use crate::policy::{Denial, Permit, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
+use crate::telemetry;
 
 pub use sink::{Audit, AuditError};
 
@@ -344,8 +345,9 @@ impl Record {
     fn write(&mut self) {
         if !std::mem::replace(&mut self.written, true) {
             self.line.duration_us = microseconds(self.opened);
-            match serde_json::to_vec(&self.line) {
-                Ok(mut line) => {
+            match serde_json::to_string(&self.line) {
+                Ok(line) => {
+                    let mut line = telemetry::cast(line).into_bytes();
                     line.push(b'\n');
                     self.audit.send(line);
                 }

@@ -93,6 +93,13 @@ impl<'a> Authorizer<'a> {
         Ok(PermittedCall(call))
     }
 
+    /// Whether the secret in `field` (a JSON Pointer) may be seen as it is.
+    pub fn secret(&self, route: &Route<'_>, field: &str) -> bool {
+        let request =
+            AccessRequest { principal: self.principal, route, write: None, circumstances: &self.circumstances };
+        self.policies.reads_secret(&request, field)
+    }
+
     /// In dry-run a denial is recorded and waived.
     fn settle(&self, verdict: Verdict, record: &mut Record) -> Result<Permit, Denial> {
         match verdict.decision {

@@ -3,7 +3,7 @@
 mod serve;
 mod whoami;
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ use crate::catalog::{self, TableFormat};
 use crate::config::{self, Config, ConfigError};
 use crate::microversion::Microversion;
 use crate::policy::{self, PolicyEngine, PolicySource, Severity};
+use crate::scrub::{self, HmacKey};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{self, LogFormat};
 
@@ -55,6 +56,9 @@ enum Command {
     Check {
         #[command(flatten)]
         config: ConfigFile,
+        /// Print what is in force as TOML: the file, variables that override it, and defaults. Secrets are named by file.
+        #[arg(long)]
+        show: bool,
     },
     /// Tell which principal and roles a credential would get, and through which bindings, or why it fails.
     ///
@@ -74,6 +78,15 @@ enum Command {
     Policy {
         #[command(subcommand)]
         policy: PolicyCommand,
+    },
+    /// Print the HMAC of a value, as answers have it for roles with treatment "hmac": to compare a known secret with.
+    ///
+    /// The value comes from standard input, so that it stands in no list of processes and no shell's history; one line
+    /// end after it does not count.
+    Hmac {
+        /// The file that `hmac_key_file` in [scrub] names.
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
     },
     /// Print a line for an htpasswd file: the name, and the bcrypt hash of a password read from standard input.
     ///
@@ -179,7 +192,7 @@ pub fn run() -> ExitCode {
                 Err(code) => code,
             }
         }
-        Command::Check { config } => check(&config.config),
+        Command::Check { config, show } => check(&config.config, show),
         Command::Whoami(asked) => whoami::run(&asked),
         Command::Routes { format } => print(&match format {
             Format::Text => catalog::table(TableFormat::Text),
@@ -191,6 +204,7 @@ pub fn run() -> ExitCode {
         }
         Command::Policy { policy: PolicyCommand::Validate { paths, format } } => validate(&paths.paths, format),
         Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
+        Command::Hmac { key_file } => hmac(&key_file),
         Command::Htpasswd { name, cost } => htpasswd(&name, cost),
         Command::Certs { certs: CertsCommand::Dev { directory, names, days, force } } => {
             certificates(&directory, &names, days, force)
@@ -209,7 +223,13 @@ fn complain(errors: &[ConfigError]) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-fn check(file: &Path) -> ExitCode {
+fn check(file: &Path, show: bool) -> ExitCode {
+    if show {
+        match config::effective(file) {
+            Ok(text) => print(&text),
+            Err(errors) => return complain(&errors),
+        };
+    }
     let config = match load(file) {
         Ok(config) => config,
         Err(code) => return code,
@@ -225,8 +245,10 @@ fn check(file: &Path) -> ExitCode {
             if config.policies.is_empty() {
                 say("warning: no policy is loaded: everything is denied");
             }
+            // Behind what is shown it is a comment: the whole is still TOML.
+            let comment = if show { "# " } else { "" };
             print(&format!(
-                "{}: good: {} listener(s), {} policy file(s), {} binding(s), mode {}, revision {}\n",
+                "{comment}{}: good: {} listener(s), {} policy file(s), {} binding(s), mode {}, revision {}\n",
                 file.display(),
                 config.listeners.len(),
                 config.policies.len(),
@@ -290,6 +312,23 @@ fn matrix(paths: &[PathBuf]) -> ExitCode {
     }
 }
 
+fn hmac(key_file: &Path) -> ExitCode {
+    let refuse = |message: String| {
+        say(&format!("error: {message}"));
+        ExitCode::from(USAGE)
+    };
+    let key = match std::fs::read(key_file) {
+        Ok(bytes) => HmacKey::new(&bytes),
+        Err(error) => return refuse(format!("{} cannot be read: {error}", key_file.display())),
+    };
+    let mut value = Vec::new();
+    match (key, std::io::stdin().lock().read_to_end(&mut value)) {
+        (Err(error), _) => refuse(format!("{}: {error}", key_file.display())),
+        (Ok(_), Err(error)) => refuse(format!("standard input cannot be read: {error}")),
+        (Ok(key), Ok(_)) => print(&format!("{}\n", key.text(scrub::line(&value)))),
+    }
+}
+
 fn certificates(directory: &Path, names: &[String], days: u32, force: bool) -> ExitCode {
     match crate::certs::dev(directory, names, days, force) {
         Ok(made) => print(&made.to_string()),
@@ -334,5 +373,5 @@ fn print(text: &str) -> ExitCode {
 
 fn say(text: &str) {
     let mut output = std::io::stderr().lock();
-    drop(writeln!(output, "{text}"));
+    drop(writeln!(output, "{}", telemetry::cast(text.to_owned())));
 }

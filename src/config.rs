@@ -18,10 +18,10 @@ use http::HeaderValue;
 use crate::authenticate::{BasicConfig, Binding, JwtConfig, KeystoneConfig, SchemeName};
 use crate::listener::Served;
 use crate::networks::Networks;
-use crate::scrub::ScrubRules;
+use crate::scrub::Treatments;
 use crate::tls::{ClientTls, ServerTls};
 
-pub use check::{load, policy_sources};
+pub use check::{effective, load, policy_sources};
 
 /// Everything that `serve` needs, read from files and checked. It holds keys and hashes and so cannot be printed.
 pub struct Config {
@@ -45,8 +45,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// The policies' names and texts.
     pub policies: Vec<crate::policy::PolicySource>,
-    /// The secret map with the operator's additions.
-    pub scrub: Arc<ScrubRules>,
+    /// The secret map with the operator's additions, for every role.
+    pub scrub: Arc<Treatments>,
     /// Where records go.
     pub audit: AuditSink,
     /// The highest microversion to admit (the minor number of `1.N`).
@@ -58,7 +58,7 @@ pub struct Config {
 }
 
 /// The two global modes; policies have modes of their own besides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Denials are refused.
@@ -87,6 +87,8 @@ pub struct Listener {
     pub schemes: Vec<SchemeName>,
     /// TLS; without it, only loopback addresses and unix sockets are taken.
     pub tls: Option<ServerTls>,
+    /// Whether answers may be compressed.
+    pub compression: bool,
     /// Scheme and authority that links in answers get; by default those of the request.
     pub public_url: Option<Arc<str>>,
     /// What it serves at all.
@@ -174,7 +176,7 @@ pub enum AuditSink {
 }
 
 /// Bounds with their units; every one has a default.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Connections at once, each worker.

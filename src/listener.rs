@@ -26,6 +26,8 @@ pub struct ListenerState {
     pub source_networks: Option<Networks>,
     /// What it serves.
     pub operations: Served,
+    /// Whether answers may be compressed.
+    pub compression: bool,
     /// Fixed scheme and authority of links.
     pub public_url: Option<Arc<str>>,
 }

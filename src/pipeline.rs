@@ -140,9 +140,10 @@ impl Pipeline {
             token: principal.token(),
         };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
+        let rules = snapshot.scrub.rules(principal.roles(), |field| authorizer.secret(call.call().route(), field));
         let terms = Terms {
             operation,
-            rules: &snapshot.scrub,
+            rules: &rules,
             origin: &scene.origin,
             idle_timeout: self.upstream.idle_timeout(),
             ceiling,

@@ -11,6 +11,7 @@ mod hold;
 mod key;
 mod link;
 mod number;
+mod omit;
 mod place;
 mod quick;
 mod rules;
@@ -20,6 +21,7 @@ mod stream;
 mod string;
 mod table;
 mod text;
+mod treatment;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ pub use error::{ErrorText, FAULTSTRING_BYTES_MAX, FaultCode, rebuild};
 pub use link::rewrite_location;
 pub use rules::{ScrubAdditions, ScrubRules};
 pub use stream::{DEPTH_MAX, Scrubber};
+pub use treatment::{HmacKey, RoleTreatment, SecretTreatment, ShortKey, TreatmentError, Treatments, is_hmac, line};
 
 /// What a masked value becomes.
 pub const MASK: &str = "******";

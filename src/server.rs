@@ -3,6 +3,7 @@
 //! Each worker is a thread with a current-thread runtime, its own listening sockets (`SO_REUSEPORT`) and its own
 //! connections to Ironic: workers share only what is read-only or atomic.
 
+mod compression;
 mod connection;
 mod listen;
 mod probe;

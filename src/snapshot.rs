@@ -10,7 +10,7 @@ use crate::authenticate::{Authenticator, AuthenticatorConfig};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
 use crate::listener::ListenerState;
 use crate::policy::{PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
-use crate::scrub::ScrubRules;
+use crate::scrub::Treatments;
 use crate::tls::{ClientTrust, ServerTls};
 
 /// What decides about requests.
@@ -25,8 +25,8 @@ pub struct Snapshot {
     pub authenticator: Authenticator,
     /// The decision point.
     pub policies: PolicyEngine,
-    /// The secret map.
-    pub scrub: Arc<ScrubRules>,
+    /// The secret map, for every role.
+    pub scrub: Arc<Treatments>,
     /// Bounds of one request.
     pub limits: Limits,
     /// The highest microversion to admit.
@@ -69,6 +69,7 @@ impl Snapshot {
                         .map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?,
                     source_networks: listener.source_networks.clone(),
                     operations: listener.operations.clone(),
+                    compression: listener.compression,
                     public_url: listener.public_url.clone(),
                 })
             })
@@ -91,12 +92,14 @@ impl Snapshot {
     }
 }
 
-/// Policies, bindings, mode, limits, what each listener takes and whose tokens; the first 16 bytes are enough to tell two revisions apart.
+/// Policies, bindings, mode, limits, what the configuration says about secrets, what each listener takes and whose
+/// tokens; the first 16 bytes are enough to tell two revisions apart.
 fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
     let microversions = (config.microversion_max, config.microversion_pin);
     context.update(format!("{:?}", (&config.bindings, config.mode, &config.limits, microversions)).as_bytes());
+    context.update(config.scrub.description().as_bytes());
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
         context.update(format!("{told:?}").as_bytes());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer, kx_group};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -19,10 +19,12 @@ use tokio_rustls::server::TlsStream;
 
 pub use error::{HandshakeError, TlsError};
 pub use pem::{CertificatePem, KeyPem};
+pub use reason::reason;
 pub use trust::{ClientCertificates, ClientTrust};
 
 mod error;
 mod pem;
+mod reason;
 mod trust;
 
 #[cfg(test)]
@@ -54,7 +56,7 @@ pub struct ClientTls {
 }
 
 /// The lowest version of TLS that is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 pub enum TlsVersion {
     /// 1.2 and 1.3; 1.2 only with extended master secret and forward secrecy.
     #[serde(rename = "1.2")]

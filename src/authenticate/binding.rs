@@ -9,7 +9,7 @@ mod error;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::identity::Identity;
 use super::{Peer, SchemeName};
@@ -23,7 +23,7 @@ pub use error::BindingError;
 const NAME_BYTES_MAX: usize = 64;
 
 /// A `[[binding]]` as written.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawBinding {
     /// What records call it; default: its first role and its place in the file, `admin-1`.

@@ -14,13 +14,14 @@ use toml::Spanned;
 
 pub(super) use jwt::RawJwt;
 
-use super::raw::{RawConfig, RawListener, RawServerTls, RawUpstream};
+use super::raw::{RawConfig, RawListener, RawScrub, RawServerTls, RawUpstream};
 use super::{AuditSink, Config, ConfigError, Endpoint, Limits, ListenAddress, Listener, Upstream, overrides};
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
 use crate::policy::PolicySource;
-use crate::scrub::{ScrubAdditions, ScrubRules};
+use crate::scrub::{HmacKey, RoleTreatment, ScrubAdditions, Treatments};
+use crate::telemetry;
 use crate::tls::{CertificatePem, ClientTls, KeyPem, ServerTls};
 
 /// Workers that one process may have.
@@ -28,16 +29,52 @@ const WORKERS_MAX: usize = 256;
 
 /// Reads a configuration file and everything that it names.
 pub fn load(file: &Path) -> Result<Config, Vec<ConfigError>> {
+    let (text, raw) = read(file)?;
+    let directory = file.parent().unwrap_or(Path::new("")).to_owned();
+    Checker { file, text: &text, directory, errors: Vec::new() }.check(raw)
+}
+
+/// What is in force, as TOML: the file, the variables that override it, and the defaults. Of secrets it has the files.
+pub fn effective(file: &Path) -> Result<String, Vec<ConfigError>> {
+    let (_, mut raw) = read(file)?;
+    raw.limits.get_or_insert_with(|| Spanned::new(0..0, Limits::default()));
+    raw.workers.get_or_insert_with(|| Spanned::new(0..0, cores()));
+    raw.microversion.max.get_or_insert_with(|| Spanned::new(0..0, format!("1.{}", catalog::MICROVERSION_MAX)));
+    let shown = toml::Value::try_from(&raw).and_then(|value| toml::to_string(&caught(value)));
+    shown.map_err(|_| vec![ConfigError::new(file, None, "cannot be shown")])
+}
+
+/// Each text behind the last net: somebody may have written a password into a URL.
+fn caught(value: toml::Value) -> toml::Value {
+    match value {
+        toml::Value::String(text) => toml::Value::String(telemetry::cast(text)),
+        toml::Value::Array(items) => toml::Value::Array(items.into_iter().map(caught).collect()),
+        toml::Value::Table(table) => {
+            toml::Value::Table(table.into_iter().map(|(key, value)| (key, caught(value))).collect())
+        }
+        other @ (toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_)) => other,
+    }
+}
+
+/// The text with its overrides, and what it says.
+fn read(file: &Path) -> Result<(String, RawConfig), Vec<ConfigError>> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| vec![ConfigError::new(file, None, format!("cannot be read: {error}"))])?;
     let overridden =
         overrides::apply(&text, std::env::vars()).map_err(|message| vec![ConfigError::new(file, None, message)])?;
-    let text = overridden.as_deref().unwrap_or(&text);
-    let raw: RawConfig = toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| line(text, span.start));
+    let text = overridden.unwrap_or(text);
+    let raw = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map(|span| line(&text, span.start));
         vec![ConfigError::new(file, line, error.message().trim().replace('\n', "; "))]
     })?;
-    Checker { file, text, directory: file.parent().unwrap_or(Path::new("")).to_owned(), errors: Vec::new() }.check(raw)
+    Ok((text, raw))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn line(text: &str, offset: usize) -> usize {
@@ -90,8 +127,7 @@ impl Checker<'_> {
             let message = "microversion.pin admits one microversion: leave out microversion.max".to_owned();
             self.push(Some(max.span().start.max(pin.span().start)), message);
         }
-        let additions = ScrubAdditions { words: raw.scrub.words, fields: raw.scrub.fields, shapes: raw.scrub.shapes };
-        let scrub = ScrubRules::new(&additions).map_err(|error| self.push(None, format!("[scrub]: {error}"))).ok();
+        let scrub = self.scrub(raw.scrub);
         let limits = self.limits(raw.limits);
         let audit = if raw.audit.file == Path::new("-") {
             AuditSink::Stdout
@@ -151,9 +187,28 @@ impl Checker<'_> {
         }
     }
 
+    fn scrub(&mut self, raw: RawScrub) -> Option<Treatments> {
+        let additions = ScrubAdditions { words: raw.words, fields: raw.fields, shapes: raw.shapes };
+        let key = match &raw.hmac_key_file {
+            None => None,
+            Some(file) => {
+                let key = HmacKey::new(&self.read(file)?);
+                Some(key.map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()?)
+            }
+        };
+        let line = raw.role.first().map(|entry| entry.span().start);
+        let entries = raw.role.into_iter().map(Spanned::into_inner).map(|entry| RoleTreatment {
+            role: entry.role.into(),
+            treatment: entry.treatment,
+            fields: entry.fields,
+        });
+        let treatments = Treatments::new(additions, entries.collect(), key);
+        treatments.map_err(|error| self.push(line, format!("[scrub]: {error}"))).ok()
+    }
+
     fn workers(&mut self, workers: Option<&Spanned<usize>>) -> usize {
         let Some(workers) = workers else {
-            return std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            return cores();
         };
         if *workers.get_ref() == 0 || *workers.get_ref() > WORKERS_MAX {
             self.push(Some(workers.span().start), format!("workers must be between 1 and {WORKERS_MAX}"));
@@ -189,7 +244,17 @@ impl Checker<'_> {
             let schemes = listener.schemes.get_ref().clone();
             let operations = self.served(listener.operations.as_ref());
             let source_networks = self.source_networks(listener.source_networks.as_ref());
-            listeners.push(Listener { name, address, schemes, tls, public_url, operations, source_networks });
+            let compression = listener.compression;
+            listeners.push(Listener {
+                name,
+                address,
+                schemes,
+                tls,
+                public_url,
+                compression,
+                operations,
+                source_networks,
+            });
         }
         listeners
     }

@@ -1,16 +1,20 @@
 //! The configuration as written.
+//!
+//! `check --show` prints these types. A secret cannot be among them: secrets are only named by file, and the types that
+//! hold them do not implement `Serialize`.
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::check::RawJwt;
 use super::{Limits, Mode};
 use crate::authenticate::{RawBinding, SchemeName};
+use crate::scrub::SecretTreatment;
 use crate::tls::TlsVersion;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
     #[serde(default = "enforce")]
@@ -36,7 +40,7 @@ pub(super) struct RawConfig {
     pub limits: Option<Spanned<Limits>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawListener {
     pub name: Spanned<String>,
@@ -48,9 +52,11 @@ pub(super) struct RawListener {
     pub source_networks: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub insecure_plaintext: bool,
+    #[serde(default)]
+    pub compression: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawServerTls {
     pub certificate_file: Spanned<PathBuf>,
@@ -63,7 +69,7 @@ pub(super) struct RawServerTls {
 }
 
 /// Whether callers must have a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ClientCertificateUse {
     /// Who has one shows it; it must be good.
@@ -72,7 +78,7 @@ pub(super) enum ClientCertificateUse {
     Required,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAdmin {
     pub address: Spanned<String>,
@@ -84,7 +90,7 @@ impl Default for RawAdmin {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawAuthentication {
     pub basic: Option<RawBasic>,
@@ -92,7 +98,7 @@ pub(super) struct RawAuthentication {
     pub jwt: Vec<RawJwt>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBasic {
     pub htpasswd_file: Spanned<PathBuf>,
@@ -101,7 +107,7 @@ pub(super) struct RawBasic {
     pub cache_seconds: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawKeystone {
     pub url: Spanned<String>,
@@ -126,7 +132,7 @@ pub(super) struct RawKeystone {
 }
 
 /// `[upstream] identity`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RawIdentity {
     #[default]
@@ -135,7 +141,7 @@ pub(super) enum RawIdentity {
     Basic,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawUpstream {
     pub endpoint: Spanned<String>,
@@ -158,21 +164,32 @@ pub(super) struct RawUpstream {
     pub connection_idle_timeout_seconds: u64,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPolicy {
     pub directories: Vec<Spanned<PathBuf>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawScrub {
     pub words: Vec<String>,
     pub fields: Vec<String>,
     pub shapes: Vec<String>,
+    pub hmac_key_file: Option<Spanned<PathBuf>>,
+    pub role: Vec<Spanned<RawTreatment>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTreatment {
+    pub role: String,
+    pub treatment: SecretTreatment,
+    #[serde(default)]
+    pub fields: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAudit {
     pub file: PathBuf,
@@ -184,7 +201,7 @@ impl Default for RawAudit {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawMicroversion {
     pub max: Option<Spanned<String>>,

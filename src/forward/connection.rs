@@ -98,7 +98,9 @@ impl Connector {
                 stream.set_nodelay(true).map_err(|_| ConnectError::Unreachable)?;
                 let Some((connector, name)) = tls else { return Ok(Connection::Tcp(stream)) };
                 let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
-                    tracing::warn!(%error, host, "no TLS connection");
+                    let tls = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
+                    let reason = tls.map_or("the connection failed", crate::tls::reason);
+                    tracing::warn!(reason, host, "no TLS connection");
                     ConnectError::Untrusted
                 })?;
                 Ok(Connection::Tls(Box::new(stream)))

@@ -13,6 +13,8 @@ use super::request::RequestBody;
 
 /// Ironic's answers have about a dozen headers.
 const ANSWER_HEADERS_MAX: usize = 100;
+/// So much of an answer is read at once, its head included: a slow caller's answer waits at Ironic, not here.
+const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// Idle connections, the most recently used last. The lock is only ever taken by its own worker.
 #[derive(Debug)]
@@ -66,6 +68,7 @@ impl Pool {
         let stream = self.connector.connect().await?;
         let (sender, connection) = http1::Builder::new()
             .max_headers(ANSWER_HEADERS_MAX)
+            .max_buf_size(READ_BYTES_MAX)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|_| ConnectError::Unreachable)?;

@@ -40,6 +40,8 @@ pub(super) struct Stage<'a> {
     /// The caller's roles, those that no policy names left out.
     pub(super) roles: &'a HashSet<EntityUid>,
     pub(super) reads: Reads,
+    /// The field of a secret, where the question is whether it may be read: then it is not about the request's resource.
+    pub(super) secret: Option<&'a str>,
 }
 
 type Pairs = BTreeMap<String, RestrictedExpression>;
@@ -49,7 +51,8 @@ static PRINCIPAL: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Principal
 /// Puts `request` in Cedar's terms, with the facts that are read.
 pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Question, NotAsked> {
     let principal = principal_uid(request.principal).ok_or(NotAsked)?;
-    let resource_id = request.route.resource_id().map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
+    let named = request.route.resource_id().filter(|_| stage.secret.is_none());
+    let resource_id = named.map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
     let resource = EntityUid::from_type_name_and_id(stage.resource_type.clone(), EntityId::new(&resource_id));
     let mut entities = vec![principal_entity(request.principal, &principal, stage)?];
     if stage.reads.resource {
@@ -57,7 +60,7 @@ pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result
         entities.push(Entity::new(resource.clone(), attributes, HashSet::new()).map_err(|_| NotAsked)?);
     }
     let entities = stage.actions.clone().add_entities(entities, None).map_err(|_| NotAsked)?;
-    let context = Context::from_pairs(facts(request, stage.reads)?).map_err(|_| NotAsked)?;
+    let context = Context::from_pairs(facts(request, stage)?).map_err(|_| NotAsked)?;
     let request = Request::new(principal, stage.action.clone(), resource, context, None).map_err(|_| NotAsked)?;
     Ok(Question { request, entities })
 }
@@ -105,11 +108,11 @@ fn keystone_attributes(facts: &KeystoneFacts) -> Vec<(String, RestrictedExpressi
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn facts(request: &AccessRequest<'_>, reads: Reads) -> Result<Pairs, NotAsked> {
+fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Pairs, NotAsked> {
     let AccessRequest { principal, route, write, circumstances } = request;
     let mut pairs = Pairs::new();
     let mut fact = |key: &str, value: &dyn Fn() -> Result<RestrictedExpression, NotAsked>| {
-        if reads.context(key) {
+        if stage.reads.context(key) {
             pairs.insert(key.to_owned(), value()?);
         }
         Ok(())
@@ -120,6 +123,12 @@ fn facts(request: &AccessRequest<'_>, reads: Reads) -> Result<Pairs, NotAsked> {
     fact("now", &|| datetime(circumstances.now))?;
     if let Some(source) = circumstances.source {
         fact("source", &|| Ok(address(source)))?;
+    }
+    if let Some(field) = stage.secret {
+        fact("parameters", &|| record([]))?;
+        fact("query", &|| record([]))?;
+        fact("field", &|| Ok(string(field)))?;
+        return Ok(pairs);
     }
     fact("parameters", &|| parameters(route))?;
     fact("query", &|| query(route))?;

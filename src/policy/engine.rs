@@ -16,10 +16,10 @@ use super::finding::{PolicyFinding, Severity};
 use super::reads::Reads;
 use super::roles::{Memo, RoleTable, RoleTables};
 use super::rule::{PolicyMode, PolicySource, Rule, Who, check};
-use super::schema::{fixed_id, has_writes, schema_of};
+use super::schema::{API_ID, fixed_id, has_writes, schema_of};
 use super::slice::{ActionGroups, Slices};
 use super::{AccessRequest, Decision, Denial, DenialReason, Permit, PolicyIds, Verdict, WouldBe};
-use crate::catalog::{Operation, catalog};
+use crate::catalog::{Operation, ResourceType, catalog};
 
 /// Sheets made for role sets that are shared between actions; those beyond are made again.
 const SMALLER_SHEETS_MAX: usize = 2048;
@@ -30,6 +30,8 @@ pub struct PolicyEngine {
     rules: Vec<Rule>,
     /// By [`Operation::index`].
     desks: Vec<Desk>,
+    /// Whether a secret may be read.
+    secrets: Desk,
     roles: RoleTables,
     /// Sheets without the policies for other roles, by their rules.
     smaller: Cache<Vec<usize>, Arc<Sheet>>,
@@ -99,8 +101,9 @@ impl PolicyEngine {
             return Err(findings);
         }
         match Compiler::new(&rules).desks(operations) {
-            Some((desks, slots)) => Ok(Self {
+            Some((desks, secrets, slots)) => Ok(Self {
                 desks,
+                secrets,
                 roles: RoleTables::new(role_names(&rules), slots),
                 smaller: Cache::new(SMALLER_SHEETS_MAX),
                 authorizer: Authorizer::new(),
@@ -133,10 +136,18 @@ impl PolicyEngine {
             return Verdict { decision: indeterminate().into(), would_be: None };
         };
         let table = self.roles.table(request.principal.roles());
-        let outcome = self.outcome(request, desk, action, &action.enforced, &table);
-        let shadowed = action.shadowed.as_ref().map(|slice| self.outcome(request, desk, action, slice, &table));
+        let outcome = self.outcome(request, desk, action, &action.enforced, &table, None);
+        let shadowed = action.shadowed.as_ref().map(|slice| self.outcome(request, desk, action, slice, &table, None));
         let would_be = shadowed.filter(|other| other.is_permit() != outcome.is_permit()).map(WouldBe::from);
         Verdict { decision: outcome.into(), would_be }
+    }
+
+    /// Whether the principal may see the secret in `field` (a JSON Pointer), asked on the way of `request`. Anything but a
+    /// permit of an enforced policy is no; dry-run does not waive it.
+    pub fn reads_secret(&self, request: &AccessRequest<'_>, field: &str) -> bool {
+        let desk = &self.secrets;
+        let table = self.roles.table(request.principal.roles());
+        self.outcome(request, desk, &desk.request, &desk.request.enforced, &table, Some(field)).is_permit()
     }
 
     /// The digest of the policies and of the schema they were checked against: SHA-256, in hexadecimal.
@@ -161,6 +172,7 @@ impl PolicyEngine {
         action: &ActionDesk,
         slice: &Slice,
         table: &RoleTable,
+        secret: Option<&str>,
     ) -> Outcome {
         let sheet = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, table)) {
             Some(Memo::Constant(outcome)) => return outcome.clone(),
@@ -174,6 +186,7 @@ impl PolicyEngine {
             fixed_id: &desk.fixed_id,
             roles: &table.parents,
             reads: sheet.reads,
+            secret,
         };
         match question(request, &stage) {
             Ok(Question { request, entities }) => {
@@ -348,7 +361,7 @@ impl<'r> Compiler<'r> {
     }
 
     /// The desks and the number of slots; `None` only if an id of the catalogue is not usable in Cedar.
-    fn desks(mut self, operations: &[Operation]) -> Option<(Vec<Desk>, usize)> {
+    fn desks(mut self, operations: &[Operation]) -> Option<(Vec<Desk>, Desk, usize)> {
         let action_type: EntityTypeName = "Action".parse().ok()?;
         let mut desks = Vec::with_capacity(operations.len());
         let mut slots = 0;
@@ -365,7 +378,14 @@ impl<'r> Compiler<'r> {
                 },
             });
         }
-        Some((desks, slots))
+        let secrets = Desk {
+            operation: String::new(),
+            resource_type: ResourceType::Api.as_str().parse().ok()?,
+            fixed_id: API_ID.to_owned(),
+            request: self.action(&action_type, &ActionGroups::secrets(), &mut slots)?,
+            write: None,
+        };
+        Some((desks, secrets, slots))
     }
 
     fn action(&mut self, kind: &EntityTypeName, groups: &ActionGroups, slots: &mut usize) -> Option<ActionDesk> {

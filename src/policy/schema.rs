@@ -45,6 +45,9 @@ pub(super) const RESOURCE_TYPES: [ResourceType; 15] = [
     ResourceType::Shard,
 ];
 
+/// The action that is asked for a field that a role may see unmasked. It is in no group: `read` does not include it.
+pub(super) const SECRETS_READ: &str = "secrets:read";
+
 const HEAD: &str = r#"// What irongate's policies may speak of. Generated from the catalogue (`irongate schema cedar`); do not edit.
 // The manual is docs/policy.md.
 
@@ -130,8 +133,14 @@ pub(super) fn schema_of(operations: &[Operation]) -> String {
     for operation in operations {
         operation_actions(&mut text, operation);
     }
+    text.push_str("// Each field of `[[scrub.role]]` with `treatment = \"keep\"`; \"/driver_info/redfish_password\", for example.\n");
+    let context = format!("{COMMON_CONTEXT}    parameters: {{}},\n    query: {{}},\n");
+    action(&mut text, SECRETS_READ, &[], ResourceType::Api, &context, "    field: String,\n");
     text
 }
+
+const COMMON_CONTEXT: &str = "    microversion: Long,\n    listener: String,\n    scheme: String,\n    now: datetime,\n    \
+                              source?: ipaddr,\n";
 
 fn operation_actions(text: &mut String, operation: &Operation) {
     let groups: Vec<String> = operation.groups.iter().map(|group| quoted(group.as_str())).collect();
@@ -170,12 +179,7 @@ fn context_type(operation: &Operation) -> String {
             format!("{}?: {kind}", quoted(&field.name))
         })
         .collect();
-    format!(
-        "    microversion: Long,\n    listener: String,\n    scheme: String,\n    now: datetime,\n    source?: ipaddr,\n    \
-         parameters: {{{}}},\n    query: {{{}}},\n",
-        parameters.join(", "),
-        query.join(", ")
-    )
+    format!("{COMMON_CONTEXT}    parameters: {{{}}},\n    query: {{{}}},\n", parameters.join(", "), query.join(", "))
 }
 
 /// The path parameters of the canonical path. What only an alias has in its path is a query parameter.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rule::{About, Rule};
-use super::schema::{WRITE_GROUP, write_action};
+use super::schema::{SECRETS_READ, WRITE_GROUP, write_action};
 use crate::catalog::Operation;
 
 /// The rules by the action that their scope names; numbers are indices of the rules.
@@ -27,6 +27,11 @@ impl ActionGroups {
         let mut all = vec![operation.id.clone()];
         all.extend(operation.groups.iter().map(|group| group.as_str().to_owned()));
         Self { id: operation.id.clone(), all }
+    }
+
+    /// Of a secret that may be read.
+    pub(super) fn secrets() -> Self {
+        Self { id: SECRETS_READ.to_owned(), all: vec![SECRETS_READ.to_owned()] }
     }
 
     /// Of each write of it.

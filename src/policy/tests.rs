@@ -4,6 +4,7 @@ mod decide;
 mod documented;
 mod load;
 mod shipped;
+mod secrets;
 mod sliced;
 mod tidy;
 

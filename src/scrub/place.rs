@@ -2,6 +2,8 @@
 //!
 //! Sets of places are bit sets: at depth *d* bit *p* says that the first *d* segments of pattern *p* match.
 
+use super::treatment::SecretTreatment;
+
 /// The most patterns of one set.
 pub(super) const PLACES_MAX: usize = 64;
 
@@ -10,6 +12,8 @@ pub(super) const PLACES_MAX: usize = 64;
 pub(super) enum Action {
     /// The value is a secret.
     Mask,
+    /// It is one, and this becomes of it.
+    Treat(SecretTreatment),
     /// The value passes as it is, with all that is below.
     Pass,
 }
@@ -112,7 +116,7 @@ impl Places {
                 // What passes is compared exactly, what is masked without case.
                 (Some(Segment::Key(known)), Step::Key(key)) => {
                     known.as_bytes() == key
-                        || (pattern.action == Action::Mask && known.as_bytes().eq_ignore_ascii_case(key))
+                        || (pattern.action != Action::Pass && known.as_bytes().eq_ignore_ascii_case(key))
                 }
                 (Some(Segment::Key(known)), Step::Index(index)) => known.parse() == Ok(index),
             };

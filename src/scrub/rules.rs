@@ -12,6 +12,7 @@ use super::error::Vocabulary;
 use super::key::Keys;
 use super::place::{Action, PlaceError, Places};
 use super::shape::{Shapes, compile_own};
+use super::treatment::{HmacKey, SecretTreatment};
 
 /// What the operator adds to the shipped secret map.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +37,11 @@ pub struct ScrubRules {
     pub(super) shapes: Shapes,
     pub(super) vocabulary: Vocabulary,
     own_fields: Vec<String>,
+    /// Fields with a treatment of their own.
+    treated: Vec<(String, SecretTreatment)>,
+    /// What becomes of all other secrets.
+    pub(super) others: SecretTreatment,
+    pub(super) key: Option<HmacKey>,
     plans: BTreeMap<String, Arc<Plan>>,
 }
 
@@ -79,6 +85,17 @@ const LOOKUP_PASSES: &[&str] =
 impl ScrubRules {
     /// The shipped secret map (the catalogue's names, words and places, and the shapes) with the operator's additions.
     pub fn new(additions: &ScrubAdditions) -> Result<Self, ScrubRuleError> {
+        Self::treated(additions, &[], SecretTreatment::Mask, None)
+    }
+
+    /// The same for callers to whom not all secrets are masked: `fields` are places as in [`ScrubAdditions::fields`],
+    /// `others` is for all other secrets. Without a key, what should become an HMAC is masked.
+    pub(super) fn treated(
+        additions: &ScrubAdditions,
+        fields: &[(String, SecretTreatment)],
+        others: SecretTreatment,
+        key: Option<HmacKey>,
+    ) -> Result<Self, ScrubRuleError> {
         for word in &additions.words {
             if word.chars().filter(char::is_ascii_alphanumeric).count() < 3 {
                 return Err(ScrubRuleError::ShortWord(word.clone()));
@@ -99,6 +116,9 @@ impl ScrubRules {
             shapes: Shapes::new(words(), own).map_err(shipped)?,
             vocabulary: Vocabulary::new(catalog).map_err(shipped)?,
             own_fields: additions.fields.clone(),
+            treated: fields.to_vec(),
+            others,
+            key,
             plans: BTreeMap::new(),
         };
         rules.check_fields()?;
@@ -110,9 +130,19 @@ impl ScrubRules {
     }
 
     fn check_fields(&self) -> Result<(), ScrubRuleError> {
-        self.own_fields.iter().try_for_each(|field| {
+        self.own_fields.iter().chain(self.treated.iter().map(|(field, _)| field)).try_for_each(|field| {
             Places::default().add(field, Action::Mask).map_err(|_| ScrubRuleError::NotAPointer(field.clone()))
         })
+    }
+
+    /// Whether a secret may be shown as it is, but for the ramdisk's own.
+    pub fn keeps(&self) -> bool {
+        self.treated.iter().any(|(_, treatment)| *treatment == SecretTreatment::Keep)
+    }
+
+    /// Whether anything is left out of answers.
+    pub(super) fn omits(&self) -> bool {
+        self.others == SecretTreatment::Drop || self.treated.iter().any(|(_, what)| *what == SecretTreatment::Drop)
     }
 
     /// The plan of an operation of the catalogue, or a new one.
@@ -136,6 +166,14 @@ impl ScrubRules {
         for pointer in &self.own_fields {
             root.add(pointer, Action::Mask).map_err(wrong)?;
             resource.add(pointer, Action::Mask).map_err(wrong)?;
+        }
+        for (pointer, treatment) in &self.treated {
+            let action = match treatment {
+                SecretTreatment::Keep => Action::Pass,
+                SecretTreatment::Mask | SecretTreatment::Drop | SecretTreatment::Hmac => Action::Treat(*treatment),
+            };
+            root.add(pointer, action).map_err(wrong)?;
+            resource.add(pointer, action).map_err(wrong)?;
         }
         Ok(Plan {
             root,

@@ -8,11 +8,13 @@ use super::frame::{Frame, Member, Named};
 use super::hold::Holds;
 use super::key::KeyClass;
 use super::number::{Number, word};
+use super::omit::{OMITTED, Omitter};
 use super::place::Action;
 use super::rules::{Plan, Roots, ScrubRules};
 use super::scan::Scan;
 use super::string::{Role, StringToken, Strings};
 use super::table::Learnt;
+use super::treatment::SecretTreatment;
 use super::{QUOTED_MASK, ScrubError, ScrubReport};
 
 /// The deepest nesting of objects and arrays.
@@ -38,6 +40,10 @@ pub struct Scrubber {
     pub(super) holds: Holds,
     /// Whether every string is searched, for the operator's shapes.
     pub(super) looks_at_all: bool,
+    /// What becomes of the secret at hand.
+    pub(super) instead: SecretTreatment,
+    /// There if anything is left out for this caller.
+    omitter: Option<Box<Omitter>>,
     pub(super) report: ScrubReport,
     failed: Option<ScrubError>,
 }
@@ -95,6 +101,7 @@ impl Scrubber {
         let looks_at_all = rules.shapes.always();
         let failed = if plan.is_none() { Some(ScrubError::Unplanned) } else { None };
         let member = Member::root(plan.as_deref());
+        let omitter = rules.omits().then(Box::default);
         Self {
             rules,
             plan,
@@ -108,6 +115,8 @@ impl Scrubber {
             learnt: Learnt::default(),
             holds: Holds::default(),
             looks_at_all,
+            instead: SecretTreatment::Mask,
+            omitter,
             report: ScrubReport::default(),
             failed,
         }
@@ -121,7 +130,17 @@ impl Scrubber {
             return Err(error);
         }
         let before = out.len();
-        self.read(chunk, out).inspect_err(|error| {
+        let read = match self.omitter.take() {
+            None => self.read(chunk, out),
+            Some(mut omitter) => {
+                let mut given = Vec::with_capacity(chunk.len());
+                let read = self.read(chunk, &mut given);
+                omitter.push(&given, out);
+                self.omitter = Some(omitter);
+                read
+            }
+        };
+        read.inspect_err(|error| {
             self.failed = Some(*error);
             out.truncate(before);
         })
@@ -141,7 +160,14 @@ impl Scrubber {
             self.token = Token::None;
         }
         let complete = self.expect == Expect::Nothing && matches!(self.token, Token::None);
-        self.holds.release(out);
+        match self.omitter.take() {
+            None => self.holds.release(out),
+            Some(mut omitter) => {
+                let mut given = Vec::new();
+                self.holds.release(&mut given);
+                omitter.push(&given, out);
+            }
+        }
         if complete { Ok(self.report) } else { Err(ScrubError::Truncated) }
     }
 
@@ -284,7 +310,14 @@ impl Scrubber {
         }
         match self.member.action {
             Some(Action::Pass) => return Treatment::Pass,
-            Some(Action::Mask) => return Treatment::Mask,
+            Some(Action::Mask) => {
+                self.instead = self.rules.others;
+                return Treatment::Mask;
+            }
+            Some(Action::Treat(treatment)) => {
+                self.instead = treatment;
+                return Treatment::Mask;
+            }
             None => {}
         }
         let class = self.member.class;
@@ -301,6 +334,7 @@ impl Scrubber {
             || (class.has(KeyClass::SECRET_ARGUMENT) && frame.below_arguments)
             || (frame.named == Named::Secret && (class.has(KeyClass::VALUES) || frame.argument_list));
         if secret {
+            self.instead = self.rules.others;
             return Treatment::Mask;
         }
         let link = (class.has(KeyClass::HREF) && !frame.free) || (class.has(KeyClass::NEXT) && depth == 1);
@@ -413,7 +447,8 @@ impl Scrubber {
     /// The mask instead of the value that begins here.
     pub(super) fn mask(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
         self.flush(input, input.at, out);
-        self.emit(QUOTED_MASK, out);
+        let instead = if self.instead == SecretTreatment::Drop { &[OMITTED] } else { QUOTED_MASK };
+        self.emit(instead, out);
         self.report.masked += 1;
     }
 

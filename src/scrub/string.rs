@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use super::key::KeyClass;
 use super::link::foreign;
+use super::omit::OMITTED;
 use super::stream::{Input, Scrubber, Treatment};
 use super::text::{Places, unescape};
+use super::treatment::SecretTreatment;
 use super::{MASK, OVERLAP_BYTES, QUOTED_MASK, ScrubError, WINDOW_BYTES};
 
 /// The longest argument that may name the ones after it, in bytes.
@@ -129,9 +131,16 @@ impl Scrubber {
             Role::Key => self.key(raw, seen, treatment),
             Role::Value => self.value_text(raw, seen, treatment, out),
         }
-        if treatment == Treatment::Mask && !raw.is_empty() {
+        if treatment == Treatment::Mask && (!raw.is_empty() || self.instead == SecretTreatment::Drop) {
             self.flush(input, range.start, out);
-            self.emit(QUOTED_MASK, out);
+            match self.instead {
+                SecretTreatment::Drop => self.emit(&[OMITTED], out),
+                SecretTreatment::Hmac => {
+                    let text = format!("\"{}\"", self.hashed(raw, seen));
+                    self.emit(text.as_bytes(), out);
+                }
+                SecretTreatment::Mask | SecretTreatment::Keep => self.emit(QUOTED_MASK, out),
+            }
             self.report.masked += u64::from(raw != MASK.as_bytes());
             input.from = input.at;
         } else if matches!(treatment, Treatment::Text | Treatment::Link) && !self.strings.edits.is_empty() {
@@ -229,6 +238,10 @@ impl Scrubber {
         let raw = std::mem::take(&mut self.strings.partial);
         let window = raw.get(..WINDOW_BYTES).unwrap_or_default();
         let treated = self.treat(window, token.seen, token.treatment, false)?;
+        if self.instead == SecretTreatment::Hmac {
+            // It is not whole: the mask has to do.
+            self.instead = SecretTreatment::Mask;
+        }
         if self.crowded(treated.done) && self.overflow(out) {
             token.treatment = Treatment::Drop;
         }
@@ -249,10 +262,19 @@ impl Scrubber {
     fn give(&mut self, token: &mut StringToken, raw: &[u8], done: usize, out: &mut Vec<u8>) {
         match token.treatment {
             Treatment::Drop => {}
+            Treatment::Mask if self.instead == SecretTreatment::Drop => {
+                self.emit(&[OMITTED], out);
+                self.report.masked += 1;
+                token.treatment = Treatment::Drop;
+            }
             Treatment::Mask if raw.is_empty() => self.emit(b"\"", out),
             Treatment::Mask => {
                 self.emit(b"\"", out);
-                self.emit(MASK.as_bytes(), out);
+                let text = match self.instead {
+                    SecretTreatment::Hmac => self.hashed(raw, token.seen),
+                    SecretTreatment::Mask | SecretTreatment::Drop | SecretTreatment::Keep => MASK.to_owned(),
+                };
+                self.emit(text.as_bytes(), out);
                 self.report.masked += u64::from(raw != MASK.as_bytes());
                 // The rest of it is read only; the closing quote is still due.
                 token.treatment = Treatment::Drop;
@@ -274,6 +296,13 @@ impl Scrubber {
                 self.strings.edits.clear();
             }
         }
+    }
+
+    /// The HMAC of a whole string, whose text is in the buffer if it was written with escapes. Of the mask there is none.
+    fn hashed(&self, raw: &[u8], seen: Seen) -> String {
+        let text = if seen.escape { self.strings.text.as_bytes() } else { raw };
+        let key = self.rules.key.as_ref().filter(|_| text != MASK.as_bytes());
+        key.map_or_else(|| MASK.to_owned(), |key| key.text(text))
     }
 
     fn replace(&mut self, edit: &Edit, out: &mut Vec<u8>) {

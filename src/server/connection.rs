@@ -21,11 +21,10 @@ use tower::{ServiceBuilder, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
-use super::Phase;
+use super::{Phase, compression};
 use crate::audit::{Opening, Record};
 use crate::authenticate::{ClientCertificate, Peer};
 use crate::body::Body;
-use crate::config::Limits;
 use crate::framing::FramingError;
 use crate::header::{X_AUTH_TOKEN, X_SERVICE_TOKEN};
 use crate::listener::ListenerState;
@@ -37,6 +36,8 @@ use crate::tls::{self, Alpn};
 
 /// hyper's own bounds are above ours, so that a request over ours is still answered in Ironic's shape with a record.
 const ABOVE: usize = 4;
+/// What is kept for a connection in each direction, at the least: a caller who reads slowly holds no more than this.
+const BUFFER_BYTES_MIN: usize = 64 * 1024;
 
 /// One listener of one worker.
 pub(super) struct Door {
@@ -72,13 +73,13 @@ impl Door {
                     Ok((stream, alpn)) => {
                         peer.tls = true;
                         peer.certificate = certificate(stream.get_ref().1, listener);
-                        self.speak(stream, peer, alpn == Alpn::H2, &snapshot.limits).await;
+                        self.speak(stream, peer, alpn == Alpn::H2, &snapshot).await;
                     }
-                    Err(error) => tracing::info!(%address, %error, "no TLS connection"),
+                    Err(error) => tracing::info!(%address, reason = error.reason(), "no TLS connection"),
                 }
             }
-            (Stream::Tcp(stream, _), None) => self.speak(stream, peer, false, &snapshot.limits).await,
-            (Stream::Unix(stream), _) => self.speak(stream, peer, false, &snapshot.limits).await,
+            (Stream::Tcp(stream, _), None) => self.speak(stream, peer, false, &snapshot).await,
+            (Stream::Unix(stream), _) => self.speak(stream, peer, false, &snapshot).await,
         }
     }
 
@@ -91,10 +92,12 @@ impl Door {
         }
     }
 
-    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, http2: bool, limits: &Limits)
+    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, http2: bool, snapshot: &Snapshot)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let limits = &snapshot.limits;
+        let compress = snapshot.listeners.get(self.index).is_some_and(|listener| listener.compression);
         let address = peer.address;
         let door = Arc::clone(&self);
         let pipeline = service_fn(move |request: Request<Incoming>| {
@@ -107,6 +110,8 @@ impl Door {
         let service = ServiceBuilder::new()
             .layer(CatchPanicLayer::custom(panicked))
             .layer(SetSensitiveRequestHeadersLayer::from_shared(sensitive()))
+            .map_request(move |request| compression::settle(request, compress))
+            .layer(compression::layer())
             .service(pipeline);
         let service = TowerToHyperService::new(service);
         let mut phase = self.phase.clone();
@@ -135,6 +140,7 @@ impl Door {
                 .header_read_timeout(Duration::from_secs(limits.header_timeout_seconds))
                 .max_headers(limits.headers_max.saturating_mul(ABOVE))
                 .max_header_size(limits.header_bytes_max.saturating_mul(ABOVE))
+                .max_buf_size(limits.header_bytes_max.saturating_mul(ABOVE).max(BUFFER_BYTES_MIN))
                 .serve_connection(io, service);
             let mut connection = std::pin::pin!(connection);
             tokio::select! {

@@ -101,7 +101,7 @@ pub(super) async fn accept(
     let listener = match Acceptor::new(listening) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::error!(%error, "a listening socket cannot be used");
+            tracing::error!(kind = ?error.kind(), "a listening socket cannot be used");
             return;
         }
     };
@@ -124,7 +124,7 @@ pub(super) async fn accept(
                 });
             }
             (Err(error), _) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(kind = ?error.kind(), "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
             (_, Err(_)) => return,

@@ -98,6 +98,16 @@ impl HandshakeError {
         }
     }
 
+    /// A fixed text for logs: without anything that the peer sent.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Deadline => "not done in time",
+            Self::Closed => "the peer went away",
+            Self::Tls(error) => super::reason(error),
+            Self::Io(_) => "the connection failed",
+        }
+    }
+
     pub(super) fn of(error: &io::Error) -> Self {
         if let Some(tls) = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>()) {
             return Self::Tls(tls.clone());

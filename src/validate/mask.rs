@@ -2,9 +2,9 @@
 
 use super::error::{At, InvalidRequest};
 use crate::json::Json;
-use crate::scrub::MASK;
+use crate::scrub::{MASK, is_hmac};
 
-/// Refuses the mask as a string, and as a URL's password or whole userinfo, anywhere in `value`.
+/// Refuses the mask and an HMAC of ours as a string, and the mask as a URL's password or whole userinfo, anywhere in `value`.
 pub(super) fn refuse(value: &Json<'_>, at: &At<'_>) -> Result<(), InvalidRequest> {
     match value {
         Json::String(text) if is_masked(text) => Err(InvalidRequest::MaskAsValue { field: at.place() }),
@@ -17,6 +17,9 @@ pub(super) fn refuse(value: &Json<'_>, at: &At<'_>) -> Result<(), InvalidRequest
 fn is_masked(text: &str) -> bool {
     if text.len() <= MASK.len() {
         return text == MASK;
+    }
+    if is_hmac(text) {
+        return true;
     }
     if memchr::memchr(b'*', text.as_bytes()).is_none() {
         return false;

@@ -127,6 +127,30 @@ fn a_broken_policy_file_is_a_configuration_error() {
 }
 
 #[test]
+fn what_is_in_force_is_shown_without_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:ironic.sock", "");
+    let output = Command::new(env!("CARGO_BIN_EXE_irongate"))
+        .args(["check", "--show", "--config", file.to_str().unwrap()])
+        .env("IRONGATE_AUTHENTICATION__BASIC__REALM", "overridden")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    let table: toml::Table = shown.parse().unwrap();
+    assert_eq!(table["authentication"]["basic"]["realm"].as_str(), Some("overridden"));
+    assert_eq!(table["authentication"]["basic"]["htpasswd_file"].as_str(), Some("htpasswd"));
+    assert_eq!(table["limits"]["headers_max"].as_integer(), Some(100));
+    assert_eq!(table["listener"][0]["compression"].as_bool(), Some(false));
+    let hash = std::fs::read_to_string(directory.path().join("htpasswd")).unwrap();
+    let hash = hash.lines().next().unwrap().split_once(':').unwrap().1;
+    assert!(!shown.contains(hash) && shown.contains("# "), "{shown}");
+    // It can be read as a configuration again.
+    std::fs::write(&file, &shown).unwrap();
+    assert_eq!(irongate(&["check", "--config", file.to_str().unwrap()]).status.code(), Some(0));
+}
+
+#[test]
 fn variables_override_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = configuration(directory.path(), "unix:ironic.sock", "");

@@ -14,7 +14,8 @@ fn ironic() -> FakeIronic {
 
 /// What the version document and the headers say, at a configuration.
 fn check(section: &str, lowest: &str, highest: &str) {
-    let irongate = Irongate::start_with(&ironic().endpoint(), "", section);
+    let ironic = ironic();
+    let irongate = Irongate::start_with(&ironic.endpoint(), "", section);
     for target in ["/", "/v1"] {
         let answer = irongate.ask("admin", "GET", target, None);
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -39,7 +40,8 @@ fn version_documents_stay_within_the_ceiling() {
 
 #[test]
 fn a_pin_admits_one_microversion() {
-    let irongate = Irongate::start_with(&ironic().endpoint(), "", "[microversion]\npin = \"1.81\"");
+    let ironic = ironic();
+    let irongate = Irongate::start_with(&ironic.endpoint(), "", "[microversion]\npin = \"1.81\"");
     let answer = irongate.ask("admin", "GET", "/v1/nodes", None);
     assert_eq!((answer.status, answer.code().as_str()), (406, "version_not_acceptable"), "{answer:?}");
     assert_eq!(answer.header("x-openstack-ironic-api-minimum-version").as_deref(), Some("1.81"));

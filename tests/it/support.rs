@@ -67,8 +67,18 @@ impl Irongate {
 
     /// The same with more in the listener's table, and tables after it.
     pub fn start_with(endpoint: &str, more: &str, listener: &str) -> Self {
+        Self::launch(endpoint, more, listener, |text| text)
+    }
+
+    /// With a configuration that `edit` has changed.
+    pub fn start_edited(endpoint: &str, edit: impl FnOnce(String) -> String) -> Self {
+        Self::launch(endpoint, "", "", edit)
+    }
+
+    fn launch(endpoint: &str, more: &str, listener: &str, edit: impl FnOnce(String) -> String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = configuration_with(directory.path(), endpoint, more, listener);
+        std::fs::write(&file, edit(std::fs::read_to_string(&file).unwrap())).unwrap();
         let config = config::load(&file).unwrap();
         let server = Arc::new(Server::start(&config, file).unwrap());
         let ListenAddress::Tcp(address) = server.addresses[0] else { panic!("the listener is TCP") };
@@ -136,5 +146,8 @@ impl Drop for Irongate {
     fn drop(&mut self) {
         self.server.drain();
         self.server.wait();
+        if !std::thread::panicking() {
+            assert_eq!(irongate::telemetry::masked_log_lines(), 0, "the last net had to mask a line");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::BindingError;
@@ -42,7 +42,7 @@ pub(super) struct KeystoneConditions {
 }
 
 /// What a claim must be.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(untagged, expecting = "a claim is compared with a string, a list of strings, true or false")]
 pub enum RawClaim {
     /// This text, or a list that holds it.
@@ -54,7 +54,7 @@ pub enum RawClaim {
 }
 
 /// What a Keystone token is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeystoneScope {
     /// The whole deployment.

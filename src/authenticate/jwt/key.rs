@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -26,7 +26,7 @@ const RSA_BITS_MAX: usize = 8192;
 const LIMITS: Limits = Limits { depth_max: 6, values_max: 4096, key_bytes_max: 256, string_bytes_max: 16 * 1024 };
 
 /// An algorithm that tokens may be signed with. Symmetric ones and `none` do not exist here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "RFC 7518's and RFC 8037's own words")]
 pub enum JwtAlgorithm {
     RS256,

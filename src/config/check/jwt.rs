@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::super::Endpoint;
@@ -23,7 +23,7 @@ const DAY_SECONDS: u64 = 86_400;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An issuer as written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct RawJwt {
     pub issuer: Spanned<String>,

@@ -177,6 +177,7 @@ fn plain(engine: &PolicyEngine, asked: &Ask, modes: &[PolicyMode]) -> (bool, Den
         fixed_id: &fixed_id(operation),
         roles: &roles,
         reads: Reads::EVERYTHING,
+        secret: None,
     };
     let asked = asked.with(|request| question(request, &stage)).unwrap_or_else(|_| panic!("not asked: {asked:?}"));
     let (principal, resource) = (asked.request.principal().unwrap().clone(), asked.request.resource().unwrap().clone());

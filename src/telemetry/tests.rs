@@ -1,0 +1,182 @@
+//! The rows of the net, and the allow-list of what is logged.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::net::mask;
+
+const CANARY: &str = "c4n4ry-7e57";
+
+/// The fields that a log line may have, with the types that make them safe. None holds what a caller or Ironic sent.
+const ALLOWED_FIELDS: &[&str] = &[
+    "address",  // `IpAddr`, or the address of a listener as configured
+    "error",    // `hyper::Error`, whose text is one of a fixed set; `ConfigError`, which is of the operator's files
+    "kind",     // `io::ErrorKind`
+    "listener", // a listener's name, of the configuration
+    "mode",     // a word of the program
+    "place",    // `file:line:column` of the source
+    "reason",   // `&'static str`
+    "revision", // a digest
+    "schemes",  // words of the program
+    "tls",      // `bool`
+    "version",  // the program's
+    "workers",  // a number
+];
+
+#[test]
+fn what_is_shaped_as_a_secret_is_masked() {
+    for (line, expected) in [
+        ("fetching http://u:S@h/x", "fetching http://******@h/x"),
+        ("fetching http://S@h/x", "fetching http://******@h/x"),
+        (r#"{"a":"http://u:S@h/x"}"#, r#"{"a":"http://******@h/x"}"#),
+        (r#"{"password":"S","b":1}"#, r#"{"password":"******","b":1}"#),
+        (r#"{"a":"x password=S","b":1}"#, r#"{"a":"x password=******","b":1}"#),
+        (r#"{"a":"x password=S\u0001T","b":1}"#, r#"{"a":"x password=******","b":1}"#),
+        (r#"{"a":"{\"auth_token\": \"S\"}","b":1}"#, r#"{"a":"{\"auth_token\": \"******\"}","b":1}"#),
+        (r#"{"path":"/extra/password=S"}"#, r#"{"path":"/extra/password=******"}"#),
+        (r#"{"path":"/extra/token=S/b"}"#, r#"{"path":"/extra/token=******"}"#),
+        ("Authorization: Basic Uzpz", "Authorization: Basic ******"),
+        ("header basic dXNlcjpwYXNz0w==", "header basic ******"),
+        ("the password: S3", "the password: ******"),
+        ("x-auth-token: gAAAAABS", "x-auth-token: ******"),
+        ("?temp_url_sig=S&temp_url_expires=1", "?temp_url_sig=******&temp_url_expires=1"),
+        ("a eyJhbGciOiJI.eyJzdWIi.c2ln b", "a ****** b"),
+        (r#"{"a":"\neyJhbGciOiJI.eyJzdWIi.c2ln"}"#, r#"{"a":"\n******"}"#),
+        ("gAAAAABkAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==", "******"),
+        ("x $6$rounds=5000$abcdefghijklmnop y", "x ****** y"),
+    ] {
+        assert_eq!(mask(line).as_deref(), Some(expected), "{line}");
+        if line.starts_with('{') {
+            serde_json::from_str::<serde_json::Value>(expected).unwrap();
+        }
+    }
+    let key = format!("-----BEGIN PRIVATE KEY-----\\n{}\\n-----END PRIVATE KEY-----\\n", "MIIEvQIBADANBg".repeat(9));
+    let line = format!(r#"{{"a":"{key}","b":1}}"#);
+    let masked = mask(&line).unwrap();
+    assert!(!masked.contains("MIIE"), "{masked}");
+    serde_json::from_str::<serde_json::Value>(&masked).unwrap();
+}
+
+#[test]
+fn what_irongate_writes_passes_unchanged() {
+    for line in [
+        r#"{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","message":"listening","address":"[::1]:1","schemes":"basic, anonymous"}"#,
+        r#"{"principal":{"scheme":"basic","name":"admin","roles":["admin"]},"writes":[{"op":"add","path":"/driver_info/redfish_password"}],"reason":"credential_missing","stage":"authenticate"}"#,
+        "error: irongate.toml:3: server.key: holds no private key: it must have a block that begins with -----BEGIN PRIVATE KEY-----",
+        "\"basic\" needs [authentication.basic] with htpasswd_file",
+        "password=****** token=none",
+        "https://ironic.example:6385/v1",
+        "error: etc/htpasswd:3: no hash of bcrypt",
+        "error: run/token: cannot be read",
+    ] {
+        assert_eq!(mask(line), None, "{line}");
+    }
+}
+
+/// Every `tracing` event of the source has a fixed message and fields of the allow-list; nothing else writes to a log.
+#[test]
+fn only_what_is_allowed_is_logged() {
+    let mut events = 0;
+    let mut used = BTreeSet::new();
+    for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let place = file.display();
+        let own = file.ends_with("telemetry/tests.rs") || file.ends_with("policy/tests/tidy.rs");
+        for banned in ["#[instrument", "_span!(", "log::info", "log::debug", "log::warn", "log::error"] {
+            assert!(own || !text.contains(banned), "{place}: {banned} is not in use: log with tracing's five macros");
+        }
+        for level in ["error", "warn", "info", "debug", "trace"] {
+            if own {
+                continue;
+            }
+            for arguments in text.split(&format!("tracing::{level}!(")).skip(1) {
+                events += 1;
+                check(&place.to_string(), arguments, &mut used);
+            }
+        }
+    }
+    assert!(events >= 15, "only {events} events were found: does this test still read them?");
+    let unused: Vec<_> = ALLOWED_FIELDS.iter().filter(|field| !used.contains(**field)).collect();
+    assert!(unused.is_empty(), "fields that are allowed and not in use: {unused:?}");
+}
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The arguments of one event: fields, then one literal.
+fn check(place: &str, arguments: &str, used: &mut BTreeSet<String>) {
+    let (mut depth, mut quoted, mut escaped, mut argument) = (0_usize, false, false, String::new());
+    let mut all = Vec::new();
+    for c in arguments.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '(' | '[' | '{' if !quoted => depth += 1,
+            ')' if !quoted && depth == 0 => break,
+            ')' | ']' | '}' if !quoted => depth -= 1,
+            ',' if !quoted && depth == 0 => {
+                all.push(std::mem::take(&mut argument));
+                continue;
+            }
+            _ => {}
+        }
+        argument.push(c);
+    }
+    all.push(argument);
+    let all: Vec<&str> = all.iter().map(|argument| argument.trim()).filter(|argument| !argument.is_empty()).collect();
+    let (message, fields) = all.split_last().unwrap();
+    assert!(message.starts_with('"') && !message.contains('{'), "{place}: {message} is no fixed message");
+    for field in fields {
+        let name = field.split('=').next().unwrap().trim().trim_start_matches(['%', '?']);
+        assert!(ALLOWED_FIELDS.contains(&name), "{place}: the field {name} is not on the list of what may be logged");
+        used.insert(name.to_owned());
+    }
+}
+
+/// `T` implements none of the traits by which it could be written anywhere.
+macro_rules! unprintable {
+    ($($secret:ty),* $(,)?) => {$(
+        unprintable!(@ $secret: std::fmt::Debug);
+        unprintable!(@ $secret: std::fmt::Display);
+        unprintable!(@ $secret: serde::Serialize);
+    )*};
+    (@ $secret:ty: $printing:path) => {
+        const _: fn() = || {
+            trait Ambiguous<A> {
+                fn check() {}
+            }
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            struct Printable;
+            impl<T: ?Sized + $printing> Ambiguous<Printable> for T {}
+            // Two implementations fit if the type can be printed, and this does not compile.
+            let _ = <$secret as Ambiguous<_>>::check;
+        };
+    };
+}
+
+unprintable!(
+    crate::config::Config,
+    crate::config::Listener,
+    crate::snapshot::Snapshot,
+    crate::tls::KeyPem,
+    crate::tls::ServerTls,
+    crate::tls::ClientTls,
+);
+
+#[test]
+fn a_masked_line_loses_nothing_else() {
+    let line = format!(r#"{{"a":"1","path":"/extra/secret={CANARY}","b":[1,{{"c":"d"}}]}}"#);
+    let masked = mask(&line).unwrap();
+    assert_eq!(masked, line.replace(CANARY, "******"));
+}
