@@ -7,7 +7,7 @@ import time
 
 OWN = re.compile(r"\b(?!66666666)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)?")
-ELSEWHERE = {"alembic_version", "conductors", "conductor_hardware_interfaces", "sqlite_sequence"}
+ELSEWHERE = {"alembic_version", "conductors", "conductor_hardware_interfaces", "sqlite_sequence", "node_history"}
 RANDOM = {"agent_secret_token", "hashed_rescue_password"}
 
 
@@ -53,7 +53,7 @@ class Store:
             # Ironic keeps traits as a set: their order says nothing.
             for number, row in enumerate(sorted(cursor.fetchall(), key=str) if "trait" in table else cursor.fetchall()):
                 for column, value in zip(columns, row, strict=True):
-                    if value is not None and not column.endswith(("_at", "_updated")):
+                    if value is not None and not column.endswith(("_at", "_updated", "last_error")):
                         found[f"{table}/{number}/{column}"] = plain(value)
         return found
 
