@@ -106,7 +106,9 @@ fn every_template_routes_to_itself() {
         if !needed.is_empty() {
             target = format!("{target}?{}", needed.join("&"));
         }
-        check(operation.method.as_str(), &target, Ok(&format!("{} {target}", operation.id)));
+        // A driver's vendor method is forwarded in the path, as the catalogue says why.
+        let forwarded = if operation.forward_alias { target.replacen("?method=", "/", 1) } else { target.clone() };
+        check(operation.method.as_str(), &target, Ok(&format!("{} {forwarded}", operation.id)));
     }
 }
 

@@ -10,17 +10,21 @@ const CANARY: &str = "c4n4ry-7e57";
 /// The fields that a log line may have, with the types that make them safe. None holds what a caller or Ironic sent.
 const ALLOWED_FIELDS: &[&str] = &[
     "address",  // `IpAddr`, or the address of a listener as configured
-    "error",    // `hyper::Error`, whose text is one of a fixed set; `ConfigError`, which is of the operator's files
-    "kind",     // `io::ErrorKind`
+    "error", // `hyper::Error`, `KeystoneError`, `FetchError`: one of a fixed set of texts; `ConfigError`: of the operator's files
+    "count", // a number
+    "host",  // of the configuration
+    "kind",  // `io::ErrorKind`
     "listener", // a listener's name, of the configuration
-    "mode",     // a word of the program
-    "place",    // `file:line:column` of the source
-    "reason",   // `&'static str`
+    "mode",  // a word of the program
+    "place", // `file:line:column` of the source
+    "reason", // `&'static str`
     "revision", // a digest
-    "schemes",  // words of the program
-    "tls",      // `bool`
-    "version",  // the program's
-    "workers",  // a number
+    "schemes", // words of the program
+    "status", // a number
+    "tls",   // `bool`
+    "url",   // of the configuration
+    "version", // the program's
+    "workers", // a number
 ];
 
 #[test]

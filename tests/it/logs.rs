@@ -201,7 +201,7 @@ fn names_in_certificates_and_handshakes_are_not_logged() {
         }
     });
     let program = Program::start(&endpoint, &tls(own.path()));
-    program.wait_for("no TLS connection to Ironic");
+    program.wait_for("\"host\":\"127.0.0.2\"");
     program.wait_for("is for another name");
     // A caller that speaks no TLS, and one that asks for a name and a protocol that are not served.
     send(program.address, format!("GET /{CANARY} HTTP/1.1\r\nHost: {CANARY}\r\n\r\n").as_bytes());
