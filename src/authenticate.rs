@@ -252,6 +252,15 @@ impl Principal {
         &self.bindings
     }
 
+    /// Somebody who is only talked about: for `policy test` and its like, which ask what would be decided. Nothing that
+    /// serves requests may call this; a test searches the sources for it.
+    pub(crate) fn supposed(scheme: SchemeName, name: &str, roles: &[String]) -> Self {
+        let mut roles: Vec<Arc<str>> = roles.iter().map(|role| Arc::from(role.as_str())).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        Self { scheme, name: name.into(), roles, bindings: Vec::new() }
+    }
+
     /// For unit tests of other modules, which need a principal without a credential.
     #[cfg(test)]
     pub(crate) fn for_test(name: &str, roles: &[&str]) -> Self {

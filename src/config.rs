@@ -37,6 +37,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// The policies' names and texts.
     pub policies: Vec<crate::policy::PolicySource>,
+    /// What policies call places.
+    pub places: Arc<crate::policy::Places>,
     /// The secret map with the operator's additions.
     pub scrub: Arc<ScrubRules>,
     /// Where records go.

@@ -8,7 +8,7 @@ use aws_lc_rs::digest;
 
 use crate::authenticate::{Authenticator, AuthenticatorConfig, SchemeName};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
-use crate::policy::{PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
+use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
 use crate::scrub::ScrubRules;
 
 /// What decides about requests.
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub authenticator: Authenticator,
     /// The decision point.
     pub policies: PolicyEngine,
+    /// What policies call places.
+    pub places: Arc<Places>,
     /// The secret map.
     pub scrub: Arc<ScrubRules>,
     /// Bounds of one request.
@@ -81,6 +83,7 @@ impl Snapshot {
             }),
             authenticator,
             policies,
+            places: Arc::clone(&config.places),
             scrub: Arc::clone(&config.scrub),
             limits: config.limits.clone(),
             microversion_max: config.microversion_max,
@@ -94,7 +97,7 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
     context
-        .update(format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max)).as_bytes());
+        .update(format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max, &config.places)).as_bytes());
     let digest = context.finish();
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

@@ -1,5 +1,6 @@
 //! `RawConfig` → [`Config`]: every mistake at once, each with its line and what to change.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::{AuditSink, Config, ConfigError, Endpoint, Limits, ListenAddress, Lis
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
-use crate::policy::PolicySource;
+use crate::policy::{Places, PolicySource};
 use crate::scrub::{ScrubAdditions, ScrubRules};
 use crate::tls::{CertificatePem, ClientTls, KeyPem, ServerTls};
 
@@ -63,6 +64,7 @@ impl Checker<'_> {
         let upstream = self.upstream(&raw.upstream);
         let admin = self.socket_address(&raw.admin.address, "admin.address");
         let policies = self.policies(&raw.policy.directories);
+        let places = self.places(raw.policy.places.as_ref());
         let microversion_max = self.microversion(raw.microversion.max.as_ref());
         let additions = ScrubAdditions { words: raw.scrub.words, fields: raw.scrub.fields, shapes: raw.scrub.shapes };
         let scrub = ScrubRules::new(&additions).map_err(|error| self.push(None, format!("[scrub]: {error}"))).ok();
@@ -82,6 +84,7 @@ impl Checker<'_> {
                 bindings,
                 upstream,
                 policies,
+                places: Arc::new(places),
                 scrub: Arc::new(scrub),
                 audit,
                 microversion_max,
@@ -329,6 +332,14 @@ impl Checker<'_> {
             }
         }
         sources
+    }
+
+    fn places(&mut self, places: Option<&Spanned<BTreeMap<String, Vec<String>>>>) -> Places {
+        let Some(places) = places else { return Places::default() };
+        Places::new(places.get_ref()).unwrap_or_else(|error| {
+            self.push(Some(places.span().start), format!("[policy.places]: {error}"));
+            Places::default()
+        })
     }
 
     fn limits(&mut self, limits: Option<Spanned<Limits>>) -> Limits {

@@ -4,7 +4,18 @@ use cedar_policy::Policy;
 use serde_json::Value;
 
 /// The keys of `context`, in the order of the bits of [`Reads::context`].
-const KEYS: [&str; 8] = ["microversion", "listener", "scheme", "now", "source", "parameters", "query", "write"];
+const KEYS: [&str; 10] = [
+    "microversion",
+    "listener",
+    "scheme",
+    "now",
+    "source",
+    "parameters",
+    "query",
+    "query_names",
+    "places",
+    "write",
+];
 
 /// What conditions look at. Too much is slow; too little would change a decision, so whatever is not understood counts as
 /// everything.
@@ -14,11 +25,11 @@ pub(super) struct Reads {
     pub(super) principal: bool,
     /// `resource` other than in the scope.
     pub(super) resource: bool,
-    context: u8,
+    context: u16,
 }
 
 impl Reads {
-    pub(super) const EVERYTHING: Self = Self { principal: true, resource: true, context: u8::MAX };
+    pub(super) const EVERYTHING: Self = Self { principal: true, resource: true, context: u16::MAX };
 
     /// What this policy's `when` and `unless` clauses look at.
     pub(super) fn of(policy: &Policy) -> Self {
@@ -57,7 +68,7 @@ impl Reads {
                         ("Var", Some("principal")) => self.principal = true,
                         ("Var", Some("resource")) => self.resource = true,
                         ("Var", Some("action")) => {}
-                        ("Var", Some("context")) => self.context = u8::MAX,
+                        ("Var", Some("context")) => self.context = u16::MAX,
                         ("Var", Some(_)) => *self = Self::EVERYTHING,
                         ("." | "has", _) => match context_key(value) {
                             Some(key) => self.context |= bit(key),
@@ -80,8 +91,8 @@ fn context_key(access: &Value) -> Option<&str> {
 }
 
 /// The bit of a key; all bits for one that is not known.
-fn bit(key: &str) -> u8 {
-    KEYS.iter().position(|known| *known == key).map_or(u8::MAX, |index| 1 << index)
+fn bit(key: &str) -> u16 {
+    KEYS.iter().position(|known| *known == key).map_or(u16::MAX, |index| 1 << index)
 }
 
 #[cfg(test)]

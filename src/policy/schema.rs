@@ -69,6 +69,7 @@ type Write = {
   op: String,      // "add", "replace", "remove"
   field: String,   // the first segment of the path, unescaped
   key: String,     // the last segment of the path, unescaped
+  siblings: Set<String>,  // the places that the same request sets, paths of one or two segments
   secret: Bool,    // then the value shows its kind and length only
   value?: Value,   // absent for "remove"
   step?: Step,     // for a clean, deploy or service step and its arguments
@@ -80,6 +81,8 @@ type Value = {
   string?: String,   // strings up to 4096 bytes
   integer?: Long,    // integers, and strings that spell one
   boolean?: Bool,    // booleans, and whatever else Ironic reads as one ("true", "no", 0, ...)
+  spelling?: String, // of a string: "word" (A-Z a-z 0-9 . _ : @ / -), "line" (printable ASCII), "text" (anything else)
+  places: Set<String>,  // the configured places, and "local", that the host, address or file is in; empty for a secret
   url?: Url,         // strings that look like a URL
 };
 
@@ -164,7 +167,7 @@ fn context_type(operation: &Operation) -> String {
         .collect();
     format!(
         "    microversion: Long,\n    listener: String,\n    scheme: String,\n    now: datetime,\n    source?: ipaddr,\n    \
-         parameters: {{{}}},\n    query: {{{}}},\n",
+         parameters: {{{}}},\n    query: {{{}}},\n    query_names: Set<String>,\n    places: Set<String>,\n",
         parameters.join(", "),
         query.join(", ")
     )
