@@ -96,8 +96,10 @@ impl Snapshot {
 fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
-    context
-        .update(format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max, &config.places)).as_bytes());
+    context.update(
+        format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max, &config.places))
+            .as_bytes(),
+    );
     let digest = context.finish();
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

@@ -79,8 +79,7 @@ pub(super) fn test_sources(policies: &[PolicySource], cases: &[(String, String)]
     let decisive: BTreeSet<&str> = runs.iter().flat_map(|run| run.decisive.iter().map(|id| &**id)).collect();
     let asked: Vec<&str> =
         engine.policy_modes().filter(|(_, mode)| *mode != PolicyMode::Off).map(|(id, _)| id).collect();
-    let never: Vec<String> =
-        asked.iter().filter(|id| !decisive.contains(**id)).map(|id| (*id).to_owned()).collect();
+    let never: Vec<String> = asked.iter().filter(|id| !decisive.contains(**id)).map(|id| (*id).to_owned()).collect();
     let (policies, decisive) = (asked.len(), asked.len() - never.len());
     Ok(Tested { runs, decisive, policies, never })
 }
@@ -95,7 +94,8 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), St
     }
     for entry in std::fs::read_dir(path).map_err(|error| format!("cannot be read: {error}"))? {
         let file = entry.map_err(|error| format!("cannot be read: {error}"))?.path();
-        let known = file.extension().is_some_and(|extension| ["cedar", "yaml", "yml"].iter().any(|kind| extension == *kind));
+        let known =
+            file.extension().is_some_and(|extension| ["cedar", "yaml", "yml"].iter().any(|kind| extension == *kind));
         if known || file.is_dir() {
             collect(&file, depth - 1, files)?;
         }

@@ -153,13 +153,8 @@ impl CaseFile {
 }
 
 fn read(case: RawCase, line: usize, defaults: &Who, cases: &mut Vec<Case>) -> Result<(), String> {
-    let expected = Expected {
-        outcome: case.expect,
-        rule: case.rule,
-        reason: case.reason,
-        write: case.write,
-        shadow: case.shadow,
-    };
+    let expected =
+        Expected { outcome: case.expect, rule: case.rule, reason: case.reason, write: case.write, shadow: case.shadow };
     if expected.outcome != ExpectedOutcome::Deny && (expected.reason.is_some() || expected.write.is_some()) {
         return Err("reason and write go with `expect: deny`".to_owned());
     }
@@ -234,10 +229,7 @@ mod tests {
             .iter()
             .map(|case| (case.line, case.name.as_str(), case.target.as_str(), case.who.roles.as_ref().map(Vec::len)))
             .collect();
-        assert_eq!(
-            found,
-            [(4, "one", "/v1/nodes", Some(1)), (8, "two", "/v1/x", Some(0)), (8, "two", "/", Some(0))]
-        );
+        assert_eq!(found, [(4, "one", "/v1/nodes", Some(1)), (8, "two", "/v1/x", Some(0)), (8, "two", "/", Some(0))]);
     }
 
     #[test]

@@ -166,11 +166,7 @@ fn sibling_paths(write: &Write<'_>, siblings: &[Write<'_>]) -> Result<Restricted
     Ok(RestrictedExpression::new_set(paths.into_iter().map(string)))
 }
 
-fn write_facts(
-    write: &Write<'_>,
-    siblings: &[Write<'_>],
-    places: &Places,
-) -> Result<RestrictedExpression, NotAsked> {
+fn write_facts(write: &Write<'_>, siblings: &[Write<'_>], places: &Places) -> Result<RestrictedExpression, NotAsked> {
     let mut pairs = Pairs::from([
         ("path".to_owned(), string(write.path.as_str())),
         ("op".to_owned(), string(write.op.as_str())),

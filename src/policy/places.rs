@@ -240,7 +240,16 @@ mod tests {
         let of = |name: &str, entry: &str| Places::new(&BTreeMap::from([(name.to_owned(), vec![entry.to_owned()])]));
         assert_eq!(of("local", "192.0.2.1"), Err(PlaceError::Name));
         assert_eq!(of("A b", "192.0.2.1"), Err(PlaceError::Name));
-        for entry in ["", "*", "https://images.example", "images.example:80", "a b", "file:///x", "file:///../x/", "192.0.2.0/33"] {
+        for entry in [
+            "",
+            "*",
+            "https://images.example",
+            "images.example:80",
+            "a b",
+            "file:///x",
+            "file:///../x/",
+            "192.0.2.0/33",
+        ] {
             assert_eq!(of("x", entry), Err(PlaceError::Entry { place: "x".to_owned(), entry: 1 }), "{entry}");
         }
     }

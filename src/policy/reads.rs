@@ -4,18 +4,8 @@ use cedar_policy::Policy;
 use serde_json::Value;
 
 /// The keys of `context`, in the order of the bits of [`Reads::context`].
-const KEYS: [&str; 10] = [
-    "microversion",
-    "listener",
-    "scheme",
-    "now",
-    "source",
-    "parameters",
-    "query",
-    "query_names",
-    "places",
-    "write",
-];
+const KEYS: [&str; 10] =
+    ["microversion", "listener", "scheme", "now", "source", "parameters", "query", "query_names", "places", "write"];
 
 /// What conditions look at. Too much is slow; too little would change a decision, so whatever is not understood counts as
 /// everything.

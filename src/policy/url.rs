@@ -40,7 +40,8 @@ pub(super) fn host_facts(text: &str) -> Option<Host> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(host(address.to_canonical().to_string(), address));
     }
-    let is_host_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    let is_host_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
     if text.is_empty() || text.len() > 512 || !text.bytes().all(is_host_byte) {
         return None;
     }

@@ -180,7 +180,11 @@ fn compare(case: &Case, outcome: &Outcome, notes: &Notes) -> Option<String> {
     }
     .to_owned();
     if let Some(write) = &expected.write {
-        text.push_str(&if write.is_empty() { " of the request".to_owned() } else { format!(" of the write of {write}") });
+        text.push_str(&if write.is_empty() {
+            " of the request".to_owned()
+        } else {
+            format!(" of the write of {write}")
+        });
     }
     if let Some(reason) = &expected.reason {
         text.push_str(&format!(", {reason}"));

@@ -18,8 +18,9 @@ fn tested(cases: &str) -> Result<Tested, Vec<String>> {
 /// One case; its failure, or nothing.
 #[track_caller]
 fn check(case: &str, expected: Option<&str>) {
-    let tested = tested(&format!("defaults: {{roles: [a]}}\ncases:\n  - name: x\n    {}\n", case.replace('\n', "\n    ")))
-        .unwrap_or_else(|errors| panic!("{errors:?}"));
+    let tested =
+        tested(&format!("defaults: {{roles: [a]}}\ncases:\n  - name: x\n    {}\n", case.replace('\n', "\n    ")))
+            .unwrap_or_else(|errors| panic!("{errors:?}"));
     let found = tested.runs[0].failure.as_deref();
     match (found, expected) {
         (None, None) => {}
@@ -78,4 +79,38 @@ fn shipped_policies_decide_as_their_cases_say() {
         files.iter().map(|file| (file.display().to_string(), std::fs::read_to_string(file).unwrap())).collect();
     let tested = test_sources(&shipped(), &cases).unwrap_or_else(|errors| panic!("{}", errors.join("\n")));
     assert!(tested.failed() == 0 && tested.never.is_empty(), "{}", text(&tested));
+}
+
+/// nova's cases, permitted and denied, speak of every operation of the catalogue.
+#[test]
+fn nova_has_a_case_for_every_operation() {
+    let mut seen = BTreeSet::new();
+    for name in ["nova-compute.yaml", "nova-compute-never.yaml"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/tests").join(name);
+        let cases = CaseFile::parse(&std::fs::read_to_string(file).unwrap()).unwrap().cases;
+        for case in cases {
+            let head = http::Request::builder().method(case.method.as_str()).uri(&case.target);
+            let head = head.header("X-OpenStack-Ironic-API-Version", "1.115").body(()).unwrap().into_parts().0;
+            let route = crate::route::find(&head, crate::microversion::Ceiling::default()).unwrap();
+            seen.insert(route.operation().id.clone());
+        }
+    }
+    for operation in crate::catalog::catalog().operations() {
+        assert!(seen.contains(&operation.id), "{}", operation.id);
+    }
+}
+
+/// The manual's example of cases, with the manual's own policies.
+#[test]
+fn the_manual_s_cases_hold() {
+    let manual = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/policy.md")).unwrap();
+    let block = |after: &str, fence: &str| {
+        let rest = manual.split(after).nth(1).and_then(|rest| rest.split(fence).nth(1)).unwrap();
+        rest.split("```").next().unwrap().to_owned()
+    };
+    let policies = [PolicySource { name: "manual.cedar".to_owned(), text: block("### 3. ", "```cedar") }];
+    let cases = [("manual.yaml".to_owned(), block("## Cases", "```yaml"))];
+    let tested = test_sources(&policies, &cases).unwrap();
+    assert_eq!(tested.failed(), 0, "{}", text(&tested));
+    assert_eq!(tested.runs.len(), 4);
 }
