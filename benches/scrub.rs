@@ -4,6 +4,7 @@
 //! base64 as inspection logs have it.
 
 #![recursion_limit = "256"]
+#![expect(clippy::expect_used, reason = "a benchmark may panic")]
 
 use std::hint::black_box;
 use std::sync::Arc;

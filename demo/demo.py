@@ -180,7 +180,7 @@ class Demo:
 Permitted: the auditor lists the nodes.
 {curl("auditor", f"'{nodes}?fields=name,power_state,provision_state'")}
 
-Denied: the auditor may not power one off (403, and the rule's name).
+Denied: the auditor may not power one off (403, and why).
 {curl("auditor", power_off)}
 
 Masked: not even the administrator is shown a password, a community or a URL's credentials.

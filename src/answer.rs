@@ -105,8 +105,11 @@ async fn error(
     let mut body = AnswerBody::new(incoming, lease, terms);
     let mut text = Vec::new();
     while let Some(piece) = body.piece().await? {
-        if text.len() + piece.len() <= ERROR_BYTES_MAX {
-            text.extend_from_slice(&piece);
+        text.extend_from_slice(&piece);
+        if text.len() > ERROR_BYTES_MAX {
+            // No text of Ironic's: the connection is not kept, the status says enough.
+            text.clear();
+            break;
         }
     }
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -204,8 +207,15 @@ impl AnswerBody {
         }
     }
 
+    /// Reads what should be nothing; of more than a little the connection is not kept.
     async fn discard(&mut self) -> Result<(), UpstreamError> {
-        while self.piece().await?.is_some() {}
+        let mut bytes = 0;
+        while let Some(piece) = self.piece().await? {
+            bytes += piece.len();
+            if bytes > PREFETCH_BYTES {
+                break;
+            }
+        }
         Ok(())
     }
 

@@ -8,6 +8,8 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 
+use hyper::body::Incoming;
+
 use crate::answer::AnswerBody;
 use crate::audit::Record;
 
@@ -17,6 +19,8 @@ use crate::audit::Record;
 pub struct Body {
     content: Content,
     record: Option<Box<Record>>,
+    /// What is left of the request's body: it is dropped, which ends the request's stream, after the answer is sent.
+    unread: Option<Box<Incoming>>,
 }
 
 #[derive(Debug)]
@@ -29,18 +33,25 @@ impl Body {
     /// A body that is known as a whole.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self { content: Content::Whole((!bytes.is_empty()).then_some(bytes)), record: None }
+        Self { content: Content::Whole((!bytes.is_empty()).then_some(bytes)), record: None, unread: None }
     }
 
     /// An answer of Ironic, scrubbed while it passes.
     pub fn stream(answer: AnswerBody) -> Self {
-        Self { content: Content::Stream(Box::new(answer)), record: None }
+        Self { content: Content::Stream(Box::new(answer)), record: None, unread: None }
     }
 
     /// Hands over the record.
     #[must_use]
     pub fn with_record(mut self, record: Box<Record>) -> Self {
         self.record = Some(record);
+        self
+    }
+
+    /// Keeps what was not read of the request's body until this answer is sent.
+    #[must_use]
+    pub fn with_unread(mut self, incoming: Incoming) -> Self {
+        self.unread = (!incoming.is_end_stream()).then(|| Box::new(incoming));
         self
     }
 
@@ -178,6 +189,21 @@ where
     tokio::time::timeout(deadlines.whole, collect(body, bytes_max, deadlines.idle))
         .await
         .unwrap_or(Err(BodyError::TimedOut))
+}
+
+/// So much of a refused request's body is let in before the refusal is sent, and for so long.
+const DISCARD_BYTES_MAX: usize = 64 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Lets in what is left of a refused request's body, if it is small.
+pub async fn discard<B>(body: &mut B)
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|declared| declared <= DISCARD_BYTES_MAX) {
+        // In time or not, small or not: the refusal is sent next.
+        drop(tokio::time::timeout(DISCARD_TIMEOUT, collect(body, DISCARD_BYTES_MAX, DISCARD_TIMEOUT)).await);
+    }
 }
 
 async fn collect<B>(mut body: B, bytes_max: usize, idle: Duration) -> Result<Bytes, BodyError>

@@ -3,12 +3,15 @@
 mod policy_test;
 mod serve;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 
+use crate::authenticate;
 use crate::catalog::{self, TableFormat};
 use crate::config::{self, Config, ConfigError};
 use crate::policy::{self, PolicyEngine, PolicySource, Severity};
@@ -66,6 +69,17 @@ enum Command {
     Policy {
         #[command(subcommand)]
         policy: PolicyCommand,
+    },
+    /// Print a line for an htpasswd file: the name, and the bcrypt hash of a password read from standard input.
+    ///
+    /// For example: `irongate htpasswd admin >> htpasswd`, then type the password and Enter.
+    Htpasswd {
+        /// The user's name.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// bcrypt's cost: each step doubles the work.
+        #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=14))]
+        cost: u32,
     },
     /// Make certificates.
     Certs {
@@ -183,6 +197,7 @@ pub fn run() -> ExitCode {
             test(&paths.paths, format, coverage_min)
         }
         Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
+        Command::Htpasswd { name, cost } => htpasswd(&name, cost),
         Command::Certs { certs: CertsCommand::Dev { directory, names, days, force } } => {
             certificates(&directory, &names, days, force)
         }
@@ -306,6 +321,29 @@ fn matrix(paths: &[PathBuf]) -> ExitCode {
 fn certificates(directory: &Path, names: &[String], days: u32, force: bool) -> ExitCode {
     match crate::certs::dev(directory, names, days, force) {
         Ok(made) => print(&made.to_string()),
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn htpasswd(name: &str, cost: u32) -> ExitCode {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
+        say("error: a user's name is made of visible ASCII characters other than the colon");
+        return ExitCode::from(USAGE);
+    }
+    if std::io::stdin().is_terminal() {
+        say("password (it will be seen while you type):");
+    }
+    let mut password = Zeroizing::new(String::new());
+    if std::io::stdin().read_line(&mut password).is_err() {
+        say("error: standard input is not text");
+        return ExitCode::from(USAGE);
+    }
+    let password = SecretString::from(password.trim_end_matches(['\n', '\r']));
+    match authenticate::hash(&password, cost) {
+        Ok(hash) => print(&format!("{name}:{hash}\n")),
         Err(error) => {
             say(&format!("error: {error}"));
             ExitCode::from(USAGE)

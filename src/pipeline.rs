@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{ALLOW, HOST};
+use http::header::{ALLOW, EXPECT, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
@@ -66,11 +66,17 @@ impl Pipeline {
         };
         let mut record = Record::open(&self.audit, opening, &ids);
         let scene = Scene { snapshot, listener, peer, ids, origin: origin(&request, listener, peer) };
-        let mut response = match self.enforce(request, &scene, &mut record).await {
+        let (head, mut incoming) = request.into_parts();
+        let mut response = match self.enforce(&head, &mut incoming, &scene, &mut record).await {
             Ok(response) => response,
             Err(rejection) => {
                 record.reject(&rejection);
-                rejection.response()
+                // A caller that is still sending when its stream ends may never look at the answer: a small body is
+                // let in first. Who waits for 100-continue has sent none.
+                if !head.headers.contains_key(EXPECT) {
+                    body::discard(&mut incoming).await;
+                }
+                rejection.response().map(|body| body.with_unread(incoming))
             }
         };
         if let Ok(id) = HeaderValue::from_str(&scene.ids.own.to_string()) {
@@ -83,17 +89,17 @@ impl Pipeline {
 
     async fn enforce(
         &self,
-        request: Request<Incoming>,
+        head: &Parts,
+        incoming: &mut Incoming,
         scene: &Scene<'_>,
         record: &mut Record,
     ) -> Result<Response<Body>, Rejection> {
         let Scene { snapshot, listener, peer, .. } = scene;
-        let (head, incoming) = request.into_parts();
         let ceiling = Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max());
 
-        framing::check(&head, &snapshot.limits)?;
+        framing::check(head, &snapshot.limits)?;
         if head.method == Method::OPTIONS {
-            return options(&head, ceiling);
+            return options(head, ceiling);
         }
         let principal = snapshot
             .authenticator
@@ -101,7 +107,7 @@ impl Pipeline {
             .await
             .map_err(|error| Rejection::Authentication(error, scene.challenges()))?;
         record.principal(&principal);
-        let route = route::find(&head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
+        let route = route::find(head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
         let operation = route.operation();
 

@@ -12,6 +12,7 @@ mod key;
 mod link;
 mod number;
 mod place;
+mod quick;
 mod rules;
 mod scan;
 mod shape;

@@ -5,7 +5,7 @@ mod value;
 use std::borrow::Cow;
 
 use super::{Parameters, RouteError};
-use crate::catalog::{BodyKind, Field, Kind, Operation};
+use crate::catalog::{BodyKind, Field, Kind, Operation, catalog};
 use crate::microversion::Microversion;
 
 /// The longest query in bytes. Percent-encoded to the utmost it still fits into a target.
@@ -14,6 +14,9 @@ const QUERY_BYTES_MAX: usize = 16 * 1024;
 const NAME_BYTES_MAX: usize = 64;
 /// The status of a query parameter before its microversion, unless the catalogue has another.
 const TOO_EARLY_STATUS: u16 = 406;
+
+/// The parameter that names a column to sort by.
+const SORT_KEY: &str = "sort_key";
 
 /// Names under which Ironic would take identifiers and arguments from the query; no operation documents them there.
 const ARGUMENTS: [&str; 29] = [
@@ -88,9 +91,26 @@ pub(super) fn read<'a>(
         .map(|(field, text, _)| {
             available(operation, field, microversion)?;
             let canonical = value::read(field, text, microversion)?;
+            columns(operation, field, &canonical)?;
             Ok((Cow::Borrowed(field.name.as_str()), canonical))
         })
         .collect()
+}
+
+/// Whether the columns that `fields` and `sort_key` name are ones that answers show. Sorting by a hidden column would
+/// tell its values by their order; `id`, the order of creation, is what Ironic's own `next` links sort by.
+fn columns(operation: &Operation, field: &'static Field, value: &str) -> Result<(), RouteError> {
+    let by_order = field.name == SORT_KEY;
+    if !by_order && field.name != value::FIELDS {
+        return Ok(());
+    }
+    let Some(object) = operation.object.as_deref().and_then(|name| catalog().object(name)) else { return Ok(()) };
+    let shown = |column: &str| object.fields.iter().any(|known| known.name == column) || (by_order && column == "id");
+    if value.split(',').filter(|column| !column.is_empty()).all(shown) {
+        Ok(())
+    } else {
+        Err(RouteError::QueryValue { parameter: &field.name, expected: "the name of a field that answers show" })
+    }
 }
 
 /// The raw names and values, if the query is made of pairs in plain characters.

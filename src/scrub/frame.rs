@@ -1,7 +1,8 @@
 //! Where in an answer the scrubber is.
 
 use super::key::KeyClass;
-use super::place::{Action, Places, Start, Step};
+use super::place::{Action, Step, length_bit};
+use super::rules::Plan;
 
 /// An open object or array.
 #[derive(Debug, Clone, Copy)]
@@ -20,10 +21,28 @@ pub(super) struct Frame {
     pub(super) named: Named,
     /// Elements read so far.
     index: u32,
-    /// The sets of places (see [`Places`]): from the answer's root, and from a resource's root at depth `base`.
-    from_root: u128,
-    from_resource: u128,
+    sets: Sets,
+    /// The lengths of keys that make a difference here, as [`length_bit`]s.
+    pub(super) lengths: u64,
+}
+
+/// Which places may be below: bit sets of [`super::place::Places`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sets {
+    /// Of [`Plan::root`].
+    root: u64,
+    /// Of [`Plan::resource`].
+    resource: u64,
+    /// The depth of the resource's root.
     base: usize,
+}
+
+impl Sets {
+    fn lengths(&self, plan: &Plan, depth: usize) -> u64 {
+        let root = if self.root == 0 { 0 } else { plan.root.lengths(depth) };
+        let resource = if self.resource == 0 { 0 } else { plan.resource.lengths(depth.saturating_sub(self.base)) };
+        root | resource
+    }
 }
 
 /// What an object's naming member said about the values beside it.
@@ -42,25 +61,21 @@ pub(super) enum Named {
 pub(super) struct Member {
     pub(super) class: KeyClass,
     pub(super) action: Option<Action>,
-    from_root: u128,
-    from_resource: u128,
-    base: usize,
+    pub(super) sets: Sets,
 }
 
 impl Member {
     /// The answer itself.
-    pub(super) fn root(places: &Places) -> Self {
+    pub(super) fn root(plan: Option<&Plan>) -> Self {
         Self {
             class: KeyClass::default(),
             action: None,
-            from_root: places.begin(Start::Root),
-            from_resource: 0,
-            base: 0,
+            sets: Sets { root: plan.map_or(0, |plan| plan.root.begin()), resource: 0, base: 0 },
         }
     }
 
-    /// The frame of this value, if it is a container.
-    pub(super) fn open(&self, parent: Option<&Frame>, object: bool, exempt: bool) -> Frame {
+    /// The frame of this value, if it is a container; `depth` is the number of open ones without it.
+    pub(super) fn open(&self, plan: &Plan, depth: usize, parent: Option<&Frame>, object: bool, exempt: bool) -> Frame {
         let (free, below_arguments) = parent.map_or((false, false), |parent| (parent.free, parent.below_arguments));
         let arguments = self.class.has(KeyClass::ARGS);
         Frame {
@@ -71,9 +86,8 @@ impl Member {
             argument_list: arguments && !object,
             named: Named::Not,
             index: 0,
-            from_root: self.from_root,
-            from_resource: self.from_resource,
-            base: self.base,
+            sets: self.sets,
+            lengths: self.sets.lengths(plan, depth) | if depth == 0 { length_bit(b"node".len()) } else { 0 },
         }
     }
 }
@@ -81,40 +95,48 @@ impl Member {
 impl Frame {
     /// The member that begins with a key; `depth` is the number of open containers, `key` its text.
     #[inline]
-    pub(super) fn member(&self, places: &Places, depth: usize, class: KeyClass, key: &[u8]) -> Member {
-        let mut member = self.step(places, depth, class, Step::Key(key));
+    pub(super) fn member(&self, plan: &Plan, depth: usize, class: KeyClass, key: &[u8]) -> Member {
+        let mut member = self.step(plan, depth, class, Step::Key(key));
         if depth == 1 && key == b"node" {
-            member.from_resource = places.begin(Start::Resource);
-            member.base = depth;
+            member.sets.resource = plan.resource.begin();
+            member.sets.base = depth;
         }
         member
     }
 
+    /// The member under a key that makes no difference here, but for its class.
+    #[inline]
+    pub(super) const fn member_unwatched(&self, class: KeyClass) -> Member {
+        Member { class, action: None, sets: Sets { root: 0, resource: 0, base: self.sets.base } }
+    }
+
     /// The next element of an array.
-    pub(super) fn element(&mut self, places: &Places, depth: usize, in_object: bool) -> Member {
+    pub(super) fn element(&mut self, plan: &Plan, depth: usize, in_object: bool) -> Member {
         let index = self.index;
         self.index = index.saturating_add(1);
-        let mut member = self.step(places, depth, KeyClass::default(), Step::Index(index));
+        let mut member = self.step(plan, depth, KeyClass::default(), Step::Index(index));
         if depth == 1 || (depth == 2 && in_object) {
-            member.from_resource = places.begin(Start::Resource);
-            member.base = depth;
+            member.sets.resource = plan.resource.begin();
+            member.sets.base = depth;
         }
         member
     }
 
     #[inline]
-    fn step(&self, places: &Places, depth: usize, class: KeyClass, step: Step<'_>) -> Member {
-        let mut member = Member { class, action: None, from_root: 0, from_resource: 0, base: self.base };
-        if self.from_root != 0 {
-            (member.from_root, member.action) = places.step(self.from_root, depth - 1, step);
+    fn step(&self, plan: &Plan, depth: usize, class: KeyClass, step: Step<'_>) -> Member {
+        let mut sets = Sets { root: 0, resource: 0, base: self.sets.base };
+        let mut action = None;
+        if self.sets.root != 0 {
+            (sets.root, action) = plan.root.step(self.sets.root, depth - 1, step);
         }
-        if self.from_resource != 0 {
-            let (next, action) = places.step(self.from_resource, depth.saturating_sub(1 + self.base), step);
-            member.from_resource = next;
-            if member.action != Some(Action::Pass) {
-                member.action = action.or(member.action);
+        if self.sets.resource != 0 {
+            let found;
+            (sets.resource, found) =
+                plan.resource.step(self.sets.resource, depth.saturating_sub(1 + self.sets.base), step);
+            if action != Some(Action::Pass) {
+                action = found.or(action);
             }
         }
-        member
+        Member { class, action, sets }
     }
 }

@@ -1,7 +1,7 @@
 //! Values that come before the name that says what they are: `{"value": "x", "name": "AdminPassword"}`.
 //!
-//! Such a value and what follows it is held back until the object names it or ends. What is held is bounded: when the
-//! bound is reached, the value is taken for a secret.
+//! Such a value and what follows it is held back until the object calls it a secret or ends; an object may have several
+//! names. What is held is bounded: when the bound is reached before any name came, the value is taken for a secret.
 
 use super::frame::Named;
 use super::stream::{Input, Scrubber};
@@ -27,6 +27,11 @@ impl Holds {
     #[inline]
     pub(super) const fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes_kept(&self) -> usize {
+        self.bytes.capacity() + self.waiting.capacity() * size_of::<Waiting>()
     }
 
     /// Where output goes now.
@@ -71,10 +76,10 @@ fn unmaskable(value: &[u8]) -> bool {
 }
 
 impl Scrubber {
-    /// Holds the value that begins here, if its object has not named its values yet.
+    /// Holds the value that begins here, unless its object has called it a secret already.
     pub(super) fn hold(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
         let depth = self.frames.len();
-        if self.frames.last().is_some_and(|frame| frame.object && frame.named == Named::Not) {
+        if self.frames.last().is_some_and(|frame| frame.object && frame.named != Named::Secret) {
             self.flush(input, input.at, out);
             let start = self.holds.bytes.len();
             self.holds.waiting.push(Waiting { depth, start, end: None });
@@ -108,13 +113,17 @@ impl Scrubber {
         !self.holds.waiting.is_empty() && self.holds.bytes.len() + more > HELD_BYTES_MAX
     }
 
-    /// Masks every value that waits, and gives out the rest. If one of them is still being read, the rest of it is
-    /// dropped; that is what the answer says.
+    /// Masks every value that waits and has no name at all, and gives out the rest. If one of them is still being read,
+    /// what is left of it is dropped; that is what the answer says.
     pub(super) fn overflow(&mut self, out: &mut Vec<u8>) -> bool {
         let bytes = std::mem::take(&mut self.holds.bytes);
         let waiting = std::mem::take(&mut self.holds.waiting);
         let mut from = 0;
         for held in &waiting {
+            let frame = held.depth.checked_sub(1).and_then(|index| self.frames.get(index));
+            if frame.is_some_and(|frame| frame.named == Named::Plain) {
+                continue;
+            }
             out.extend_from_slice(bytes.get(from..held.start).unwrap_or_default());
             out.extend_from_slice(QUOTED_MASK);
             self.report.masked += 1;
@@ -133,15 +142,13 @@ impl Scrubber {
     /// The object at hand has named its values.
     pub(super) fn named(&mut self, secret: bool, out: &mut Vec<u8>) {
         let depth = self.frames.len();
-        if let Some(frame) = self.frames.last_mut() {
-            frame.named = if secret {
-                Named::Secret
-            } else if frame.named == Named::Not {
-                Named::Plain
-            } else {
-                frame.named
-            };
+        if let Some(frame) = self.frames.last_mut()
+            && (secret || frame.named == Named::Not)
+        {
+            frame.named = if secret { Named::Secret } else { Named::Plain };
         }
-        self.report.masked += self.holds.resolve(depth, secret, out);
+        if secret {
+            self.report.masked += self.holds.resolve(depth, true, out);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 
 use super::rules::word_pattern;
-use super::table::Table;
+use super::table::{Ends, Table};
 
 /// The longest key that is judged, in bytes as written; the value of a longer one is taken for a secret.
 pub(super) const KEY_BYTES_MAX: usize = 1024;
@@ -37,6 +37,12 @@ impl KeyClass {
     #[inline]
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// Whether a string or an empty container under the key is just that.
+    #[inline]
+    pub(super) const fn is_plain(self) -> bool {
+        self.0 & !(Self::FREE.0 | Self::FREE_OBJECT.0 | Self::ARGS.0) == 0
     }
 
     const fn and(self, other: Self) -> Self {
@@ -122,8 +128,8 @@ impl Keys {
 
     /// The class of a key that was written without escapes, if it is known in advance.
     #[inline]
-    pub(super) fn known(&self, key: &[u8]) -> Option<KeyClass> {
-        self.known.find(key)
+    pub(super) fn known(&self, key: &[u8], ends: Ends) -> Option<KeyClass> {
+        self.known.find(key, ends)
     }
 
     /// The class of any key.
@@ -149,9 +155,11 @@ impl Keys {
                 *to = from.to_ascii_lowercase();
                 length += 1;
             }
-            self.normal.find(short.get(..length).unwrap_or_default())
+            let short = short.get(..length).unwrap_or_default();
+            self.normal.find(short, Ends::of(short))
         } else {
-            self.normal.find(normal(key).as_bytes())
+            let normal = normal(key);
+            self.normal.find(normal.as_bytes(), Ends::of(normal.as_bytes()))
         };
         class.unwrap_or_default()
     }

@@ -1,25 +1,30 @@
 //! Links that lead back through irongate.
 
-/// The first path segments under which Ironic serves its API, without a version too.
-const ROOTS: &[&str] = &[
-    "v1",
-    "nodes",
-    "ports",
-    "portgroups",
-    "chassis",
-    "drivers",
-    "volume",
-    "lookup",
-    "heartbeat",
-    "conductors",
-    "allocations",
-    "events",
-    "deploy_templates",
-    "shards",
-    "runbooks",
-    "inspection_rules",
-    "continue_inspection",
-];
+use memchr::{memchr2, memchr3};
+
+/// Whether Ironic serves its API below this first segment of a path (without a version too).
+const fn is_root(segment: &[u8]) -> bool {
+    matches!(
+        segment,
+        b"v1"
+            | b"nodes"
+            | b"ports"
+            | b"portgroups"
+            | b"chassis"
+            | b"drivers"
+            | b"volume"
+            | b"lookup"
+            | b"heartbeat"
+            | b"conductors"
+            | b"allocations"
+            | b"events"
+            | b"deploy_templates"
+            | b"shards"
+            | b"runbooks"
+            | b"inspection_rules"
+            | b"continue_inspection"
+    )
+}
 
 /// The value of a `Location` header with irongate's own `origin` (scheme and authority, without a slash at its end) in
 /// front of the path: `http://anything:6385/v1/nodes` becomes `{origin}/v1/nodes`. A path prefix of Ironic's
@@ -46,16 +51,15 @@ pub(super) fn foreign_bytes(link: &[u8]) -> Option<usize> {
         return None;
     };
     let rest = link.get(start..)?;
-    let authority = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let authority = memchr3(b'/', b'?', b'#', rest).unwrap_or(rest.len());
     let path = rest.get(authority..)?;
     if path.starts_with(b"/v1/") {
         return Some(start + authority);
     }
-    let end = path.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(path.len());
-    let path = path.get(..end)?;
-    let first = path.get(1..).unwrap_or_default();
-    let first = first.split(|byte| *byte == b'/').next().unwrap_or_default();
-    if path.len() <= 1 || ROOTS.iter().any(|root| root.as_bytes() == first) {
+    let inner = path.get(1..).unwrap_or_default();
+    let first = inner.get(..memchr3(b'/', b'?', b'#', inner).unwrap_or(inner.len()))?;
+    let path = path.get(..memchr2(b'?', b'#', path).unwrap_or(path.len()))?;
+    if path.len() <= 1 || is_root(first) {
         return Some(start + authority);
     }
     let prefix = memchr::memmem::find(path, b"/v1/").or_else(|| path.strip_suffix(b"/v1").map(<[u8]>::len))?;

@@ -1,19 +1,9 @@
 //! Exact places: JSON Pointers with `*` for any one segment.
 //!
-//! Sets of places are bit sets: at depth *d* bit *p* says that the first *d* segments of pattern *p* match. A pattern
-//! begins at the answer's root, or at the root of a resource (see [`Start`]).
+//! Sets of places are bit sets: at depth *d* bit *p* says that the first *d* segments of pattern *p* match.
 
-/// The most patterns of one operation: those of the catalogue and of the operator together.
-pub(super) const PLACES_MAX: usize = 128;
-
-/// Where a pattern begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start {
-    /// At the answer's root.
-    Root,
-    /// At the root of a resource inside the answer: an item of a list (`/nodes/0`, `/0`), or `/node` in a lookup.
-    Resource,
-}
+/// The most patterns of one set.
+pub(super) const PLACES_MAX: usize = 64;
 
 /// What happens at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +17,6 @@ pub(super) enum Action {
 #[derive(Debug, Clone)]
 struct Pattern {
     segments: Vec<Segment>,
-    start: Start,
     action: Action,
 }
 
@@ -44,7 +33,7 @@ pub(super) enum Step<'a> {
     Index(u32),
 }
 
-/// The places of one operation.
+/// Places below one root.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places {
     patterns: Vec<Pattern>,
@@ -53,7 +42,8 @@ pub(super) struct Places {
 }
 
 /// A key's length as a bit.
-const fn length_bit(length: usize) -> u64 {
+#[inline]
+pub(super) const fn length_bit(length: usize) -> u64 {
     1 << if length < 63 { length } else { 63 }
 }
 
@@ -68,7 +58,7 @@ pub(super) enum PlaceError {
 
 impl Places {
     /// Adds a place.
-    pub(super) fn add(&mut self, pointer: &str, start: Start, action: Action) -> Result<(), PlaceError> {
+    pub(super) fn add(&mut self, pointer: &str, action: Action) -> Result<(), PlaceError> {
         let rest = pointer.strip_prefix('/').ok_or(PlaceError::NotAPointer)?;
         let mut segments = Vec::new();
         for segment in rest.split('/') {
@@ -88,26 +78,30 @@ impl Places {
                 Segment::Key(key) => length_bit(key.len()),
             };
         }
-        self.patterns.push(Pattern { segments, start, action });
+        self.patterns.push(Pattern { segments, action });
         Ok(())
     }
 
-    /// The set at a root.
-    pub(super) fn begin(&self, start: Start) -> u128 {
-        self.patterns
-            .iter()
-            .enumerate()
-            .filter(|(_, pattern)| pattern.start == start)
-            .fold(0, |set, (bit, _)| set | 1 << bit)
+    /// The set at the root.
+    pub(super) const fn begin(&self) -> u64 {
+        match self.patterns.len() {
+            0 => 0,
+            count => u64::MAX >> (PLACES_MAX - count),
+        }
+    }
+
+    /// The lengths of the keys that are looked for at `depth` below the root, as [`length_bit`]s.
+    pub(super) fn lengths(&self, depth: usize) -> u64 {
+        self.lengths.get(depth).copied().unwrap_or(0)
     }
 
     /// One step down: from the set at `depth` below the root to the next set, and what happens at the value.
-    pub(super) fn step(&self, set: u128, depth: usize, step: Step<'_>) -> (u128, Option<Action>) {
+    pub(super) fn step(&self, set: u64, depth: usize, step: Step<'_>) -> (u64, Option<Action>) {
         let mut next = 0;
         let mut action = None;
         // Most keys are not even as long as one that is looked for.
         if let Step::Key(key) = step
-            && self.lengths.get(depth).is_none_or(|lengths| lengths & length_bit(key.len()) == 0)
+            && self.lengths(depth) & length_bit(key.len()) == 0
         {
             return (0, None);
         }

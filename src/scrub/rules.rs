@@ -10,7 +10,7 @@ use crate::catalog::{Answer, Group, Operation, catalog};
 use super::ScrubRuleError;
 use super::error::Vocabulary;
 use super::key::Keys;
-use super::place::{Action, PlaceError, Places, Start};
+use super::place::{Action, PlaceError, Places};
 use super::shape::{Shapes, compile_own};
 
 /// What the operator adds to the shipped secret map.
@@ -41,7 +41,11 @@ pub struct ScrubRules {
 
 /// What is special about one operation's answers.
 pub(super) struct Plan {
-    pub(super) places: Places,
+    /// Places below the answer's root: the catalogue's and the operator's.
+    pub(super) root: Places,
+    /// Places below a resource in the answer, which is an item of a list (`/nodes/0`, `/0`) or a lookup's `/node`: the
+    /// operator's.
+    pub(super) resource: Places,
     /// Whether the answer has links of Ironic's.
     pub(super) links: bool,
     /// Whether the keys at the root name settings or properties.
@@ -107,9 +111,7 @@ impl ScrubRules {
 
     fn check_fields(&self) -> Result<(), ScrubRuleError> {
         self.own_fields.iter().try_for_each(|field| {
-            Places::default()
-                .add(field, Start::Resource, Action::Mask)
-                .map_err(|_| ScrubRuleError::NotAPointer(field.clone()))
+            Places::default().add(field, Action::Mask).map_err(|_| ScrubRuleError::NotAPointer(field.clone()))
         })
     }
 
@@ -122,25 +124,22 @@ impl ScrubRules {
     }
 
     fn compile(&self, operation: &Operation) -> Result<Plan, ScrubRuleError> {
-        let mut places = Places::default();
+        let (mut root, mut resource) = (Places::default(), Places::default());
         let wrong = |error| match error {
             PlaceError::NotAPointer => ScrubRuleError::NotAPointer(operation.id.clone()),
             PlaceError::TooMany => ScrubRuleError::TooManyFields { max: OWN_FIELDS_MAX },
         };
         if operation.answer == Answer::Lookup {
-            for pointer in LOOKUP_PASSES {
-                places.add(pointer, Start::Root, Action::Pass).map_err(wrong)?;
-            }
+            LOOKUP_PASSES.iter().try_for_each(|pointer| root.add(pointer, Action::Pass)).map_err(wrong)?;
         }
-        for pointer in &operation.secret_fields {
-            places.add(pointer, Start::Root, Action::Mask).map_err(wrong)?;
-        }
+        operation.secret_fields.iter().try_for_each(|pointer| root.add(pointer, Action::Mask)).map_err(wrong)?;
         for pointer in &self.own_fields {
-            places.add(pointer, Start::Root, Action::Mask).map_err(wrong)?;
-            places.add(pointer, Start::Resource, Action::Mask).map_err(wrong)?;
+            root.add(pointer, Action::Mask).map_err(wrong)?;
+            resource.add(pointer, Action::Mask).map_err(wrong)?;
         }
         Ok(Plan {
-            places,
+            root,
+            resource,
             links: !operation.groups.contains(&Group::Passthru),
             roots: NAMED_ROOTS.iter().find(|(id, _)| *id == operation.id).map_or(Roots::Keys, |(_, roots)| *roots),
         })

@@ -27,8 +27,8 @@ impl<'c> Scan<'c> {
         Self { bytes, base: usize::MAX, masks: Masks { stop: 0, suspect: 0 } }
     }
 
-    /// The first byte at or after `from` that needs a decision (or the chunk's length), and whether a byte before it
-    /// may belong to a secret's shape.
+    /// The first byte at or after `from` that needs a decision (or a place beyond the chunk's end), and whether a byte
+    /// before it may belong to a secret's shape.
     #[inline]
     pub(super) fn plain(&mut self, from: usize) -> (usize, bool) {
         let mut at = from;
@@ -47,24 +47,29 @@ impl<'c> Scan<'c> {
             if stops != 0 {
                 let count = stops.trailing_zeros();
                 suspect |= suspects & !(u64::MAX << count);
-                return ((at + count as usize).min(self.bytes.len()), suspect != 0);
+                return (at + count as usize, suspect != 0);
             }
             suspect |= suspects;
             at = base + BLOCK;
         }
     }
 
+    #[inline(never)]
     fn load(&mut self, base: usize) {
-        let rest = self.bytes.get(base..).unwrap_or_default();
-        self.masks = match rest.first_chunk::<BLOCK>() {
-            Some(block) => masks(block),
+        let mut padded = [0; BLOCK + 2];
+        let around = match base.checked_sub(1).and_then(|before| self.bytes.get(before..)?.first_chunk()) {
+            Some(around) => around,
             None => {
-                // Padded with NUL, which stops: nothing is found beyond the chunk's end.
-                let mut block = [0; BLOCK];
-                block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                masks(&block)
+                // At the chunk's ends: beyond them is NUL, which stops, so that nothing is found there. In front there
+                // may have been a letter.
+                let (first, rest) = padded.split_at_mut(1);
+                first.fill(base.checked_sub(1).and_then(|before| self.bytes.get(before)).copied().unwrap_or(b'z'));
+                let bytes = self.bytes.get(base..).unwrap_or_default();
+                rest.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+                &padded
             }
         };
+        self.masks = masks(around);
         self.base = base;
     }
 }
@@ -89,29 +94,22 @@ const fn names(byte: u8) -> bool {
     byte | 0x20 > b'f' && byte < 0x80
 }
 
-/// The sets of one block.
+/// The sets of one block, which stands between one byte before it and one after it.
 ///
 /// A colon is suspect when it follows a letter beyond hexadecimal and no slash comes next: `token:x`, but neither a
-/// time, a hardware address nor `http://`. Beyond the block's ends nothing is known, so there it is.
+/// time, a hardware address nor `http://`.
 #[inline]
-fn masks(block: &[u8; BLOCK]) -> Masks {
+fn masks(around: &[u8; BLOCK + 2]) -> Masks {
     let mut stop = [0; BLOCK];
     let mut mark = [0; BLOCK];
-    for ((stop, mark), byte) in stop.iter_mut().zip(&mut mark).zip(block) {
+    let bytes = around.iter().zip(around.iter().skip(1)).zip(around.iter().skip(2));
+    for ((stop, mark), ((before, byte), after)) in stop.iter_mut().zip(&mut mark).zip(bytes) {
         // Signed: what is below 0x20 or has the highest bit set.
         *stop = u8::from(byte.cast_signed() < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
-        *mark = marks(*byte);
+        let letter = (before | 0x20).cast_signed() > b'f'.cast_signed();
+        *mark = marks(*byte) | (u8::from(*byte == b':') & u8::from(letter) & u8::from(*after != b'/'));
     }
-    let (_, after) = block.split_at(2);
-    let (_, middle) = block.split_at(1);
-    let (_, inner) = mark.split_at_mut(1);
-    for (((mark, before), colon), after) in inner.iter_mut().zip(block).zip(middle).zip(after) {
-        *mark |=
-            u8::from(*colon == b':') & u8::from((*before | 0x20) > b'f') & !(*before >> 7) & u8::from(*after != b'/');
-    }
-    let [first, .., last] = block;
-    let edges = u64::from(*first == b':') | (u64::from(*last == b':') << (BLOCK - 1));
-    Masks { stop: pack(&stop), suspect: pack(&mark) | edges }
+    Masks { stop: pack(&stop), suspect: pack(&mark) }
 }
 
 /// Bytes of 0 and 1 as bits.
@@ -127,20 +125,13 @@ fn pack(bytes: &[u8; BLOCK]) -> u64 {
 }
 
 #[cfg(test)]
-fn scalar(block: &[u8; BLOCK]) -> Masks {
+fn scalar(around: &[u8; BLOCK + 2]) -> Masks {
     let mut sets = Masks { stop: 0, suspect: 0 };
-    for (at, byte) in block.iter().enumerate() {
-        let before = at.checked_sub(1).map(|before| block[before]);
-        let colon = *byte == b':' && before.is_none_or(names) && block.get(at + 1) != Some(&b'/');
-        sets.stop |= u64::from(stops(*byte)) << at;
-        sets.suspect |= u64::from(marks(*byte) != 0 || colon) << at;
-    }
-    // At the edges every colon counts.
-    if block[0] == b':' {
-        sets.suspect |= 1;
-    }
-    if block[BLOCK - 1] == b':' {
-        sets.suspect |= 1 << (BLOCK - 1);
+    for bit in 0..BLOCK {
+        let (before, byte, after) = (around[bit], around[bit + 1], around[bit + 2]);
+        let colon = byte == b':' && names(before) && after != b'/';
+        sets.stop |= u64::from(stops(byte)) << bit;
+        sets.suspect |= u64::from(marks(byte) != 0 || colon) << bit;
     }
     sets
 }
@@ -152,7 +143,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_fast_sets_equal_the_plain_ones(block in proptest::array::uniform::<_, 64>(any::<u8>())) {
+        fn the_fast_sets_equal_the_plain_ones(block in proptest::array::uniform::<_, 66>(any::<u8>())) {
             prop_assert_eq!(masks(&block), scalar(&block));
         }
     }
@@ -160,7 +151,7 @@ mod tests {
     #[test]
     fn every_byte_has_the_same_sets() {
         for byte in 0..=u8::MAX {
-            assert_eq!(masks(&[byte; BLOCK]), scalar(&[byte; BLOCK]), "{byte}");
+            assert_eq!(masks(&[byte; BLOCK + 2]), scalar(&[byte; BLOCK + 2]), "{byte}");
         }
     }
 

@@ -8,10 +8,11 @@ use super::frame::{Frame, Member, Named};
 use super::hold::Holds;
 use super::key::KeyClass;
 use super::number::{Number, word};
-use super::place::{Action, Places};
+use super::place::Action;
 use super::rules::{Plan, Roots, ScrubRules};
 use super::scan::Scan;
 use super::string::{Role, StringToken, Strings};
+use super::table::Learnt;
 use super::{QUOTED_MASK, ScrubError, ScrubReport};
 
 /// The deepest nesting of objects and arrays.
@@ -26,21 +27,24 @@ pub struct Scrubber {
     pub(super) plan: Option<Arc<Plan>>,
     pub(super) origin: Arc<str>,
     pub(super) frames: Vec<Frame>,
-    expect: Expect,
+    pub(super) expect: Expect,
     token: Token,
     /// The key's and the place's word about the value that comes next.
     pub(super) member: Member,
     /// Set while a masked object or array is read: its depth.
     pub(super) dropping: Option<usize>,
     pub(super) strings: Strings,
+    pub(super) learnt: Learnt,
     pub(super) holds: Holds,
+    /// Whether every string is searched, for the operator's shapes.
+    pub(super) looks_at_all: bool,
     pub(super) report: ScrubReport,
     failed: Option<ScrubError>,
 }
 
 /// What may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expect {
+pub(super) enum Expect {
     Value,
     ElementOrEnd,
     Key,
@@ -88,8 +92,9 @@ impl Scrubber {
     /// (`https://irongate.example:6385`, no slash at its end), for links.
     pub fn new(rules: Arc<ScrubRules>, operation: &Operation, origin: Arc<str>) -> Self {
         let plan = rules.plan(operation);
+        let looks_at_all = rules.shapes.always();
         let failed = if plan.is_none() { Some(ScrubError::Unplanned) } else { None };
-        let member = plan.as_ref().map_or_else(|| Member::root(&Places::default()), |plan| Member::root(&plan.places));
+        let member = Member::root(plan.as_deref());
         Self {
             rules,
             plan,
@@ -100,7 +105,9 @@ impl Scrubber {
             member,
             dropping: None,
             strings: Strings::default(),
+            learnt: Learnt::default(),
             holds: Holds::default(),
+            looks_at_all,
             report: ScrubReport::default(),
             failed,
         }
@@ -138,23 +145,37 @@ impl Scrubber {
         if complete { Ok(self.report) } else { Err(ScrubError::Truncated) }
     }
 
+    /// How much memory it keeps between chunks, in bytes.
+    #[cfg(test)]
+    pub(super) fn bytes_kept(&self) -> usize {
+        self.strings.bytes_kept()
+            + self.holds.bytes_kept()
+            + self.frames.capacity() * size_of::<Frame>()
+            + size_of::<Self>()
+    }
+
     fn read(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), ScrubError> {
         let mut input = Input { bytes: chunk, scan: Scan::new(chunk), at: 0, from: 0 };
         let plan = self.plan.clone().ok_or(ScrubError::Unplanned)?;
         self.resume(&mut input, out)?;
         while let Some(byte) = chunk.get(input.at) {
-            if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            if *byte <= b' ' && matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 input.at += 1;
                 continue;
             }
-            match self.expect {
+            let expect = self.expect;
+            match expect {
                 Expect::Value => self.value(&plan, *byte, &mut input, out)?,
                 Expect::ElementOrEnd if *byte == b']' => self.close(&mut input, out),
                 Expect::ElementOrEnd => self.value(&plan, *byte, &mut input, out)?,
                 Expect::KeyOrEnd if *byte == b'}' => self.close(&mut input, out),
                 Expect::Key | Expect::KeyOrEnd if *byte == b'"' => {
-                    let treatment = self.key_treatment();
-                    self.string(Role::Key, treatment, &mut input, out)?;
+                    let before = input.at;
+                    self.usual_members(&plan, &mut input, out);
+                    if input.at == before {
+                        let treatment = self.key_treatment();
+                        self.string(Role::Key, treatment, &mut input, out)?;
+                    }
                 }
                 Expect::Colon if *byte == b':' => {
                     input.at += 1;
@@ -225,7 +246,7 @@ impl Scrubber {
         }
         match byte {
             b'"' => self.string(Role::Value, treatment, input, out),
-            b'{' | b'[' => self.open(byte == b'{', treatment, input, out),
+            b'{' | b'[' => self.open(plan, byte == b'{', treatment, input, out),
             b't' | b'f' | b'n' => {
                 input.at += 1;
                 self.word(word(byte).unwrap_or_default(), input, out)
@@ -246,13 +267,20 @@ impl Scrubber {
     #[inline]
     fn treatment(&mut self, plan: &Plan, byte: u8) -> Treatment {
         let depth = self.frames.len();
+        if let Some(frame) = self.frames.last()
+            && frame.object
+            && self.member.class == KeyClass::default()
+            && self.member.action.is_none()
+        {
+            return if frame.exempt { Treatment::Pass } else { Treatment::Text };
+        }
         let in_object = depth == 2 && self.frames.first().is_some_and(|frame| frame.object);
         let Some(frame) = self.frames.last_mut() else { return Treatment::Text };
         if frame.exempt {
             return Treatment::Pass;
         }
         if !frame.object {
-            self.member = frame.element(&plan.places, depth, in_object);
+            self.member = frame.element(plan, depth, in_object);
         }
         match self.member.action {
             Some(Action::Pass) => return Treatment::Pass,
@@ -281,6 +309,7 @@ impl Scrubber {
 
     fn open(
         &mut self,
+        plan: &Plan,
         object: bool,
         treatment: Treatment,
         input: &mut Input<'_>,
@@ -293,7 +322,7 @@ impl Scrubber {
             self.mask(input, out);
             self.dropping = Some(self.frames.len() + 1);
         }
-        let frame = self.member.open(self.frames.last(), object, treatment == Treatment::Pass);
+        let frame = self.member.open(plan, self.frames.len(), self.frames.last(), object, treatment == Treatment::Pass);
         self.frames.push(frame);
         input.at += 1;
         self.expect = if object { Expect::KeyOrEnd } else { Expect::ElementOrEnd };
@@ -332,7 +361,7 @@ impl Scrubber {
     pub(super) fn keyed(&mut self, class: KeyClass, key: &[u8]) {
         self.expect = Expect::Colon;
         if let (Some(frame), Some(plan)) = (self.frames.last(), &self.plan) {
-            self.member = frame.member(&plan.places, self.frames.len(), class, key);
+            self.member = frame.member(plan, self.frames.len(), class, key);
         }
     }
 

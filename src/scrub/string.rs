@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::key::KeyClass;
-use super::link::{foreign, foreign_bytes};
+use super::link::foreign;
 use super::stream::{Input, Scrubber, Treatment};
 use super::text::{Places, unescape};
 use super::{MASK, OVERLAP_BYTES, QUOTED_MASK, ScrubError, WINDOW_BYTES};
@@ -76,7 +76,6 @@ struct Treated {
 
 impl Scrubber {
     /// A string begins at the input's place.
-    #[inline]
     pub(super) fn string(
         &mut self,
         role: Role,
@@ -104,7 +103,6 @@ impl Scrubber {
     }
 
     /// A string within one chunk: `range` begins with its first quote and ends before its last one.
-    #[inline]
     fn whole(
         &mut self,
         role: Role,
@@ -117,28 +115,12 @@ impl Scrubber {
         let start = range.start + 1;
         let raw = input.bytes.get(start..range.end).unwrap_or_default();
         let simple = !seen.escape && !seen.wide;
-        if role == Role::Key {
-            // The quick way: a known key in plain letters.
-            let known = if simple && !seen.suspect { self.rules.keys.known(raw) } else { None };
-            if let Some(class) = known {
-                self.keyed(class, raw);
-                return Ok(());
-            }
-        }
         match treatment {
             Treatment::Mask if !raw.is_empty() && !simple => self.check(raw, seen)?,
             Treatment::Mask | Treatment::Drop | Treatment::Pass if simple => {}
             Treatment::Mask => {}
             Treatment::Drop | Treatment::Pass => self.check(raw, seen)?,
-            Treatment::Text if simple && !seen.suspect && !self.rules.shapes.always() => {}
-            Treatment::Link if simple && !seen.suspect && !self.rules.shapes.always() => {
-                if let Some(end) = foreign_bytes(raw) {
-                    self.flush(input, start, out);
-                    let origin = Arc::clone(&self.origin);
-                    self.emit(origin.as_bytes(), out);
-                    input.from = start + end;
-                }
-            }
+            Treatment::Text if simple && !seen.suspect && !self.looks_at_all => {}
             Treatment::Text | Treatment::Link => {
                 self.treat(raw, seen, treatment, true)?;
             }
@@ -312,6 +294,9 @@ impl Scrubber {
         let text = std::mem::take(&mut self.strings.text);
         let key = if seen.escape { text.as_str() } else { std::str::from_utf8(raw).unwrap_or_default() };
         let class = self.rules.keys.judge(key);
+        if !seen.escape && !seen.suspect {
+            self.learnt.learn(raw, class);
+        }
         self.keyed(class, key.as_bytes());
         self.strings.text = text;
     }
@@ -364,7 +349,7 @@ impl Scrubber {
             written
         };
         let looks = matches!(treatment, Treatment::Text | Treatment::Link)
-            && (seen.suspect || seen.escape || self.rules.shapes.always());
+            && (seen.suspect || seen.escape || self.looks_at_all);
         strings.spans.clear();
         if looks {
             self.rules.shapes.find(text, &mut strings.spans);
@@ -399,6 +384,12 @@ impl Scrubber {
 }
 
 impl Strings {
+    #[cfg(test)]
+    pub(super) fn bytes_kept(&self) -> usize {
+        let spans = self.spans.capacity() * size_of::<Range<usize>>() + self.edits.capacity() * size_of::<Edit>();
+        self.partial.capacity() + self.text.capacity() + spans
+    }
+
     /// Collects without taking more memory than a window needs.
     fn collect(&mut self, bytes: &[u8]) {
         let needed = self.partial.len() + bytes.len();

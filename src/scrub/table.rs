@@ -21,7 +21,7 @@ struct Slot {
 
 /// The first and last bytes of a key and its length: all of it, up to 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-struct Ends {
+pub(super) struct Ends {
     head: u64,
     tail: u64,
     length: usize,
@@ -48,10 +48,9 @@ impl Table {
         table
     }
 
-    /// The class of a key.
+    /// The class of a key with these ends.
     #[inline]
-    pub(super) fn find(&self, key: &[u8]) -> Option<KeyClass> {
-        let ends = Ends::of(key);
+    pub(super) fn find(&self, key: &[u8], ends: Ends) -> Option<KeyClass> {
         let mut at = ends.hash() & self.mask;
         loop {
             let slot = self.slots.get(at)?;
@@ -64,9 +63,36 @@ impl Table {
     }
 }
 
+/// Keys that were met in this answer and are not known beforehand, up to [`ENDS_BYTES`] bytes: lists repeat them.
+#[derive(Default)]
+pub(super) struct Learnt {
+    slots: Vec<(Ends, KeyClass)>,
+}
+
+/// How many keys are learnt; a new one takes the place of an older one.
+const LEARNT_MAX: usize = 64;
+
+impl Learnt {
+    #[inline]
+    pub(super) fn find(&self, key: &[u8], ends: Ends) -> Option<KeyClass> {
+        let (kept, class) = self.slots.get(ends.hash() % LEARNT_MAX)?;
+        (*kept == ends && (1..=ENDS_BYTES).contains(&key.len())).then_some(*class)
+    }
+
+    pub(super) fn learn(&mut self, key: &[u8], class: KeyClass) {
+        if (1..=ENDS_BYTES).contains(&key.len()) {
+            self.slots.resize(LEARNT_MAX, (Ends::default(), KeyClass::default()));
+            let ends = Ends::of(key);
+            if let Some(slot) = self.slots.get_mut(ends.hash() % LEARNT_MAX) {
+                *slot = (ends, class);
+            }
+        }
+    }
+}
+
 impl Ends {
     #[inline]
-    fn of(key: &[u8]) -> Self {
+    pub(super) fn of(key: &[u8]) -> Self {
         let length = key.len();
         if let (Some(head), Some(tail)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
             return Self { head: u64::from_le_bytes(*head), tail: u64::from_le_bytes(*tail), length };
@@ -96,10 +122,10 @@ mod tests {
         kept.dedup();
         let table = Table::new(kept.iter().map(|key| (key, KeyClass::HREF)));
         for key in &keys {
-            assert_eq!(table.find(key.as_bytes()).is_some(), kept.contains(key), "{key}");
+            assert_eq!(table.find(key.as_bytes(), Ends::of(key.as_bytes())).is_some(), kept.contains(key), "{key}");
         }
         // The same ends, another middle.
-        assert!(table.find(b"aaaaaaaaXaaaaaaaa").is_none());
-        assert!(Table::default().find(b"").is_none());
+        assert!(table.find(b"aaaaaaaaXaaaaaaaa", Ends::of(b"aaaaaaaaXaaaaaaaa")).is_none());
+        assert!(Table::default().find(b"", Ends::of(b"")).is_none());
     }
 }

@@ -323,6 +323,7 @@ fn names_and_values() {
         r#"{"bios": [{"value": «{"value": "1", "name": "x"}», "name": "token"}]}"#,
         r#"{"bios": [{"value": «{"value": "1", "name": "secret"}», "name": "token"}]}"#,
         r#"{"bios": [{"value": "1", "z": {"value": «"2"», "key": "a_token"}, "id": "x"}]}"#,
+        r#"{"bios": [{"id": "5", "value": «"S3cret"», "name": "AdminPassword"}, {"id": "5", "value": 1, "name": "x"}]}"#,
         r#"{"bios": [{"value": «1», "z": {"value": «"2"», "key": "a_token"}, "id": "secret"}]}"#,
     ] {
         check(id, answer);
@@ -338,6 +339,7 @@ fn what_waits_for_a_name_is_bounded() {
     let long = "x".repeat(HELD_BYTES_MAX);
     for answer in [
         format!(r#"{{"bios": [{{"value": «"{long}"», "name": "x"}}, {{"name": "x", "value": "{long}"}}]}}"#),
+        format!(r#"{{"bios": [{{"name": "x", "value": ["{long}", {{"value": «"{long}"»}}]}}, {{"name": "y"}}]}}"#),
         format!(r#"{{"bios": [{{"value": «["{long}", 1]», "name": "x"}}, {{"name": "y"}}]}}"#),
         format!(r#"{{"bios": [{{"value": «[1, [["{long}"]], {{"a": [2]}}]», "name": "x"}}, {{"name": "y"}}]}}"#),
         format!(r#"{{"bios": [{{"value": «1{}», "name": "x"}}, {{"name": "y"}}]}}"#, "0".repeat(HELD_BYTES_MAX)),
@@ -583,4 +585,33 @@ fn nothing_shows_what_is_held() {
     scrubber.push(br#"{"extra": {"value": "S3cret", "x": "S3c"#, &mut out).unwrap();
     assert!(!format!("{scrubber:?}{:?}", *RULES).contains("S3c"));
     assert!(!String::from_utf8(out).unwrap().contains("S3c"));
+}
+
+#[test]
+fn memory_is_bounded_whatever_the_answer() {
+    let long = "x".repeat(1_000_000);
+    let escapes = r"\u00e9".repeat(100_000);
+    let secrets = "pw=x ".repeat(100_000);
+    for answer in [
+        format!(r#"{{"a": "{long}"}}"#),
+        format!(r#"{{"{long}": 1}}"#),
+        format!(r#"{{"a": "{escapes}"}}"#),
+        format!(r#"{{"a": "{secrets}"}}"#),
+        format!(r#"{{"password": "{long}", "value": ["{long}", "{escapes}"]}}"#),
+        format!(r#"{{"value": [{}1]}}"#, "[1], ".repeat(100_000)),
+        format!(r#"{{"value": 1, "x": [{}1]}}"#, r#"{"value": 1}, "#.repeat(200_000)),
+    ] {
+        for chunk in [5000, usize::MAX] {
+            let mut scrubber = Scrubber::new(Arc::clone(&RULES), operation("node:get"), ORIGIN.into());
+            let mut out = Vec::new();
+            let mut most = 0;
+            for part in answer.as_bytes().chunks(chunk) {
+                out.clear();
+                scrubber.push(part, &mut out).unwrap();
+                most = most.max(scrubber.bytes_kept());
+            }
+            scrubber.finish(&mut out).unwrap();
+            assert!(most <= 256 * 1024, "{most} bytes for {}…", answer.get(..20).unwrap());
+        }
+    }
 }

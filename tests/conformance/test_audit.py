@@ -1,6 +1,7 @@
 """One record for each request, on every way out, and no secret in any of them."""
 
 import json
+import subprocess
 import time
 from contextlib import closing
 
@@ -120,3 +121,18 @@ def test_dry_run(tmp_path_factory, gated, world):
         assert raw.call("GET", "//v1/nodes").status < 500
     finally:
         gate.stop()
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_a_refusal_is_heard(world, tmp_path, version):
+    """A refusal before the body was read reaches the caller whole, every time; with h2 the stream must not be reset under it."""
+    if "HTTP2" not in subprocess.run(["curl", "--version"], capture_output=True, text=True).stdout:
+        pytest.skip("this curl speaks no h2")
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine localhost login auditor password {world.passwords['auditor']}\n")
+    for _ in range(40):
+        done = subprocess.run(
+            ["curl", "-sS", version, "--noproxy", "*", "--cacert", world.authority, "--netrc-file", netrc, "-X", "PUT", "-H",
+             "Content-Type: application/json", "-d", '{"target": "power off"}', f"{world.url}/v1/nodes/{N}/states/power"],
+            capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0 and "irongate" in done.stdout, done.stderr

@@ -31,8 +31,12 @@ def demo(tmp_path_factory):
 
 def curl(output):
     """The curl lines of an output, run as they are."""
-    return [subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60).stdout
-            for line in re.findall(r"^  (curl .*)$", output, re.MULTILINE)]
+    answers = []
+    for line in re.findall(r"^  (curl .*)$", output, re.MULTILINE):
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        answers.append(done.stdout)
+    return answers
 
 
 def test_demo(demo):
@@ -54,13 +58,13 @@ def test_demo(demo):
         assert (state / path).stat().st_mode & 0o077 == 0, path
 
     again = run("up")
-    assert again.returncode == 0 and again.stdout.count("is running already") == 2, again.stdout
+    assert again.returncode == 0 and again.stdout.count("is running already") == 2, again.stdout + again.stderr
     assert "enrolled" not in again.stdout
 
     pids = [service.read(state / name)["pid"] for name in ("ironic/ironic.pid", "irongate/irongate.pid")]
     socket_folder = Path((state / "ironic" / "socket-path").read_text()).parent
     down = run("down")
-    assert down.returncode == 0 and "irongate is ended" in down.stdout and "Ironic is ended" in down.stdout
+    assert down.returncode == 0 and "irongate is ended" in down.stdout and "Ironic is ended" in down.stdout, down.stdout + down.stderr
     assert not any(service.members(pid) for pid in pids)
     assert not socket_folder.exists() and gate.port_free(port)
     assert "was not running" in run("down").stdout

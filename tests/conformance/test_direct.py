@@ -99,7 +99,7 @@ STORY = [
     ("DELETE", f"/v1/volume/targets/{TARGET}", None, 204), ("DELETE", f"/v1/volume/connectors/{CONNECTOR}", None, 204),
     ("POST", "/v1/deploy_templates", {"uuid": TEMPLATE, "name": "CUSTOM_T", "steps": [STEP | {"priority": 20}]}, 201), ("GET", "/v1/deploy_templates", None, 200),
     ("POST", "/v1/deploy_templates", {"name": "CUSTOM_U", "steps": [STEP]}, 400), ("POST", "/v1/deploy_templates", {"name": "CUSTOM_U", "steps": []}, 405, "1.54"),
-    ("GET", "/v1/deploy_templates/CUSTOM_T", None, 200), ("PATCH", "/v1/deploy_templates/CUSTOM_T", [{"op": "replace", "path": "/steps/0/priority", "value": 30}], 200),
+    ("GET", "/v1/deploy_templates/CUSTOM_T", None, 200), ("PATCH", "/v1/deploy_templates/CUSTOM_T", [{"op": "replace", "path": "/steps/0", "value": STEP | {"priority": 30}}], 200),
     ("DELETE", "/v1/deploy_templates/CUSTOM_T", None, 204), ("GET", "/v1/deploy_templates/CUSTOM_T", None, 404),
     ("POST", "/v1/runbooks", {"uuid": BOOK, "name": "CUSTOM_R", "steps": [STEP | {"order": 1}]}, 201), ("GET", "/v1/runbooks?detail=True", None, 200),
     ("GET", "/v1/runbooks/CUSTOM_R", None, 200), ("PATCH", "/v1/runbooks/CUSTOM_R", [{"op": "add", "path": "/extra/a", "value": 1}], 200),

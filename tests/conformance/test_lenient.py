@@ -203,6 +203,8 @@ BODIES = [
     power("json-duplicate-target", body=b'{"target": "power on", "target": "power off"}', status=400),
     power("json-duplicate-target-escaped", body=b'{"target": "power on", "\\u0074arget": "power off"}', status=400),
     patch("json-duplicate-in-patch", '[{"op": "add", "path": "/description", "path": "/owner", "value": "x"}]'),
+    # A step is decided about by its name: a part of one, without its name, is not taken.
+    row("patch-part-of-a-step", "PATCH", "/v1/deploy_templates/CUSTOM_T", JSON, body='[{"op": "replace", "path": "/steps/0/priority", "value": 30}]'),
     create("json-nan", '{"driver": "fake-hardware", "extra": {"x": NaN}}'),
     create("json-infinity", '{"driver": "fake-hardware", "extra": {"x": Infinity}}'),
     create("json-minus-infinity", '{"driver": "fake-hardware", "extra": {"x": -Infinity}}'),

@@ -49,6 +49,30 @@ fn shipped_policies_are_valid() {
 }
 
 #[test]
+fn htpasswd_lines_are_made() {
+    use std::io::Write;
+    let run = |name: &str, password: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_irongate"))
+            .args(["htpasswd", "--cost", "4", name])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A name that is refused is refused before the password is read.
+        drop(child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()));
+        child.wait_with_output().unwrap()
+    };
+    let output = run("alice", "S3cret");
+    let line = text(&output.stdout);
+    let (name, hash) = line.trim_end().split_once(':').unwrap();
+    assert_eq!(name, "alice");
+    assert!(bcrypt::verify("S3cret", hash).unwrap() && !line.contains("S3cret"));
+    assert_eq!(run("a:b", "x").status.code(), Some(2));
+    assert_eq!(run("alice", &"x".repeat(73)).status.code(), Some(2));
+}
+
+#[test]
 fn a_good_configuration_is_told_so() {
     let directory = tempfile::tempdir().unwrap();
     let file = configuration(directory.path(), "unix:ironic.sock", "");

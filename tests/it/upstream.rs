@@ -62,6 +62,25 @@ fn errors_are_rebuilt() {
 }
 
 #[test]
+fn endless_answers_are_given_up() {
+    // An error, and an answer that should be empty, each without end: the first piece never stops coming.
+    for (method, target, body, status) in [
+        ("GET", "/v1/nodes", None, "500 Oops"),
+        ("PUT", "/v1/nodes/n/states/power", Some(r#"{"target": "power on"}"#), "202 Accepted"),
+    ] {
+        let piece = format!("{:x}\r\n{}\r\n", 1_000_000, "S".repeat(1_000_000));
+        let ironic = FakeIronic::start(move |_| {
+            format!("HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n{piece}")
+                .into_bytes()
+        });
+        let irongate = Irongate::start(&ironic, "");
+        let answer = irongate.ask("admin", method, target, body);
+        assert_eq!(answer.status, status.split(' ').next().unwrap().parse::<u16>().unwrap(), "{answer:?}");
+        assert!(answer.body.len() < 1000);
+    }
+}
+
+#[test]
 fn links_and_location_lead_back_to_irongate() {
     let ironic = FakeIronic::start(|request| {
         if request.line.starts_with("POST") {

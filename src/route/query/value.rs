@@ -12,7 +12,7 @@ const TEXT_LENGTH_MAX: usize = 4096;
 /// The longest name of an object's field in bytes.
 const FIELD_NAME_BYTES_MAX: usize = 64;
 /// The parameter whose list names fields of the object asked for.
-const FIELDS: &str = "fields";
+pub(super) const FIELDS: &str = "fields";
 
 const TRUE: [&str; 6] = ["true", "t", "yes", "y", "on", "1"];
 const FALSE: [&str; 6] = ["false", "f", "no", "n", "off", "0"];
