@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::authenticate::Principal;
+use crate::authenticate::{KeystoneFacts, Principal};
 use crate::call::{Route, Write};
 use crate::config::Mode;
 use crate::policy::{Denial, Permit, PolicyIds};
@@ -93,6 +93,48 @@ struct PrincipalLine {
     name: String,
     roles: Vec<Arc<str>>,
     bindings: Vec<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keystone: Option<KeystoneLine>,
+}
+
+/// What Keystone said of a caller: ids and names, no token.
+#[derive(Debug, Serialize)]
+struct KeystoneLine {
+    user: Arc<str>,
+    user_domain: Arc<str>,
+    scope: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_id: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain_id: Option<Arc<str>>,
+    roles: Vec<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_credential_id: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust_id: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    service_roles: Vec<Arc<str>>,
+}
+
+impl KeystoneLine {
+    fn of(facts: &KeystoneFacts) -> Self {
+        let (project, domain) = (facts.project.as_ref(), facts.domain.as_ref());
+        let credential = facts.application_credential.as_ref();
+        Self {
+            user: Arc::clone(&facts.user_name),
+            user_domain: Arc::clone(&facts.user_domain_name),
+            scope: facts.scope(),
+            project_id: project.map(|project| Arc::clone(&project.id)),
+            project: project.map(|project| Arc::clone(&project.name)),
+            domain_id: domain.map(|domain| Arc::clone(&domain.id)),
+            roles: facts.roles.clone(),
+            application_credential_id: credential.map(|credential| Arc::clone(&credential.id)),
+            trust_id: facts.trust_id.clone(),
+            service_roles: facts.service_roles.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -193,6 +235,7 @@ impl Record {
             name: principal.name().to_owned(),
             roles: principal.roles().to_vec(),
             bindings: principal.bindings().to_vec(),
+            keystone: principal.keystone().map(KeystoneLine::of),
         });
     }
 

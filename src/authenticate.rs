@@ -11,19 +11,37 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
+use crate::call::Route;
+use crate::catalog::Group;
+
 use basic::Basic;
 use credential::Presented;
+use identity::Identity;
+use keystone::Keystone;
+
+use jwt::{Jwt, JwtFacts};
 
 pub use basic::BasicConfig;
-pub use binding::{Binding, BindingError, RawBinding, check_bindings};
+pub use binding::{Binding, BindingError, KeystoneScope, RawBinding, RawClaim, check_bindings};
+pub use certificate::{CertificateFault, ClientCertificate};
 pub use error::{AuthenticatorError, AuthnError, Malformed};
 pub use htpasswd::{HashError, HtpasswdError, HtpasswdFault, hash};
+pub(crate) use identity::KeystoneFacts;
+pub use identity::ProvedToken;
+pub use jwt::{JwksUrl, JwtAlgorithm, JwtConfig, JwtFault, JwtIssuer, JwtKeyError, JwtKeys, KeySet};
+pub use keystone::{
+    JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError, ServiceCredential, ServiceCredentialError,
+};
 
 mod basic;
 mod binding;
+mod certificate;
 mod credential;
 mod error;
 mod htpasswd;
+mod identity;
+mod jwt;
+mod keystone;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +57,17 @@ pub struct Principal {
     name: Arc<str>,
     roles: Vec<Arc<str>>,
     bindings: Vec<Arc<str>>,
+    keystone: Option<Arc<KeystoneFacts>>,
+    token: Option<ProvedToken>,
+}
+
+/// Roles, and the names of the bindings that give them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// Sorted, without repetition.
+    pub roles: Vec<Arc<str>>,
+    /// In the order of the configuration.
+    pub bindings: Vec<Arc<str>>,
 }
 
 /// How a principal was authenticated.
@@ -64,6 +93,8 @@ pub struct Peer {
     pub address: Option<IpAddr>,
     /// Whether the connection is TLS.
     pub tls: bool,
+    /// The certificate that it proved itself with in the handshake.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// What an [`Authenticator`] is made of. It holds password hashes and so cannot be printed.
@@ -71,6 +102,10 @@ pub struct Peer {
 pub struct AuthenticatorConfig {
     /// HTTP basic; `None`: not served on any listener.
     pub basic: Option<BasicConfig>,
+    /// Tokens of issuers; `None`: not served on any listener.
+    pub jwt: Option<JwtConfig>,
+    /// Keystone tokens; `None`: not served on any listener.
+    pub keystone: Option<KeystoneConfig>,
     /// Which principals have which roles: [`check_bindings`] makes them.
     pub bindings: Vec<Binding>,
 }
@@ -85,6 +120,10 @@ pub struct Authenticator {
 /// One way to prove who one is. A new scheme is a variant here and a file beside `basic.rs`.
 enum Scheme {
     Basic(Arc<Basic>),
+    Jwt(Jwt),
+    /// It needs no configuration: TLS verified the certificate.
+    Certificate,
+    Keystone(Arc<Keystone>),
 }
 
 /// What one scheme found.
@@ -97,22 +136,22 @@ enum Outcome {
     Failed(AuthnError),
 }
 
-/// What a credential proves, before any role: what the conditions of a [`Binding`] look at.
-struct Identity {
-    scheme: SchemeName,
-    name: Arc<str>,
-}
-
 impl Authenticator {
     /// Checks what the configuration names and prepares every scheme.
     ///
     /// # Errors
-    /// An htpasswd line or a realm that cannot be used.
+    /// An htpasswd line, a realm or a URI that cannot be used.
     pub fn new(config: AuthenticatorConfig) -> Result<Self, AuthenticatorError> {
-        let AuthenticatorConfig { basic, bindings } = config;
-        let mut schemes = Vec::new();
+        let AuthenticatorConfig { basic, keystone, jwt, bindings } = config;
+        let mut schemes = vec![Scheme::Certificate];
         if let Some(basic) = basic {
             schemes.push(Scheme::Basic(Arc::new(Basic::new(basic)?)));
+        }
+        if let Some(keystone) = keystone {
+            schemes.push(Scheme::Keystone(Arc::new(Keystone::new(keystone)?)));
+        }
+        if let Some(jwt) = jwt {
+            schemes.push(Scheme::Jwt(Jwt::new(jwt)?));
         }
         Ok(Self { schemes, bindings, anonymous: ANONYMOUS.into() })
     }
@@ -126,6 +165,12 @@ impl Authenticator {
     /// the htpasswd file must take effect even while a binding still names the user, so this is no error.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        for binding in &self.bindings {
+            if let Some(issuer) = binding.issuer().filter(|issuer| !self.jwt().is_some_and(|jwt| jwt.knows(issuer))) {
+                warnings
+                    .push(format!("binding {}: no [[authentication.jwt]] has the issuer {issuer:?}", binding.name()));
+            }
+        }
         let Some(Scheme::Basic(basic)) = self.scheme(SchemeName::Basic) else { return warnings };
         if basic.is_empty() {
             warnings.push(format!("{} names no user: nobody can log in with HTTP basic", basic.file()));
@@ -152,8 +197,12 @@ impl Authenticator {
         schemes: &[SchemeName],
     ) -> Result<Principal, AuthnError> {
         let presented = Presented::read(headers)?;
+        // Where certificates are credentials, another credential beside one is a second one, whoever it is for.
+        if presented.is_some() && peer.certificate.is_some() && schemes.contains(&SchemeName::Certificate) {
+            return Err(AuthnError::Contradicting);
+        }
         for scheme in schemes.iter().filter_map(|name| self.scheme(*name)) {
-            match scheme.check(&presented).await {
+            match scheme.check(&presented, peer).await {
                 Outcome::NotRequested => {}
                 Outcome::Authenticated(identity) => return Ok(self.principal(identity, peer)),
                 Outcome::Failed(error) => return Err(error),
@@ -161,23 +210,57 @@ impl Authenticator {
         }
         let open = schemes.contains(&SchemeName::Anonymous);
         if presented.is_some() {
-            let challenged = self.challenges(schemes).next().is_some();
+            let challenged = self.challenges(schemes, None).next().is_some();
             return Err(if challenged { AuthnError::NotServed } else { AuthnError::Unwanted });
         }
         if !open {
             return Err(AuthnError::Missing);
         }
-        Ok(self.principal(Identity { scheme: SchemeName::Anonymous, name: Arc::clone(&self.anonymous) }, peer))
+        Ok(self.principal(Identity::named(SchemeName::Anonymous, Arc::clone(&self.anonymous)), peer))
     }
 
-    /// The `WWW-Authenticate` values of a 401: one for each of the listener's schemes that has a challenge.
-    pub fn challenges(&self, schemes: &[SchemeName]) -> impl Iterator<Item = HeaderValue> {
-        schemes.iter().filter_map(|name| self.scheme(*name)).map(Scheme::challenge)
+    /// The `WWW-Authenticate` values of a 401: one for each of the listener's schemes that has a challenge. `tried` is
+    /// what is wrong with the credential that came.
+    pub fn challenges(&self, schemes: &[SchemeName], tried: Option<AuthnError>) -> impl Iterator<Item = HeaderValue> {
+        schemes.iter().filter_map(|name| self.scheme(*name)).filter_map(move |scheme| scheme.challenge(tried))
+    }
+
+    /// After a reload: what was fetched from elsewhere, and is the same with this configuration, is taken over.
+    pub fn inherit(&self, before: &Self) {
+        if let (Some(jwt), Some(before)) = (self.jwt(), before.jwt()) {
+            jwt.inherit(before);
+        }
+    }
+
+    /// The roles that a basic user of this name would have, and the bindings that would give them. No principal is made:
+    /// nobody proved anything.
+    pub fn assumed_user(&self, name: &str, peer: &Peer) -> Granted {
+        self.granted(&Identity::named(SchemeName::Basic, name.into()), peer)
     }
 
     /// How often a password was hashed since this authenticator was made: what a metric shows, and what a test counts.
     pub fn password_checks(&self) -> u64 {
-        self.schemes.iter().map(|Scheme::Basic(basic)| basic.password_checks()).sum()
+        match self.scheme(SchemeName::Basic) {
+            Some(Scheme::Basic(basic)) => basic.password_checks(),
+            Some(_) | None => 0,
+        }
+    }
+
+    /// How often Keystone was asked about a token since this authenticator was made.
+    pub fn token_validations(&self) -> u64 {
+        match self.scheme(SchemeName::Keystone) {
+            Some(Scheme::Keystone(keystone)) => keystone.calls(),
+            Some(_) | None => 0,
+        }
+    }
+
+    /// How often a token's signature was checked since this authenticator was made.
+    pub fn signature_checks(&self) -> u64 {
+        self.jwt().map_or(0, Jwt::signature_checks)
+    }
+
+    fn jwt(&self) -> Option<&Jwt> {
+        if let Some(Scheme::Jwt(jwt)) = self.scheme(SchemeName::Jwt) { Some(jwt) } else { None }
     }
 
     fn scheme(&self, name: SchemeName) -> Option<&Scheme> {
@@ -186,15 +269,21 @@ impl Authenticator {
 
     /// The only place where a principal is made.
     fn principal(&self, identity: Identity, peer: &Peer) -> Principal {
+        let Granted { roles, bindings } = self.granted(&identity, peer);
+        let Identity { scheme, name, keystone, token, jwt: _, certificate: _ } = identity;
+        Principal { scheme, name, roles, bindings, keystone, token }
+    }
+
+    fn granted(&self, identity: &Identity, peer: &Peer) -> Granted {
         let mut roles: Vec<Arc<str>> = Vec::new();
         let mut bindings = Vec::new();
-        for binding in self.bindings.iter().filter(|binding| binding.matches(&identity, peer)) {
+        for binding in self.bindings.iter().filter(|binding| binding.matches(identity, peer)) {
             roles.extend(binding.roles().iter().cloned());
             bindings.push(Arc::clone(binding.name()));
         }
         roles.sort_unstable();
         roles.dedup();
-        Principal { scheme: identity.scheme, name: identity.name, roles, bindings }
+        Granted { roles, bindings }
     }
 }
 
@@ -202,18 +291,28 @@ impl Scheme {
     const fn name(&self) -> SchemeName {
         match self {
             Self::Basic(_) => SchemeName::Basic,
+            Self::Jwt(_) => SchemeName::Jwt,
+            Self::Certificate => SchemeName::Certificate,
+            Self::Keystone(_) => SchemeName::Keystone,
         }
     }
 
-    async fn check(&self, presented: &Presented<'_>) -> Outcome {
+    async fn check(&self, presented: &Presented<'_>, peer: &Peer) -> Outcome {
         match self {
             Self::Basic(basic) => basic.check(presented).await,
+            Self::Jwt(jwt) => jwt.check(presented).await,
+            Self::Certificate => certificate::check(peer),
+            Self::Keystone(keystone) => keystone.check(presented).await,
         }
     }
 
-    fn challenge(&self) -> HeaderValue {
+    /// What a 401 asks for; a certificate cannot be asked for once the handshake is over.
+    fn challenge(&self, tried: Option<AuthnError>) -> Option<HeaderValue> {
         match self {
-            Self::Basic(basic) => basic.challenge(),
+            Self::Basic(basic) => Some(basic.challenge()),
+            Self::Keystone(keystone) => Some(keystone.challenge()),
+            Self::Jwt(jwt) => jwt.challenge(tried),
+            Self::Certificate => None,
         }
     }
 }
@@ -237,7 +336,7 @@ impl Principal {
         self.scheme
     }
 
-    /// The name within its scheme: a basic user's name, `anonymous`, …
+    /// The name within its scheme: a basic user's name, a Keystone user's id, `anonymous`, …
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -258,7 +357,35 @@ impl Principal {
         let mut roles: Vec<Arc<str>> = roles.iter().map(|role| Arc::from(role.as_str())).collect();
         roles.sort_unstable();
         roles.dedup();
-        Self { scheme, name: name.into(), roles, bindings: Vec::new() }
+        Self { scheme, name: name.into(), roles, bindings: Vec::new(), keystone: None, token: None }
+    }
+
+    /// What Keystone said of the token, if that is how the principal was proved.
+    pub(crate) fn keystone(&self) -> Option<&KeystoneFacts> {
+        self.keystone.as_deref()
+    }
+
+    /// The token that proved it, if one did: the only one that may be passed to Ironic.
+    pub fn token(&self) -> Option<&ProvedToken> {
+        self.token.as_ref()
+    }
+
+    /// Whether the credential is for this request at all: an application credential may be limited to some by access rules.
+    /// Discovery is for everybody, as at Ironic. Asked once the route is known, before any policy.
+    ///
+    /// # Errors
+    /// [`KeystoneError::AccessRule`].
+    pub fn admits(&self, route: &Route<'_>) -> Result<(), AuthnError> {
+        let operation = route.operation();
+        let open = operation.public && operation.groups.contains(&Group::Discover);
+        match &self.keystone {
+            Some(facts)
+                if !open && !keystone::access::admits(facts, operation.method.as_str(), route.target().path()) =>
+            {
+                Err(AuthnError::Keystone(KeystoneError::AccessRule))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// For unit tests of other modules, which need a principal without a credential.
@@ -269,6 +396,8 @@ impl Principal {
             name: name.into(),
             roles: roles.iter().map(|role| Arc::from(*role)).collect(),
             bindings: Vec::new(),
+            keystone: None,
+            token: None,
         }
     }
 }

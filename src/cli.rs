@@ -2,6 +2,7 @@
 
 mod policy_test;
 mod serve;
+mod whoami;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -55,6 +56,10 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Tell which principal and roles a credential would get, and through which bindings, or why it fails.
+    ///
+    /// Exit codes: 0 somebody with roles, 1 refused or without roles, 2 usage or configuration.
+    Whoami(Box<whoami::Whoami>),
     /// List the operations of Ironic's API that irongate knows.
     Routes {
         #[arg(long, value_enum, default_value = "text")]
@@ -187,6 +192,7 @@ pub fn run() -> ExitCode {
             }
         }
         Command::Check { config } => check(&config.config),
+        Command::Whoami(asked) => whoami::run(&asked),
         Command::Routes { format } => print(&match format {
             Format::Text => catalog::table(TableFormat::Text),
             Format::Json => catalog::table(TableFormat::Json),

@@ -13,7 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::authenticate::{BasicConfig, Binding, SchemeName};
+use http::HeaderValue;
+
+use crate::authenticate::{BasicConfig, Binding, JwtConfig, KeystoneConfig, SchemeName};
+use crate::listener::Served;
+use crate::networks::Networks;
 use crate::scrub::ScrubRules;
 use crate::tls::{ClientTls, ServerTls};
 
@@ -31,6 +35,10 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// HTTP basic, if a listener uses it.
     pub basic: Option<BasicConfig>,
+    /// Keystone, if a listener uses it.
+    pub keystone: Option<KeystoneConfig>,
+    /// Tokens of issuers, if there are any.
+    pub jwt: Option<JwtConfig>,
     /// Who gets which roles.
     pub bindings: Vec<Binding>,
     /// Where Ironic is.
@@ -81,6 +89,10 @@ pub struct Listener {
     pub tls: Option<ServerTls>,
     /// Scheme and authority that links in answers get; by default those of the request.
     pub public_url: Option<Arc<str>>,
+    /// What it serves at all.
+    pub operations: Served,
+    /// Where callers may come from; `None`: anywhere.
+    pub source_networks: Option<Networks>,
 }
 
 /// A socket address or a path.
@@ -100,6 +112,8 @@ pub struct Upstream {
     pub authority: String,
     /// TLS towards an `https` endpoint.
     pub tls: Option<ClientTls>,
+    /// As whom irongate asks.
+    pub identity: UpstreamIdentity,
     /// To connect, TLS handshake included.
     pub connect_timeout: Duration,
     /// From the sent request to the head of the answer. Ironic's own synchronous calls take up to 60 s.
@@ -110,6 +124,28 @@ pub struct Upstream {
     pub connections_idle_max: usize,
     /// How long a connection is kept unused. Ironic's own server closes after 10 s.
     pub connection_idle_timeout: Duration,
+}
+
+/// As whom irongate asks Ironic.
+#[derive(Clone, Default)]
+pub enum UpstreamIdentity {
+    /// As nobody: Ironic trusts the way to it.
+    #[default]
+    None,
+    /// As the caller, with the token that Keystone vouched for. Callers of other schemes are nobody to Ironic.
+    Token,
+    /// As itself: the value of `Authorization`, marked sensitive.
+    Basic(HeaderValue),
+}
+
+impl std::fmt::Debug for UpstreamIdentity {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::None => "None",
+            Self::Token => "Token",
+            Self::Basic(_) => "Basic(…)",
+        })
+    }
 }
 
 /// Ironic's address.

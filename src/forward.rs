@@ -46,6 +46,9 @@ pub enum UpstreamError {
     /// The answer's body stopped.
     #[error("Ironic's answer ended before its end")]
     Incomplete,
+    /// 401 to irongate's own credential, or to its having none.
+    #[error("Ironic does not accept irongate's own identity")]
+    Identity,
     /// A status that Ironic's API does not have.
     #[error("Ironic's answer has an unexpected status")]
     UnexpectedStatus,
@@ -66,6 +69,7 @@ impl UpstreamError {
             | Self::Untrusted
             | Self::Closed
             | Self::Incomplete
+            | Self::Identity
             | Self::UnexpectedStatus
             | Self::NotJson
             | Self::Malformed => 502,
@@ -81,6 +85,7 @@ impl UpstreamError {
             Self::Closed => "upstream_closed",
             Self::AnswerTimeout => "upstream_timeout",
             Self::Incomplete => "upstream_incomplete",
+            Self::Identity => "upstream_identity",
             Self::UnexpectedStatus => "upstream_status",
             Self::NotJson => "upstream_not_json",
             Self::Malformed => "upstream_malformed",
@@ -95,6 +100,7 @@ impl UpstreamError {
             | Self::Closed
             | Self::AnswerTimeout
             | Self::Incomplete
+            | Self::Identity
             | Self::UnexpectedStatus
             | Self::NotJson
             | Self::Malformed => None,
@@ -164,6 +170,7 @@ impl UpstreamState {
 pub struct Upstream {
     pool: Arc<Pool>,
     authority: http::HeaderValue,
+    identity: config::UpstreamIdentity,
     answer_timeout: Duration,
     idle_timeout: Duration,
     state: Arc<UpstreamState>,
@@ -177,6 +184,7 @@ impl Upstream {
             pool: Arc::new(Pool::new(connector, idle_max, config.connection_idle_timeout)),
             authority: http::HeaderValue::from_str(&config.authority)
                 .unwrap_or(http::HeaderValue::from_static("localhost")),
+            identity: config.identity.clone(),
             answer_timeout: config.answer_timeout,
             idle_timeout: config.idle_timeout,
             state,
@@ -186,6 +194,11 @@ impl Upstream {
     /// What all workers know of Ironic.
     pub fn state(&self) -> &UpstreamState {
         &self.state
+    }
+
+    /// As whom irongate asks.
+    pub const fn identity(&self) -> &config::UpstreamIdentity {
+        &self.identity
     }
 
     /// The longest wait between two pieces of an answer's body.
@@ -213,7 +226,7 @@ impl Upstream {
         // A lookup hands out a token once: never twice on our own account.
         let repeatable = call.call().route().operation().method == Method::Get
             && call.call().route().operation().id != "ramdisk:lookup";
-        let mut request = request::write(call, body, forwarded, &self.authority)?;
+        let mut request = request::write(call, body, forwarded, &self.authority, &self.identity)?;
         let mut lease = self.pool.lease().await?;
         loop {
             let reused = lease.reused();
@@ -224,7 +237,9 @@ impl Upstream {
                         // Nothing of it left this machine.
                         Some(unsent) if reused => unsent,
                         // Ironic closed a kept connection just then; a read may be asked again.
-                        None if reused && repeatable => request::write(call, None, forwarded, &self.authority)?,
+                        None if reused && repeatable => {
+                            request::write(call, None, forwarded, &self.authority, &self.identity)?
+                        }
                         Some(_) | None => return Err(UpstreamError::Closed),
                     };
                     lease = self.pool.fresh().await?;

@@ -14,6 +14,7 @@ pub mod snapshot;
 
 pub mod server;
 pub mod tls;
+pub mod listener;
 pub mod pipeline;
 pub mod framing;
 pub mod authenticate;
@@ -33,6 +34,7 @@ pub mod catalog;
 pub mod rejection;
 pub mod body;
 pub mod header;
+pub mod networks;
 pub mod request_id;
 pub mod admin;
 pub mod certs;

@@ -8,25 +8,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{ALLOW, EXPECT, HOST};
+use http::header::{ALLOW, EXPECT, HOST, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::answer::{self, Terms};
 use crate::audit::{Audit, Opening, Record};
-use crate::authenticate::{Peer, Principal, SchemeName};
+use crate::authenticate::{AuthnError, Peer, Principal, SchemeName};
 use crate::authorize::{Authorizer, Refusal};
 use crate::body::{self, Body, ReadDeadlines};
-use crate::forward::{Forwarded, Upstream};
+use crate::config::UpstreamIdentity;
+use crate::forward::{Forwarded, Upstream, UpstreamError};
 use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
+use crate::listener::ListenerState;
 use crate::microversion::Ceiling;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
-use crate::snapshot::{ListenerState, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::validate;
 
 /// What one worker needs to serve requests.
@@ -98,6 +100,8 @@ impl Pipeline {
         let ceiling = Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max());
 
         framing::check(head, &snapshot.limits)?;
+        listener.admit(peer)?;
+        listener.serve(head)?;
         if head.method == Method::OPTIONS {
             return options(head, ceiling);
         }
@@ -105,10 +109,11 @@ impl Pipeline {
             .authenticator
             .authenticate(&head.headers, peer, &listener.schemes)
             .await
-            .map_err(|error| Rejection::Authentication(error, scene.challenges()))?;
+            .map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         record.principal(&principal);
         let route = route::find(head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
+        principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         let operation = route.operation();
 
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
@@ -125,7 +130,12 @@ impl Pipeline {
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let asked = Instant::now();
-        let forwarded = Forwarded { request_id: scene.ids.upstream(), source: peer.address, origin: &scene.origin };
+        let forwarded = Forwarded {
+            request_id: scene.ids.upstream(),
+            source: peer.address,
+            origin: &scene.origin,
+            token: principal.token(),
+        };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
         let terms = Terms {
             operation,
@@ -135,19 +145,42 @@ impl Pipeline {
             ceiling,
         };
         self.upstream.state().note_answer(answered.headers());
-        let answer = answer::write(answered, lease, &terms, record, asked).await?;
+        let mut answer = answer::write(answered, lease, &terms, record, asked).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            scene.challenge(self.upstream.identity(), &principal, answer.headers_mut())?;
+        }
         Ok(if head.method == Method::HEAD { answer::without_body(answer) } else { answer })
     }
 }
 
 impl Scene<'_> {
-    fn challenges(&self) -> Vec<HeaderValue> {
-        self.snapshot.authenticator.challenges(&self.listener.schemes).collect()
+    fn challenges(&self, tried: Option<AuthnError>) -> Vec<HeaderValue> {
+        self.snapshot.authenticator.challenges(&self.listener.schemes, tried).collect()
+    }
+
+    /// Ironic's 401 is the caller's where the caller's token was sent; anything else is irongate's own trouble.
+    fn challenge(
+        &self,
+        identity: &UpstreamIdentity,
+        principal: &Principal,
+        headers: &mut HeaderMap,
+    ) -> Result<(), UpstreamError> {
+        let callers = match identity {
+            UpstreamIdentity::Token => principal.token().is_some() || principal.scheme() == SchemeName::Anonymous,
+            UpstreamIdentity::None | UpstreamIdentity::Basic(_) => false,
+        };
+        if !callers {
+            return Err(UpstreamError::Identity);
+        }
+        for challenge in self.challenges(None) {
+            headers.append(WWW_AUTHENTICATE, challenge);
+        }
+        Ok(())
     }
 
     /// Who sent no credential and is denied is asked for one, where the listener takes any.
     fn refuse(&self, refusal: Refusal, principal: &Principal) -> Rejection {
-        let challenges = self.challenges();
+        let challenges = self.challenges(None);
         if principal.scheme() == SchemeName::Anonymous && !challenges.is_empty() {
             Rejection::Unauthenticated(refusal, challenges)
         } else {

@@ -14,6 +14,7 @@ use crate::body::{Body, BodyError};
 use crate::forward::UpstreamError;
 use crate::framing::FramingError;
 use crate::header::{X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION};
+use crate::listener::ListenerError;
 use crate::microversion::Ceiling;
 use crate::policy::{Denial, DenialReason};
 use crate::route::RouteError;
@@ -27,6 +28,8 @@ const DEFAULT_DENY: &str = "default-deny";
 pub enum Rejection {
     /// The head is not plain.
     Framing(FramingError),
+    /// Not from there, not any more, or not here.
+    Listener(ListenerError),
     /// Nobody, or not who they say. The challenges are those of the listener's schemes.
     Authentication(AuthnError, Vec<HeaderValue>),
     /// Nobody in particular, and the policy says no: being somebody may help.
@@ -72,6 +75,7 @@ impl Rejection {
     pub fn status(&self) -> StatusCode {
         let status = match self {
             Self::Framing(error) => error.status(),
+            Self::Listener(error) => error.status(),
             Self::Authentication(error, _) => error.status().as_u16(),
             Self::Unauthenticated(..) => 401,
             Self::Route(error, _) => error.status(),
@@ -89,6 +93,7 @@ impl Rejection {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Framing(error) => error.code(),
+            Self::Listener(error) => error.code(),
             Self::Authentication(error, _) => error.code(),
             Self::Unauthenticated(..) => "credential_missing",
             Self::Route(error, _) => error.code(),
@@ -104,6 +109,7 @@ impl Rejection {
     pub const fn stage(&self) -> &'static str {
         match self {
             Self::Framing(_) => "framing",
+            Self::Listener(_) => "listener",
             Self::Authentication(..) => "authenticate",
             Self::Route(..) => "route",
             Self::Denied(_) | Self::Unauthenticated(..) => "authorize",
@@ -117,6 +123,7 @@ impl Rejection {
     pub fn message(&self) -> String {
         match self {
             Self::Framing(error) => error.to_string(),
+            Self::Listener(error) => error.public_message().to_owned(),
             Self::Authentication(error, _) => error.public_message().to_owned(),
             Self::Unauthenticated(..) => AuthnError::Missing.public_message().to_owned(),
             Self::Route(error, _) => error.to_string(),
@@ -136,6 +143,7 @@ impl Rejection {
             Self::Denied(refusal) if !refusal.denial.conceal => Some(rule(&refusal.denial)),
             Self::Denied(_) => None,
             Self::Framing(_)
+            | Self::Listener(_)
             | Self::Authentication(..)
             | Self::Unauthenticated(..)
             | Self::Route(..)
@@ -149,6 +157,14 @@ impl Rejection {
         match self {
             // What follows a head that was not plain is not read as a request.
             Self::Framing(_) => set(headers, CONNECTION, "close"),
+            Self::Listener(ListenerError::NotServedHere) => {}
+            // A new connection is judged anew.
+            Self::Listener(
+                ListenerError::Source
+                | ListenerError::CertificateMissing
+                | ListenerError::CertificateDistrusted
+                | ListenerError::CertificateExpired,
+            ) => set(headers, CONNECTION, "close"),
             Self::Authentication(error, challenges) => {
                 if let Some(seconds) = error.retry_after() {
                     set(headers, RETRY_AFTER, &seconds.to_string());
@@ -238,4 +254,4 @@ macro_rules! from {
     )*};
 }
 
-from!(FramingError => Framing, BodyError => Body, UpstreamError => Upstream);
+from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, UpstreamError => Upstream);

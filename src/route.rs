@@ -57,6 +57,14 @@ pub fn find(head: &Parts, ceiling: Ceiling) -> Result<Route<'_>, RouteError> {
     Ok(Route { operation, alias, parameters, query, microversion })
 }
 
+/// The operations at a head's path, each with whether the method reaches it; none where the path is none of the catalogue's.
+pub fn operations_at(head: &Parts) -> Vec<(&'static Operation, bool)> {
+    let Ok(path::Target::Path { segments, .. }) = path::read(head) else { return Vec::new() };
+    let Ok(place) = table::find(&segments) else { return Vec::new() };
+    let reached = place.end(&head.method).map(|end| end.operation.index);
+    place.operations().map(|operation| (operation, reached == Some(operation.index))).collect()
+}
+
 /// `*` instead of a path: only OPTIONS may say that.
 fn server(head: &Parts) -> Result<Route<'_>, RouteError> {
     if head.method == http::Method::OPTIONS {

@@ -160,6 +160,7 @@ impl Worker {
                 pipeline: Arc::clone(&self.pipeline),
                 current: Arc::clone(&self.current),
                 phase: self.phase.clone(),
+                turned_away: std::sync::atomic::AtomicU64::new(0),
             };
             accepting.spawn(listen::accept(listening, door, Arc::clone(&permits), self.phase.clone()));
         }

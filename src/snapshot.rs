@@ -6,10 +6,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 
-use crate::authenticate::{Authenticator, AuthenticatorConfig, SchemeName};
+use crate::authenticate::{Authenticator, AuthenticatorConfig};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
+use crate::listener::ListenerState;
 use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
 use crate::scrub::ScrubRules;
+use crate::tls::{ClientTrust, ServerTls};
 
 /// What decides about requests.
 pub struct Snapshot {
@@ -35,19 +37,6 @@ pub struct Snapshot {
     pub listeners: Vec<ListenerState>,
 }
 
-/// What of a listener may change while it listens.
-#[derive(Debug)]
-pub struct ListenerState {
-    /// Its name in records and policies.
-    pub name: Arc<str>,
-    /// How callers may authenticate, in order.
-    pub schemes: Vec<SchemeName>,
-    /// TLS for new connections.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// Fixed scheme and authority of links.
-    pub public_url: Option<Arc<str>>,
-}
-
 impl Snapshot {
     /// Builds what decides from a checked configuration. `file` is for error messages.
     pub fn build(config: &Config, file: &Path) -> Result<Self, Vec<ConfigError>> {
@@ -58,18 +47,28 @@ impl Snapshot {
             };
             findings.iter().filter(|finding| finding.severity == Severity::Error).map(error).collect::<Vec<_>>()
         })?;
-        let authenticator =
-            Authenticator::new(AuthenticatorConfig { basic: config.basic.clone(), bindings: config.bindings.clone() })
-                .map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+        let authenticator = Authenticator::new(AuthenticatorConfig {
+            basic: config.basic.clone(),
+            keystone: config.keystone.clone(),
+            jwt: config.jwt.clone(),
+            bindings: config.bindings.clone(),
+        });
+        let authenticator = authenticator.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
         let listeners = config
             .listeners
             .iter()
             .map(|listener| {
                 let tls = listener.tls.as_ref().map(crate::tls::server_config).transpose();
+                let asked = listener.tls.as_ref().and_then(|tls: &ServerTls| tls.client_certificates.as_ref());
+                let client_trust = asked.map(ClientTrust::new).transpose();
                 Ok(ListenerState {
                     name: Arc::clone(&listener.name),
                     schemes: listener.schemes.clone(),
                     tls: tls.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?.map(Arc::new),
+                    client_trust: client_trust
+                        .map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?,
+                    source_networks: listener.source_networks.clone(),
+                    operations: listener.operations.clone(),
                     public_url: listener.public_url.clone(),
                 })
             })
@@ -92,7 +91,7 @@ impl Snapshot {
     }
 }
 
-/// Policies, bindings, mode and limits; the first 16 bytes are enough to tell two revisions apart.
+/// Policies, bindings, mode, limits, what each listener takes and whose tokens; the first 16 bytes are enough to tell two revisions apart.
 fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
@@ -100,6 +99,14 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
         format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max, &config.places))
             .as_bytes(),
     );
+    for listener in &config.listeners {
+        let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
+        context.update(format!("{told:?}").as_bytes());
+    }
+    for issuer in config.jwt.iter().flat_map(|jwt| &jwt.issuers) {
+        let told = (&issuer.issuer, &issuer.audiences, issuer.leeway, &issuer.name_claim, &issuer.name_prefix);
+        context.update(format!("{told:?}").as_bytes());
+    }
     let digest = context.finish();
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
@@ -126,14 +133,15 @@ impl Current {
     pub fn reload(&self) -> Result<Arc<str>, Vec<ConfigError>> {
         let config = config::load(&self.file)?;
         let next = Snapshot::build(&config, &self.file)?;
-        let listeners = self.load().listeners.len();
-        if next.listeners.len() != listeners {
+        let before = self.load();
+        if next.listeners.len() != before.listeners.len() {
             return Err(vec![ConfigError::new(
                 &self.file,
                 None,
                 "the number of listeners changed: that needs a restart",
             )]);
         }
+        next.authenticator.inherit(&before.authenticator);
         let revision = Arc::clone(&next.revision);
         self.snapshot.store(Arc::new(next));
         Ok(revision)

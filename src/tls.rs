@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer, kx_group};
-use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -20,9 +19,11 @@ use tokio_rustls::server::TlsStream;
 
 pub use error::{HandshakeError, TlsError};
 pub use pem::{CertificatePem, KeyPem};
+pub use trust::{ClientCertificates, ClientTrust};
 
 mod error;
 mod pem;
+mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -39,14 +40,6 @@ pub struct ServerTls {
     pub client_certificates: Option<ClientCertificates>,
     /// The protocols offered, preferred first; at least one.
     pub alpn: Vec<Alpn>,
-}
-
-/// The certificates that a listener asks its callers for.
-pub struct ClientCertificates {
-    /// The CAs that issue them.
-    pub ca: CertificatePem,
-    /// Whether a caller without one is refused in the handshake.
-    pub required: bool,
 }
 
 /// TLS towards Ironic. It may hold a key and so cannot be printed.
@@ -103,11 +96,7 @@ pub fn server_config(tls: &ServerTls) -> Result<ServerConfig, TlsError> {
         .map_err(|_error| TlsError::Provider)?;
     let builder = match &tls.client_certificates {
         None => builder.with_no_client_auth(),
-        Some(ClientCertificates { ca, required }) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider);
-            let verifier = if *required { verifier } else { verifier.allow_unauthenticated() };
-            builder.with_client_cert_verifier(verifier.build().map_err(|_error| TlsError::bad(ca))?)
-        }
+        Some(asked) => builder.with_client_cert_verifier(asked.verifier(provider)?),
     };
     let mut config =
         builder.with_single_cert(chain, key).map_err(|error| TlsError::of_pair(&error, &tls.certificate, &tls.key))?;

@@ -185,7 +185,7 @@ impl Basic {
             Err(attempt) => self.verify(attempt).await,
         };
         match verdict {
-            Ok(name) => Outcome::Authenticated(Identity { scheme: SchemeName::Basic, name }),
+            Ok(name) => Outcome::Authenticated(Identity::named(SchemeName::Basic, name)),
             Err(error) => Outcome::Failed(error),
         }
     }

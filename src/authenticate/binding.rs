@@ -1,18 +1,23 @@
 //! `[[binding]]`: which principals have which irongate roles.
 //!
 //! A binding's conditions must all hold; a list holds where one of its members does. A principal has the roles of every
-//! binding that matches. A new matcher (Keystone user, domain, project, scope and roles, issuer and claims, certificate
-//! names) is a key of [`RawBinding`], a field of [`Conditions`] and a line of [`Binding::matches`].
+//! binding that matches. Whom it is about ([`caller`]) is of one scheme, or of none in particular.
+
+mod caller;
+mod error;
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use serde::Deserialize;
-use thiserror::Error;
 
-use super::{Identity, Peer, SchemeName};
+use super::identity::Identity;
+use super::{Peer, SchemeName};
+use crate::networks::{NetworkError, Networks};
+use caller::{Caller, RawClaims};
+
+pub use caller::{KeystoneScope, RawClaim};
+pub use error::BindingError;
 
 /// Names of roles and bindings, in bytes.
 const NAME_BYTES_MAX: usize = 64;
@@ -29,6 +34,22 @@ pub struct RawBinding {
     pub roles: Option<Vec<String>>,
     /// Names of HTTP basic users.
     pub users: Option<Vec<String>>,
+    /// Names of TLS client certificates: URIs, `spiffe://…/*` for one more segment, `dns:NAME`.
+    pub certificates: Option<Vec<String>>,
+    /// The issuer (`iss`) of tokens.
+    pub issuer: Option<String>,
+    /// What claims of these tokens must be, by name or by JSON Pointer; all of them.
+    pub claims: Option<RawClaims>,
+    /// Keystone users: an id, or `name@domain`.
+    pub keystone_users: Option<Vec<String>>,
+    /// Keystone domains of users: an id or a name.
+    pub keystone_domains: Option<Vec<String>>,
+    /// Keystone projects that a token is scoped to: an id, or `name@domain`.
+    pub keystone_projects: Option<Vec<String>>,
+    /// What a Keystone token is scoped to.
+    pub keystone_scope: Option<KeystoneScope>,
+    /// Keystone roles, of which one is enough.
+    pub keystone_roles: Option<Vec<String>>,
     /// `true`: callers without a credential.
     pub anonymous: Option<bool>,
     /// `true`: every caller with a good credential, of any scheme.
@@ -50,49 +71,7 @@ pub struct Binding {
 #[derive(Debug, Clone)]
 struct Conditions {
     caller: Caller,
-    source_networks: Option<Vec<IpNet>>,
-}
-
-/// Whom a binding is about. Every binding says it.
-#[derive(Debug, Clone)]
-enum Caller {
-    Anonymous,
-    Authenticated,
-    BasicUsers(HashSet<Box<str>>),
-}
-
-/// Why a binding cannot be used. The texts are of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum BindingError {
-    /// Neither `role` nor `roles`, both, or an empty list.
-    #[error("binding {0}: give it `role = \"…\"` or `roles = [\"…\"]`, one of the two")]
-    Roles(String),
-    /// A role's or binding's name that is no word.
-    #[error("binding {0}: {1:?} is no name: use 1 to 64 of a-z A-Z 0-9 . _ -")]
-    Name(String, String),
-    /// Two bindings of one name.
-    #[error("binding {0}: the name is used twice: give one of them another `name`")]
-    Duplicate(String),
-    /// Nothing says whom it is about.
-    #[error(
-        "binding {0}: it does not say whom it is about: add `users = [\"…\"]`, `authenticated = true` or `anonymous = true`"
-    )]
-    NoCaller(String),
-    /// `anonymous` with `users` or `authenticated`: nobody is both.
-    #[error("binding {0}: nobody is anonymous and authenticated: make two bindings")]
-    Contradiction(String),
-    /// `anonymous = false` or `authenticated = false`.
-    #[error("binding {0}: `{1} = false` says nothing: remove it")]
-    False(String, &'static str),
-    /// An empty list of users or networks, which nobody could match.
-    #[error("binding {0}: `{1}` is empty and would match nobody: fill it or remove the binding")]
-    Empty(String, &'static str),
-    /// Text that is no network.
-    #[error("binding {0}: {1:?} is no network: write it as 192.0.2.0/24 or 2001:db8::/32")]
-    Network(String, String),
-    /// A network with host bits.
-    #[error("binding {0}: {1:?} has bits past its prefix: write {2}")]
-    HostBits(String, String, IpNet),
+    source_networks: Option<Networks>,
 }
 
 /// Checks all bindings of a configuration, in their order.
@@ -117,20 +96,20 @@ impl RawBinding {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn check(self, place: usize) -> Result<Binding, BindingError> {
+    pub fn check(mut self, place: usize) -> Result<Binding, BindingError> {
         let called = self.name.clone().unwrap_or_else(|| place.to_string());
-        let roles = match (self.role, self.roles) {
+        let roles = match (self.role.take(), self.roles.take()) {
             (Some(role), None) => vec![role],
             (None, Some(roles)) if !roles.is_empty() => roles,
             (Some(_), Some(_)) | (None, Some(_) | None) => return Err(BindingError::Roles(called)),
         };
-        let name = self.name.unwrap_or_else(|| format!("{}-{place}", roles.first().map_or("", String::as_str)));
+        let name = self.name.take().unwrap_or_else(|| format!("{}-{place}", roles.first().map_or("", String::as_str)));
         for word in roles.iter().chain([&name]) {
             if !is_name(word) {
                 return Err(BindingError::Name(called, word.clone()));
             }
         }
-        let caller = caller(&called, self.users, self.anonymous, self.authenticated)?;
+        let caller = Caller::read(&called, &mut self)?;
         let source_networks = self.source_networks.map(|networks| source_networks(&called, &networks)).transpose()?;
         Ok(Binding {
             name: name.into(),
@@ -153,71 +132,41 @@ impl Binding {
 
     /// The basic users that it names.
     pub fn users(&self) -> impl Iterator<Item = &str> {
-        let users = match &self.conditions.caller {
-            Caller::BasicUsers(users) => Some(users),
-            Caller::Anonymous | Caller::Authenticated => None,
-        };
-        users.into_iter().flatten().map(AsRef::as_ref)
+        self.conditions.caller.users()
+    }
+
+    /// The issuer of tokens that it names.
+    pub fn issuer(&self) -> Option<&str> {
+        self.conditions.caller.issuer()
+    }
+
+    /// The scheme whose callers it is about; `None`: of any.
+    pub fn scheme(&self) -> Option<SchemeName> {
+        self.conditions.caller.scheme()
     }
 
     /// Whether all conditions hold.
     pub(super) fn matches(&self, identity: &Identity, peer: &Peer) -> bool {
         let Conditions { caller, source_networks } = &self.conditions;
-        let caller = match caller {
-            Caller::Anonymous => identity.scheme == SchemeName::Anonymous,
-            Caller::Authenticated => identity.scheme != SchemeName::Anonymous,
-            // A user of another scheme who has the same name is somebody else.
-            Caller::BasicUsers(users) => identity.scheme == SchemeName::Basic && users.contains(&*identity.name),
-        };
-        caller && source_networks.as_ref().is_none_or(|networks| comes_from(networks, peer.address))
+        caller.is(identity) && source_networks.as_ref().is_none_or(|networks| networks.contain(peer.address))
     }
 }
 
-fn caller(
-    called: &str,
-    users: Option<Vec<String>>,
-    anonymous: Option<bool>,
-    authenticated: Option<bool>,
-) -> Result<Caller, BindingError> {
+/// A list that somebody can match.
+fn filled(called: &str, name: &'static str, texts: Vec<String>) -> Result<Vec<String>, BindingError> {
+    if texts.is_empty() || texts.iter().any(String::is_empty) {
+        return Err(BindingError::Empty(called.to_owned(), name));
+    }
+    Ok(texts)
+}
+
+fn source_networks(called: &str, texts: &[String]) -> Result<Networks, BindingError> {
     let called = || called.to_owned();
-    if anonymous == Some(false) {
-        return Err(BindingError::False(called(), "anonymous"));
-    }
-    if authenticated == Some(false) {
-        return Err(BindingError::False(called(), "authenticated"));
-    }
-    match (users, anonymous.is_some(), authenticated.is_some()) {
-        (Some(users), ..) if users.is_empty() => Err(BindingError::Empty(called(), "users")),
-        (Some(_), true, _) | (None, true, true) => Err(BindingError::Contradiction(called())),
-        // A basic user is authenticated, so `authenticated` adds nothing here.
-        (Some(users), false, _) => Ok(Caller::BasicUsers(users.into_iter().map(String::into_boxed_str).collect())),
-        (None, true, false) => Ok(Caller::Anonymous),
-        (None, false, true) => Ok(Caller::Authenticated),
-        (None, false, false) => Err(BindingError::NoCaller(called())),
-    }
-}
-
-fn source_networks(called: &str, texts: &[String]) -> Result<Vec<IpNet>, BindingError> {
-    if texts.is_empty() {
-        return Err(BindingError::Empty(called.to_owned(), "source_networks"));
-    }
-    let network = |text: &String| {
-        let network: IpNet = text
-            .parse()
-            .or_else(|_error| text.parse::<IpAddr>().map(IpNet::from))
-            .map_err(|_error| BindingError::Network(called.to_owned(), text.clone()))?;
-        if network.trunc() == network {
-            Ok(network)
-        } else {
-            Err(BindingError::HostBits(called.to_owned(), text.clone(), network.trunc()))
-        }
-    };
-    texts.iter().map(network).collect()
-}
-
-/// IPv4 callers of a dual-stack socket (`::ffff:192.0.2.1`) count as IPv4.
-fn comes_from(networks: &[IpNet], address: Option<IpAddr>) -> bool {
-    address.is_some_and(|address| networks.iter().any(|network| network.contains(&address.to_canonical())))
+    Networks::parse(texts).map_err(|error| match error {
+        NetworkError::Empty => BindingError::Empty(called(), "source_networks"),
+        NetworkError::Network(text) => BindingError::Network(called(), text),
+        NetworkError::HostBits(text, network) => BindingError::HostBits(called(), text, network),
+    })
 }
 
 fn is_name(word: &str) -> bool {

@@ -26,15 +26,19 @@ const ENCODED_BYTES_MAX: usize = DECODED_BYTES_MAX.div_ceil(3) * 4;
 #[derive(Default)]
 pub(super) struct Presented<'a> {
     pub(super) authorization: Option<Authorization<'a>>,
-    /// `X-Auth-Token` or `X-Service-Token`: for Keystone.
-    pub(super) token: bool,
+    /// `X-Auth-Token`: for Keystone.
+    pub(super) token: Option<&'a HeaderValue>,
+    /// `X-Service-Token`: a service's own, beside its user's.
+    pub(super) service_token: Option<&'a HeaderValue>,
 }
 
 /// An `Authorization` header by its first word.
 pub(super) enum Authorization<'a> {
     /// `Basic`, with what follows.
     Basic(&'a [u8]),
-    /// `Bearer` and everything that irongate has no scheme for.
+    /// `Bearer`, with the token.
+    Bearer(&'a [u8]),
+    /// Everything that irongate has no scheme for.
     Other,
 }
 
@@ -51,17 +55,17 @@ const DECODED_CAPACITY: usize = ENCODED_BYTES_MAX / 4 * 3;
 impl<'a> Presented<'a> {
     pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, AuthnError> {
         let authorization = once(headers, &AUTHORIZATION)?.map(|value| Authorization::read(value.as_bytes()));
-        let token = once(headers, &AUTH_TOKEN)?.is_some_and(|value| value.as_bytes() != NO_TOKEN);
-        let token = once(headers, &SERVICE_TOKEN)?.is_some() || token;
-        if authorization.is_some() && token {
+        let token = once(headers, &AUTH_TOKEN)?.filter(|value| value.as_bytes() != NO_TOKEN);
+        let service_token = once(headers, &SERVICE_TOKEN)?;
+        if authorization.is_some() && (token.is_some() || service_token.is_some()) {
             return Err(AuthnError::Contradicting);
         }
-        Ok(Self { authorization, token })
+        Ok(Self { authorization, token, service_token })
     }
 
     /// Whether the caller tried anything.
     pub(super) const fn is_some(&self) -> bool {
-        self.authorization.is_some() || self.token
+        self.authorization.is_some() || self.token.is_some() || self.service_token.is_some()
     }
 }
 
@@ -69,7 +73,14 @@ impl<'a> Authorization<'a> {
     fn read(value: &'a [u8]) -> Self {
         let mut words = value.splitn(2, |byte| *byte == b' ');
         let (scheme, rest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        if scheme.eq_ignore_ascii_case(b"basic") { Self::Basic(rest) } else { Self::Other }
+        if scheme.eq_ignore_ascii_case(b"basic") {
+            Self::Basic(rest)
+        } else if scheme.eq_ignore_ascii_case(b"bearer") {
+            let start = rest.iter().position(|byte| *byte != b' ').unwrap_or(rest.len());
+            Self::Bearer(rest.get(start..).unwrap_or_default())
+        } else {
+            Self::Other
+        }
     }
 }
 

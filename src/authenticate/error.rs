@@ -3,7 +3,10 @@
 use http::StatusCode;
 use thiserror::Error;
 
+use super::certificate::CertificateFault;
 use super::htpasswd::HtpasswdError;
+use super::jwt::JwtFault;
+use super::keystone::KeystoneError;
 
 /// Why a request's caller is not known. A variant per misdeed; none holds anything of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
@@ -14,6 +17,12 @@ pub enum AuthnError {
     /// A credential that cannot be read.
     #[error("the credential cannot be read: {0}")]
     Malformed(Malformed),
+    /// A bearer token that is not good, or cannot be checked.
+    #[error(transparent)]
+    Token(JwtFault),
+    /// A client certificate that proves nobody.
+    #[error(transparent)]
+    Certificate(CertificateFault),
     /// Unknown user or wrong password: the two are one to the caller.
     #[error("the user is unknown or the password is wrong")]
     Wrong,
@@ -35,6 +44,9 @@ pub enum AuthnError {
     /// irongate stopped before the password was checked.
     #[error("the password check was cut short")]
     Interrupted,
+    /// A Keystone token that is not good, or could not be checked.
+    #[error(transparent)]
+    Keystone(KeystoneError),
 }
 
 /// What is wrong with the text of a basic credential (RFC 7617).
@@ -75,6 +87,9 @@ pub enum AuthenticatorError {
     /// A realm that cannot stand between quotes in a header.
     #[error("realm {0:?} cannot stand in a header: use visible ASCII and spaces, without quotes and backslashes")]
     Realm(String),
+    /// A URI that cannot stand between quotes in a header.
+    #[error("www_authenticate_uri {0:?} cannot stand in a header: use a plain URL")]
+    KeystoneUri(String),
     /// No random bytes for the key of the caches.
     #[error("the system gives no random bytes")]
     Random,
@@ -85,8 +100,12 @@ impl AuthnError {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Missing | Self::Malformed(_) | Self::Wrong | Self::NotServed => StatusCode::UNAUTHORIZED,
+            Self::Token(fault) => fault.status(),
+            // Another credential on the same connection would be the second one: asking for it makes no sense.
+            Self::Certificate(_) => StatusCode::FORBIDDEN,
             Self::Unwanted | Self::Repeated | Self::Contradicting => StatusCode::BAD_REQUEST,
             Self::Overloaded | Self::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Keystone(error) => error.status(),
         }
     }
 
@@ -95,6 +114,8 @@ impl AuthnError {
         match self {
             Self::Missing => "credential_missing",
             Self::Malformed(_) => "credential_malformed",
+            Self::Token(fault) => fault.code(),
+            Self::Certificate(fault) => fault.code(),
             Self::Wrong => "credential_wrong",
             Self::NotServed => "credential_not_served",
             Self::Unwanted => "credential_unwanted",
@@ -102,6 +123,7 @@ impl AuthnError {
             Self::Contradicting => "credentials_contradict",
             Self::Overloaded => "authentication_overloaded",
             Self::Interrupted => "authentication_interrupted",
+            Self::Keystone(error) => error.code(),
         }
     }
 
@@ -110,12 +132,15 @@ impl AuthnError {
         match self {
             Self::Missing => "this service needs a credential",
             Self::Malformed(_) => "the credential cannot be read",
+            Self::Token(fault) => fault.public_message(),
+            Self::Certificate(fault) => fault.public_message(),
             Self::Wrong => "the credential is not valid",
             Self::NotServed => "this service does not take this kind of credential",
             Self::Unwanted => "this service takes no credential: send none",
             Self::Repeated => "a header that holds a credential is repeated",
             Self::Contradicting => "the request has two credentials: send one",
             Self::Overloaded | Self::Interrupted => "the credential cannot be checked now: try again",
+            Self::Keystone(error) => error.public_message(),
         }
     }
 
@@ -123,8 +148,12 @@ impl AuthnError {
     pub const fn retry_after(self) -> Option<u32> {
         match self {
             Self::Overloaded | Self::Interrupted => Some(1),
+            Self::Token(JwtFault::KeysUnavailable) => Some(5),
+            Self::Keystone(error) => error.retry_after(),
             Self::Missing
             | Self::Malformed(_)
+            | Self::Token(_)
+            | Self::Certificate(_)
             | Self::Wrong
             | Self::NotServed
             | Self::Unwanted

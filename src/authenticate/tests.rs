@@ -52,11 +52,18 @@ fn authenticator(change: impl FnOnce(&mut BasicConfig)) -> Arc<Authenticator> {
         anonymous = true
         "#,
     );
-    Arc::new(Authenticator::new(AuthenticatorConfig { basic: Some(basic), bindings: bindings.unwrap() }).unwrap())
+    Arc::new(
+        Authenticator::new(AuthenticatorConfig {
+            basic: Some(basic),
+            bindings: bindings.unwrap(),
+            ..AuthenticatorConfig::default()
+        })
+        .unwrap(),
+    )
 }
 
 fn peer(address: &str) -> Peer {
-    Peer { address: address.parse().ok(), tls: true }
+    Peer { address: address.parse().ok(), tls: true, certificate: None }
 }
 
 fn basic(user: &str, password: &str) -> String {
@@ -112,7 +119,7 @@ async fn every_misdeed_has_its_variant() {
     }
 
     // Other schemes.
-    for value in ["Bearer x", "Digest username=\"admin\"", "Negotiate x", "Basically x", "x", ""] {
+    for value in ["Bearer x", "Bearer", "Digest username=\"admin\"", "Negotiate x", "Basically x", "x", ""] {
         check(&[("authorization", value.as_bytes())], ALL, Err(E::NotServed)).await;
         check(&[("authorization", value.as_bytes())], OPEN, Err(E::Unwanted)).await;
     }
@@ -189,14 +196,19 @@ fn every_misdeed_has_its_answer() {
 fn challenges_are_those_of_the_listener() {
     let authenticator = authenticator(|config| config.realm = "Metal, all of it".to_owned());
     let check = |schemes: &[SchemeName], expected: &[&str]| {
-        assert_eq!(authenticator.challenges(schemes).collect::<Vec<_>>(), expected);
+        assert_eq!(authenticator.challenges(schemes, None).collect::<Vec<_>>(), expected);
     };
     check(ALL, &["Basic realm=\"Metal, all of it\", charset=\"UTF-8\""]);
     check(OPEN, &[]);
     check(&[SchemeName::Keystone], &[]);
     for realm in ["", "a\"b", "a\\b", "a\r\nx: y", "ä"] {
         let basic = BasicConfig { realm: realm.to_owned(), ..config() };
-        let found = Authenticator::new(AuthenticatorConfig { basic: Some(basic), bindings: Vec::new() }).err();
+        let found = Authenticator::new(AuthenticatorConfig {
+            basic: Some(basic),
+            bindings: Vec::new(),
+            ..AuthenticatorConfig::default()
+        })
+        .err();
         assert_eq!(found, Some(AuthenticatorError::Realm(realm.to_owned())));
     }
     assert!(authenticator.serves(SchemeName::Basic) && authenticator.serves(SchemeName::Anonymous));
@@ -230,7 +242,12 @@ async fn a_user_named_anonymous_is_not_anonymous() {
     let line = format!("anonymous:{}", hash(&"x".into(), 4).unwrap());
     let bindings = bindings(r#"binding = [{ role = "ramdisk", anonymous = true }]"#).unwrap();
     let basic_config = BasicConfig::new("f", line.into());
-    let authenticator = Authenticator::new(AuthenticatorConfig { basic: Some(basic_config), bindings }).unwrap();
+    let authenticator = Authenticator::new(AuthenticatorConfig {
+        basic: Some(basic_config),
+        bindings,
+        ..AuthenticatorConfig::default()
+    })
+    .unwrap();
     let principal = ask(&authenticator, &basic("anonymous", "x"), ALL).await.unwrap();
     assert_eq!((principal.scheme(), principal.roles().len()), (SchemeName::Basic, 0));
 }
@@ -263,7 +280,123 @@ fn bindings_are_checked() {
         r#"role = "a", anonymous = true, source_networks = ["10.0.0.1/8"]"#,
         E::HostBits(second(), "10.0.0.1/8".to_owned(), "10.0.0.0/8".parse().unwrap()),
     );
+    check(r#"role = "a", users = [""]"#, E::Empty(second(), "users"));
+    check(r#"role = "a", certificates = []"#, E::Empty(second(), "certificates"));
+    check(r#"role = "a", certificates = ["CN=a"]"#, E::Certificate(second(), "CN=a".to_owned()));
+    check(r#"role = "a", certificates = ["spiffe://a/*"], anonymous = true"#, E::Contradiction(second()));
+    check(r#"role = "a", users = ["a"], certificates = ["dns:a"]"#, E::Schemes(second(), "users", "certificates"));
+    check(r#"role = "a", issuer = "i", keystone_roles = ["r"]"#, E::Schemes(second(), "issuer", "keystone_roles"));
+    check(r#"role = "a", issuer = """#, E::Empty(second(), "issuer"));
+    check(r#"role = "a", claims = { groups = "x" }"#, E::ClaimsWithoutIssuer(second()));
+    check(r#"role = "a", issuer = "i", claims = { groups = [] }"#, E::Empty(second(), "claims"));
+    check(r#"role = "a", issuer = "i", claims = { "/a~2" = "x" }"#, E::Claim(second(), "/a~2".to_owned()));
+    check(r#"role = "a", issuer = "i", claims = { "" = "x" }"#, E::Claim(second(), String::new()));
+    check(r#"role = "a", keystone_users = []"#, E::Empty(second(), "keystone_users"));
+    check(r#"role = "a", keystone_projects = [""]"#, E::Empty(second(), "keystone_projects"));
+    check(r#"role = "a", keystone_scope = "system", anonymous = true"#, E::Contradiction(second()));
+    assert!(toml::from_str::<RawBinding>("role = \"a\"\nkeystone_scope = \"all\"").is_err(), "a scope is one of three");
     assert!(toml::from_str::<RawBinding>(r#"role = "a", user = ["a"]"#).is_err(), "unknown keys are errors");
+}
+
+/// Whether a binding with these conditions is about somebody.
+fn is_about(conditions: &str, identity: &Identity) -> bool {
+    let bindings = bindings(&format!("binding = [{{ role = \"a\", {conditions} }}]")).unwrap();
+    bindings[0].matches(identity, &peer("192.0.2.1"))
+}
+
+#[test]
+fn claims_of_an_issuer_are_matched() {
+    let facts = JwtFacts::for_test(
+        "https://i",
+        serde_json::json!({
+            "sub": "alice", "groups": ["admins", "ops", 7], "email_verified": true, "a/b": "slash", "https://x/y": "url",
+            "kubernetes.io": {"namespace": "metal3", "serviceaccount": {"name": "ironic"}}, "number": 1, "nothing": null,
+        }),
+    );
+    let identity = Identity { jwt: Some(Arc::new(facts)), ..Identity::named(SchemeName::Jwt, "alice".into()) };
+    let check = |claims: &str, expected: bool| {
+        assert_eq!(
+            is_about(&format!("issuer = \"https://i\", claims = {{ {claims} }}"), &identity),
+            expected,
+            "{claims}"
+        );
+    };
+    check("", true);
+    check(r#"groups = "admins""#, true);
+    check(r#"groups = "admin""#, false);
+    check(r#"groups = ["x", "ops"]"#, true);
+    check(r#"groups = "admins", sub = "alice""#, true);
+    check(r#"groups = "admins", sub = "bob""#, false);
+    check(r#""/kubernetes.io/namespace" = "metal3""#, true);
+    check(r#""/kubernetes.io/namespace" = "metal""#, false);
+    check(r#""/kubernetes.io/serviceaccount/name" = "ironic""#, true);
+    check(r#""kubernetes.io" = "metal3""#, false);
+    check(r#""/a~1b" = "slash""#, true);
+    check(r#""a/b" = "slash""#, true);
+    check(r#""https://x/y" = "url""#, true);
+    check("email_verified = true", true);
+    check("email_verified = false", false);
+    check(r#"email_verified = "true""#, false);
+    check(r#"number = "1""#, false);
+    check(r#"nothing = "null""#, false);
+    check(r#"missing = "x""#, false);
+    check("missing = false", false);
+    assert!(!is_about(r#"issuer = "https://j""#, &identity));
+    assert!(!is_about(r#"users = ["alice"]"#, &identity));
+    assert!(!is_about(r#"keystone_users = ["alice"]"#, &identity));
+    assert!(!is_about("anonymous = true", &identity));
+    assert!(is_about("authenticated = true", &identity));
+    let basic = Identity::named(SchemeName::Basic, "alice".into());
+    assert!(!is_about(r#"issuer = "https://i", claims = { sub = "alice" }"#, &basic));
+}
+
+#[test]
+fn what_keystone_says_is_matched() {
+    let facts = KeystoneFacts {
+        user_id: "u1".into(),
+        user_name: "alice@corp".into(),
+        user_domain_id: "d1".into(),
+        user_domain_name: "Users".into(),
+        project: Some(identity::ProjectFacts {
+            id: "p1".into(),
+            name: "metal".into(),
+            domain_id: "d2".into(),
+            domain_name: "Projects".into(),
+        }),
+        roles: vec!["Member".into(), "reader".into()],
+        ..KeystoneFacts::default()
+    };
+    let system = KeystoneFacts { project: None, system: true, ..facts.clone() };
+    let unscoped = KeystoneFacts { project: None, ..facts.clone() };
+    let of = |facts: &KeystoneFacts| Identity {
+        keystone: Some(Arc::new(facts.clone())),
+        ..Identity::named(SchemeName::Keystone, "u1".into())
+    };
+    let check = |conditions: &str, project: bool, in_system: bool, without: bool| {
+        let found = [&facts, &system, &unscoped].map(|facts| is_about(conditions, &of(facts)));
+        assert_eq!(found, [project, in_system, without], "{conditions}");
+    };
+    check(r#"keystone_users = ["u1"]"#, true, true, true);
+    check(r#"keystone_users = ["u2", "alice@corp@Users"]"#, true, true, true);
+    check(r#"keystone_users = ["alice@corp@d1"]"#, true, true, true);
+    for nobody in ["alice@corp", "alice@corp@Projects", "alice@corp@", "@Users", "U1", "alice"] {
+        check(&format!("keystone_users = [\"{nobody}\"]"), false, false, false);
+    }
+    check(r#"keystone_domains = ["Users"]"#, true, true, true);
+    check(r#"keystone_domains = ["d2"]"#, false, false, false);
+    check(r#"keystone_projects = ["p1"]"#, true, false, false);
+    check(r#"keystone_projects = ["metal@Projects"]"#, true, false, false);
+    check(r#"keystone_projects = ["metal@Users", "metal"]"#, false, false, false);
+    check(r#"keystone_scope = "project""#, true, false, false);
+    check(r#"keystone_scope = "system""#, false, true, false);
+    check(r#"keystone_scope = "domain""#, false, false, false);
+    check(r#"keystone_roles = ["admin", "member"]"#, true, true, true);
+    check(r#"keystone_roles = ["admin"]"#, false, false, false);
+    check(r#"keystone_roles = ["reader"], keystone_scope = "system""#, false, true, false);
+    check(r#"keystone_roles = ["reader"], keystone_projects = ["p1"], keystone_users = ["u1"]"#, true, false, false);
+    check(r#"users = ["u1"]"#, false, false, false);
+    let basic = Identity::named(SchemeName::Basic, "u1".into());
+    assert!(!is_about(r#"keystone_users = ["u1"]"#, &basic));
 }
 
 #[test]
@@ -271,7 +404,13 @@ fn htpasswd_lines_are_checked() {
     use HtpasswdFault as F;
     let check = |text: &str, line: usize, fault: F| {
         let basic = BasicConfig::new("users.htpasswd", text.into());
-        let found = Authenticator::new(AuthenticatorConfig { basic: Some(basic), bindings: Vec::new() }).err().unwrap();
+        let found = Authenticator::new(AuthenticatorConfig {
+            basic: Some(basic),
+            bindings: Vec::new(),
+            ..AuthenticatorConfig::default()
+        })
+        .err()
+        .unwrap();
         let error = HtpasswdError { file: "users.htpasswd".to_owned(), line, fault };
         assert_eq!(found, AuthenticatorError::Htpasswd(error));
         let shown = format!("{found} {found:?}");
@@ -300,13 +439,22 @@ async fn every_kind_of_bcrypt_hash_is_taken() {
     for kind in ["$2a$", "$2b$", "$2y$"] {
         let line = format!("admin:{}  \n", good.replace("$2y$", kind));
         let basic_config = Some(BasicConfig::new("f", line.into()));
-        let authenticator = Authenticator::new(AuthenticatorConfig { basic: basic_config, bindings: Vec::new() });
+        let authenticator = Authenticator::new(AuthenticatorConfig {
+            basic: basic_config,
+            bindings: Vec::new(),
+            ..AuthenticatorConfig::default()
+        });
         assert!(ask(&authenticator.unwrap(), &basic("admin", CANARY), BASIC).await.is_ok(), "{kind}");
     }
     // Made by another implementation (Python's bcrypt).
     let line = "someone:$2b$04$83iDIj9fHxpBt8EE3Iw5oOOgqGm5Q8n4VeSXzvXq1tL4vmn.0Bsj.";
     let basic_config = Some(BasicConfig::new("f", line.into()));
-    let authenticator = Authenticator::new(AuthenticatorConfig { basic: basic_config, bindings: Vec::new() }).unwrap();
+    let authenticator = Authenticator::new(AuthenticatorConfig {
+        basic: basic_config,
+        bindings: Vec::new(),
+        ..AuthenticatorConfig::default()
+    })
+    .unwrap();
     assert!(ask(&authenticator, &basic("someone", "pässword: with colon"), BASIC).await.is_ok());
     assert!(ask(&authenticator, &basic("someone", "pässword: with"), BASIC).await.is_err());
     for (password, cost, expected) in [
@@ -335,7 +483,12 @@ async fn the_work_tells_nothing_about_users() {
     check("operator", "other", 2).await;
     // A file without users costs as much as a usual one.
     let basic_config = Some(BasicConfig::new("users.htpasswd", "# nobody\n".into()));
-    let empty = Authenticator::new(AuthenticatorConfig { basic: basic_config, bindings: Vec::new() }).unwrap();
+    let empty = Authenticator::new(AuthenticatorConfig {
+        basic: basic_config,
+        bindings: Vec::new(),
+        ..AuthenticatorConfig::default()
+    })
+    .unwrap();
     assert_eq!(ask(&empty, &basic("admin", "x"), BASIC).await.unwrap_err(), AuthnError::Wrong);
     assert_eq!(empty.password_checks(), 1);
     assert_eq!(empty.warnings(), ["users.htpasswd names no user: nobody can log in with HTTP basic"]);
@@ -447,7 +600,7 @@ async fn a_caller_who_goes_away_takes_nothing_along() {
 }
 
 fn occupy(authenticator: &Authenticator) -> tokio::sync::OwnedSemaphorePermit {
-    let Scheme::Basic(basic) = &authenticator.schemes[0];
+    let Some(Scheme::Basic(basic)) = authenticator.scheme(SchemeName::Basic) else { panic!("basic is configured") };
     basic.occupy()
 }
 
@@ -473,6 +626,10 @@ fn what_holds_secrets_cannot_be_printed() {
     const { assert!(!Probe::<BasicConfig>::PRINTS) };
     const { assert!(!Probe::<AuthenticatorConfig>::PRINTS) };
     const { assert!(!Probe::<Authenticator>::PRINTS) };
+    const { assert!(!Probe::<JwtFacts>::PRINTS) };
+    const { assert!(!Probe::<JwtConfig>::PRINTS) };
+    const { assert!(!Probe::<Jwt>::PRINTS) };
+    const { assert!(!Probe::<Identity>::PRINTS) };
     const { assert!(!Probe::<super::basic::Basic>::PRINTS) };
     const { assert!(!Probe::<super::credential::BasicCredential>::PRINTS) };
     const { assert!(!Probe::<super::htpasswd::PasswordHash>::PRINTS) };

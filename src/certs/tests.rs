@@ -136,7 +136,7 @@ fn both_sides_of_tls_take_them() {
     let pem = |name: &str| CertificatePem::read(&made.directory.join(name)).unwrap();
     let key = |name: &str| KeyPem::read(&made.directory.join(name)).unwrap();
     let mut server = ServerTls::new(pem("server.crt"), key("server.key"));
-    server.client_certificates = Some(ClientCertificates { ca: pem("ca.crt"), required: true });
+    server.client_certificates = Some(ClientCertificates { ca: pem("ca.crt"), crl: None, required: true });
     let certificate = Some((pem("client.crt"), key("client.key")));
     let client = ClientTls { ca: pem("ca.crt"), certificate, min_version: Default::default() };
     let mut server = rustls::ServerConnection::new(server_config(&server).unwrap().into()).unwrap();

@@ -1,5 +1,9 @@
 //! `RawConfig` → [`Config`]: every mistake at once, each with its line and what to change.
 
+mod jwt;
+mod keystone;
+mod listener;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,6 +12,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use toml::Spanned;
+
+pub(super) use jwt::RawJwt;
 
 use super::raw::{RawConfig, RawListener, RawServerTls, RawUpstream};
 use super::{AuditSink, Config, ConfigError, Endpoint, Limits, ListenAddress, Listener, Upstream, overrides};
@@ -39,6 +45,14 @@ fn line(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
+/// Which schemes have a section.
+#[derive(Clone, Copy)]
+struct Configured {
+    basic: bool,
+    keystone: bool,
+    jwt: bool,
+}
+
 struct Checker<'a> {
     file: &'a Path,
     text: &'a str,
@@ -58,10 +72,16 @@ impl Checker<'_> {
             }
             Some(config)
         });
-        let has_basic = raw.authentication.basic.is_some();
-        let listeners = self.listeners(&raw.listener, has_basic);
+        let keystone = raw.authentication.keystone.as_ref().and_then(|keystone| self.keystone(keystone));
+        let jwt = self.jwt(&raw.authentication.jwt);
+        let configured = Configured {
+            basic: raw.authentication.basic.is_some(),
+            keystone: raw.authentication.keystone.is_some(),
+            jwt: !raw.authentication.jwt.is_empty(),
+        };
+        let listeners = self.listeners(&raw.listener, configured);
         let bindings = self.bindings(raw.binding);
-        let upstream = self.upstream(&raw.upstream);
+        let upstream = self.upstream(&raw.upstream, configured);
         let admin = self.socket_address(&raw.admin.address, "admin.address");
         let policies = self.policies(&raw.policy.directories);
         let places = self.places(raw.policy.places.as_ref());
@@ -81,6 +101,8 @@ impl Checker<'_> {
                 listeners,
                 admin,
                 basic,
+                keystone,
+                jwt,
                 bindings,
                 upstream,
                 policies,
@@ -135,7 +157,7 @@ impl Checker<'_> {
         *workers.get_ref()
     }
 
-    fn listeners(&mut self, raw: &[Spanned<RawListener>], has_basic: bool) -> Vec<Listener> {
+    fn listeners(&mut self, raw: &[Spanned<RawListener>], configured: Configured) -> Vec<Listener> {
         if raw.is_empty() {
             self.push(None, "no [[listener]]: add one with name, address and schemes".to_owned());
         }
@@ -146,8 +168,9 @@ impl Checker<'_> {
             if name.is_empty() || listeners.iter().any(|known| known.name == name) {
                 self.push(Some(listener.name.span().start), "each listener needs a name of its own".to_owned());
             }
-            self.schemes(&listener.schemes, has_basic);
+            self.schemes(&listener.schemes, configured);
             let Some(address) = self.listen_address(&listener.address) else { continue };
+            self.fitting(listener, &address);
             if let ListenAddress::Tcp(address) = &address
                 && listener.tls.is_none()
                 && !address.ip().is_loopback()
@@ -160,12 +183,14 @@ impl Checker<'_> {
             let tls = listener.tls.as_ref().and_then(|tls| self.server_tls(tls));
             let public_url = listener.public_url.as_ref().and_then(|url| self.public_url(url));
             let schemes = listener.schemes.get_ref().clone();
-            listeners.push(Listener { name, address, schemes, tls, public_url });
+            let operations = self.served(listener.operations.as_ref());
+            let source_networks = self.source_networks(listener.source_networks.as_ref());
+            listeners.push(Listener { name, address, schemes, tls, public_url, operations, source_networks });
         }
         listeners
     }
 
-    fn schemes(&mut self, schemes: &Spanned<Vec<SchemeName>>, has_basic: bool) {
+    fn schemes(&mut self, schemes: &Spanned<Vec<SchemeName>>, configured: Configured) {
         let at = schemes.span().start;
         if schemes.get_ref().is_empty() {
             self.push(Some(at), "a listener needs at least one scheme, such as \"basic\" or \"anonymous\"".to_owned());
@@ -173,13 +198,23 @@ impl Checker<'_> {
         for scheme in schemes.get_ref() {
             match scheme {
                 SchemeName::Anonymous => {}
-                SchemeName::Basic if has_basic => {}
+                SchemeName::Basic if configured.basic => {}
+                SchemeName::Keystone if configured.keystone => {}
                 SchemeName::Basic => {
                     self.push(Some(at), "\"basic\" needs [authentication.basic] with htpasswd_file".to_owned());
                 }
-                SchemeName::Keystone | SchemeName::Jwt | SchemeName::Certificate => {
-                    self.push(Some(at), format!("the scheme \"{}\" is not served by this version", scheme.as_str()));
+                SchemeName::Keystone => {
+                    self.push(Some(at), "\"keystone\" needs [authentication.keystone] with url".to_owned());
                 }
+                SchemeName::Jwt if configured.jwt => {}
+                SchemeName::Jwt => {
+                    self.push(
+                        Some(at),
+                        "\"jwt\" needs [[authentication.jwt]] with issuer, audiences and keys".to_owned(),
+                    );
+                }
+                // TLS has to fit: see `fitting`.
+                SchemeName::Certificate => {}
             }
         }
     }
@@ -214,6 +249,7 @@ impl Checker<'_> {
         let (certificate, key) = (self.certificate(&tls.certificate_file), self.key(&tls.key_file));
         let mut settings = ServerTls::new(certificate?, key?);
         settings.min_version = tls.min_version;
+        settings.client_certificates = self.client_certificates(tls);
         // Built once here so that a mistake is found with its line; the snapshot builds it again when it is loaded.
         if let Err(error) = crate::tls::server_config(&settings) {
             self.push(Some(tls.certificate_file.span().start), error.to_string());
@@ -254,7 +290,7 @@ impl Checker<'_> {
         bindings
     }
 
-    fn upstream(&mut self, raw: &RawUpstream) -> Option<Upstream> {
+    fn upstream(&mut self, raw: &RawUpstream, configured: Configured) -> Option<Upstream> {
         let (endpoint, authority) = self.endpoint(&raw.endpoint)?;
         let https = matches!(&endpoint, Endpoint::Tcp { tls: true, .. });
         let tls = if https { self.client_tls(raw) } else { None };
@@ -262,10 +298,12 @@ impl Checker<'_> {
             let at = raw.endpoint.span().start;
             self.push(Some(at), "ca_file and client_certificate_file go with an https:// endpoint".to_owned());
         }
+        let identity = self.identity(raw, configured);
         Some(Upstream {
             endpoint,
             authority,
             tls,
+            identity,
             connect_timeout: Duration::from_secs(raw.connect_timeout_seconds),
             answer_timeout: Duration::from_secs(raw.answer_timeout_seconds),
             idle_timeout: Duration::from_secs(raw.idle_timeout_seconds),

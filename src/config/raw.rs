@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::check::RawJwt;
 use super::{Limits, Mode};
 use crate::authenticate::{RawBinding, SchemeName};
 use crate::tls::TlsVersion;
@@ -43,6 +44,8 @@ pub(super) struct RawListener {
     pub schemes: Spanned<Vec<SchemeName>>,
     pub tls: Option<RawServerTls>,
     pub public_url: Option<Spanned<String>>,
+    pub operations: Option<Spanned<Vec<String>>>,
+    pub source_networks: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub insecure_plaintext: bool,
 }
@@ -54,6 +57,19 @@ pub(super) struct RawServerTls {
     pub key_file: Spanned<PathBuf>,
     #[serde(default)]
     pub min_version: TlsVersion,
+    pub client_certificates: Option<Spanned<ClientCertificateUse>>,
+    pub client_ca_file: Option<Spanned<PathBuf>>,
+    pub client_crl_file: Option<Spanned<PathBuf>>,
+}
+
+/// Whether callers must have a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ClientCertificateUse {
+    /// Who has one shows it; it must be good.
+    Optional,
+    /// Nobody gets in without one.
+    Required,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,6 +88,8 @@ impl Default for RawAdmin {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawAuthentication {
     pub basic: Option<RawBasic>,
+    pub keystone: Option<RawKeystone>,
+    pub jwt: Vec<RawJwt>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,11 +103,47 @@ pub(super) struct RawBasic {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawKeystone {
+    pub url: Spanned<String>,
+    pub ca_file: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub min_version: TlsVersion,
+    #[serde(default)]
+    pub insecure_plaintext: bool,
+    pub www_authenticate_uri: Option<Spanned<String>>,
+    pub revocation_seconds: Option<Spanned<u64>>,
+    pub rejected_seconds: Option<Spanned<u64>>,
+    pub tokens_max: Option<Spanned<usize>>,
+    #[serde(default)]
+    pub jws_public_key_files: Vec<Spanned<PathBuf>>,
+    pub service_credential_file: Option<Spanned<PathBuf>>,
+    pub service_roles: Option<Spanned<Vec<String>>>,
+    pub service_token_roles_required: Option<bool>,
+    pub connect_timeout_seconds: Option<Spanned<u64>>,
+    pub timeout_seconds: Option<Spanned<u64>>,
+    pub connections_max: Option<Spanned<usize>>,
+    pub validations_max: Option<Spanned<usize>>,
+}
+
+/// `[upstream] identity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawIdentity {
+    #[default]
+    None,
+    Token,
+    Basic,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawUpstream {
     pub endpoint: Spanned<String>,
     pub ca_file: Option<Spanned<PathBuf>>,
     pub client_certificate_file: Option<Spanned<PathBuf>>,
     pub client_key_file: Option<Spanned<PathBuf>>,
+    pub identity: Option<Spanned<RawIdentity>>,
+    pub credential_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub min_version: TlsVersion,
     #[serde(default = "five")]

@@ -1,4 +1,4 @@
-//! Connections to Ironic: unix socket, TCP, TLS.
+//! Connections to Ironic and Keystone: unix socket, TCP, TLS.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -55,7 +55,16 @@ pub struct HostError;
 impl Connector {
     /// For the configured endpoint; `tls` is there for `https`.
     pub fn new(config: &Upstream, tls: Option<Arc<rustls::ClientConfig>>) -> Result<Self, HostError> {
-        let target = match &config.endpoint {
+        Self::to(&config.endpoint, tls, config.connect_timeout)
+    }
+
+    /// For any endpoint; `timeout` is for the connection with its TLS handshake.
+    pub fn to(
+        endpoint: &Endpoint,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        timeout: Duration,
+    ) -> Result<Self, HostError> {
+        let target = match endpoint {
             Endpoint::Unix(path) => Target::Unix(path.clone()),
             Endpoint::Tcp { host, port, .. } => {
                 let tls = match tls {
@@ -69,7 +78,7 @@ impl Connector {
                 Target::Tcp { host: host.clone(), port: *port, tls }
             }
         };
-        Ok(Self { target, timeout: config.connect_timeout })
+        Ok(Self { target, timeout })
     }
 
     /// One new connection, within the deadline.
@@ -89,7 +98,7 @@ impl Connector {
                 stream.set_nodelay(true).map_err(|_| ConnectError::Unreachable)?;
                 let Some((connector, name)) = tls else { return Ok(Connection::Tcp(stream)) };
                 let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
-                    tracing::warn!(%error, "no TLS connection to Ironic");
+                    tracing::warn!(%error, host, "no TLS connection");
                     ConnectError::Untrusted
                 })?;
                 Ok(Connection::Tls(Box::new(stream)))

@@ -7,18 +7,22 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderName, HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
 
 use super::UpstreamError;
+use crate::authenticate::ProvedToken;
 use crate::authorize::PermittedCall;
 use crate::catalog::Method;
+use crate::config::UpstreamIdentity;
 use crate::header::X_OPENSTACK_REQUEST_ID;
 use crate::json::Canonical;
 use crate::microversion;
 use crate::request_id::RequestId;
 
+const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+const X_SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -32,6 +36,8 @@ pub struct Forwarded<'a> {
     pub source: Option<IpAddr>,
     /// irongate's own scheme and authority as the caller sees it: `https://irongate.example:6385`.
     pub origin: &'a str,
+    /// The token that proved the caller, if one did. It is sent only where the upstream's identity is the caller's token.
+    pub token: Option<&'a ProvedToken>,
 }
 
 /// The body's pieces, sent as they are.
@@ -66,6 +72,7 @@ pub(super) fn write(
     body: Option<Canonical>,
     forwarded: &Forwarded<'_>,
     authority: &HeaderValue,
+    identity: &UpstreamIdentity,
 ) -> Result<Request<RequestBody>, UpstreamError> {
     let route = call.call().route();
     let method = match route.operation().method {
@@ -88,6 +95,16 @@ pub(super) fn write(
         .header(X_FORWARDED_HOST, host);
     if let Some(source) = forwarded.source {
         request = request.header(X_FORWARDED_FOR, source.to_string());
+    }
+    match (identity, forwarded.token) {
+        (UpstreamIdentity::Token, Some(token)) => {
+            request = request.header(X_AUTH_TOKEN, token.user());
+            if let Some(service) = token.service() {
+                request = request.header(X_SERVICE_TOKEN, service);
+            }
+        }
+        (UpstreamIdentity::Basic(credential), _) => request = request.header(AUTHORIZATION, credential),
+        (UpstreamIdentity::None, _) | (UpstreamIdentity::Token, None) => {}
     }
     let body = match body {
         Some(canonical) => {

@@ -12,7 +12,7 @@ use super::places::Places;
 use super::reads::Reads;
 use super::schema::{is_identifier, is_list, path_parameters};
 use super::url::{UrlFacts, url_facts};
-use crate::authenticate::{Principal, SchemeName};
+use crate::authenticate::{KeystoneFacts, Principal, SchemeName};
 use crate::call::{Route, Step, Write};
 use crate::catalog::Parameter;
 use crate::json::Json;
@@ -81,12 +81,32 @@ fn principal_entity(principal: &Principal, uid: &EntityUid, stage: &Stage<'_>) -
     if !stage.reads.principal {
         return Ok(Entity::new_no_attrs(uid.clone(), stage.roles.clone()));
     }
-    let attributes = HashMap::from([
+    let mut attributes = HashMap::from([
         ("name".to_owned(), string(principal.name())),
         ("scheme".to_owned(), string(principal.scheme().as_str())),
         ("roles".to_owned(), RestrictedExpression::new_set(principal.roles().iter().map(|role| string(role)))),
     ]);
+    if let Some(facts) = principal.keystone() {
+        attributes.extend(keystone_attributes(facts));
+    }
     Entity::new(uid.clone(), attributes, stage.roles.clone()).map_err(|_| NotAsked)
+}
+
+fn keystone_attributes(facts: &KeystoneFacts) -> Vec<(String, RestrictedExpression)> {
+    let mut pairs = vec![
+        ("user_id", string(&facts.user_id)),
+        ("user_domain_id", string(&facts.user_domain_id)),
+        ("system", RestrictedExpression::new_bool(facts.system)),
+        ("keystone_roles", RestrictedExpression::new_set(facts.roles.iter().map(|role| string(role)))),
+    ];
+    if let Some(project) = &facts.project {
+        pairs.push(("project_id", string(&project.id)));
+        pairs.push(("project_domain_id", string(&project.domain_id)));
+    }
+    if let Some(domain) = &facts.domain {
+        pairs.push(("domain_id", string(&domain.id)));
+    }
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn facts(request: &AccessRequest<'_>, reads: Reads) -> Result<Pairs, NotAsked> {

@@ -57,6 +57,14 @@ entity Principal in [Role] {
   name: String,
   scheme: String,
   roles: Set<String>,
+  // Of a Keystone token; who came otherwise has none of these. Ids are Keystone's, and so are the roles.
+  user_id?: String,
+  user_domain_id?: String,
+  project_id?: String,          // project scope
+  project_domain_id?: String,
+  domain_id?: String,           // domain scope
+  system?: Bool,                // system scope
+  keystone_roles?: Set<String>,
 };
 
 // Resources. `id` is the identifier in the request, in lower case.

@@ -79,6 +79,11 @@ impl Place {
         Allowed::new(self.ends.iter().map(|end| end.operation.method), self.has_head())
     }
 
+    /// What is reached here by any method.
+    pub(super) fn operations(&self) -> impl Iterator<Item = &'static Operation> {
+        self.ends.iter().map(|end| end.operation)
+    }
+
     fn has_head(&self) -> bool {
         self.ends.iter().any(|end| has_head(end.operation))
     }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
@@ -22,11 +23,12 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
 use super::Phase;
 use crate::audit::{Opening, Record};
-use crate::authenticate::Peer;
+use crate::authenticate::{ClientCertificate, Peer};
 use crate::body::Body;
 use crate::config::Limits;
 use crate::framing::FramingError;
 use crate::header::{X_AUTH_TOKEN, X_SERVICE_TOKEN};
+use crate::listener::ListenerState;
 use crate::pipeline::Pipeline;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
@@ -42,6 +44,8 @@ pub(super) struct Door {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) current: Arc<Current>,
     pub(super) phase: watch::Receiver<Phase>,
+    /// Connections that were closed because of where they came from.
+    pub(super) turned_away: AtomicU64,
 }
 
 /// An accepted stream.
@@ -56,22 +60,34 @@ impl Door {
         let snapshot = self.current.load();
         let Some(listener) = snapshot.listeners.get(self.index) else { return };
         let deadline = Duration::from_secs(snapshot.limits.handshake_timeout_seconds);
+        let address = if let Stream::Tcp(_, address) = &stream { Some(*address) } else { None };
+        let mut peer = Peer { address, tls: false, certificate: None };
+        if !listener.admits_source(&peer) {
+            self.turn_away(&listener.name, address);
+            return;
+        }
         match (stream, listener.tls.clone()) {
             (Stream::Tcp(stream, address), Some(tls)) => {
                 match tls::accept(&TlsAcceptor::from(tls), stream, deadline).await {
                     Ok((stream, alpn)) => {
-                        let peer = Peer { address: Some(address), tls: true };
+                        peer.tls = true;
+                        peer.certificate = certificate(stream.get_ref().1, listener);
                         self.speak(stream, peer, alpn == Alpn::H2, &snapshot.limits).await;
                     }
                     Err(error) => tracing::info!(%address, %error, "no TLS connection"),
                 }
             }
-            (Stream::Tcp(stream, address), None) => {
-                self.speak(stream, Peer { address: Some(address), tls: false }, false, &snapshot.limits).await;
-            }
-            (Stream::Unix(stream), _) => {
-                self.speak(stream, Peer { address: None, tls: false }, false, &snapshot.limits).await;
-            }
+            (Stream::Tcp(stream, _), None) => self.speak(stream, peer, false, &snapshot.limits).await,
+            (Stream::Unix(stream), _) => self.speak(stream, peer, false, &snapshot.limits).await,
+        }
+    }
+
+    /// Whoever is not meant to be here can come often: the log tells of the first, the second, the fourth, …
+    fn turn_away(&self, listener: &Arc<str>, address: Option<IpAddr>) {
+        let count = self.turned_away.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        if count.is_power_of_two() {
+            let address = address.map(|address| address.to_string());
+            tracing::warn!(%listener, address, count, "a connection from outside of source_networks was closed");
         }
     }
 
@@ -163,6 +179,13 @@ impl Door {
         record.status(rejection.status());
         record.complete();
     }
+}
+
+/// The certificate that rustls verified, parsed once for the connection.
+fn certificate(connection: &rustls::ServerConnection, listener: &ListenerState) -> Option<Arc<ClientCertificate>> {
+    let trust = listener.client_trust.as_ref()?;
+    let chain = connection.peer_certificates()?.iter().map(|certificate| certificate.clone().into_owned()).collect();
+    ClientCertificate::new(chain, trust.id()).map(Arc::new)
 }
 
 fn sensitive() -> Arc<[HeaderName]> {

@@ -23,6 +23,9 @@ pub enum TlsError {
     /// A certificate that cannot be parsed or used.
     #[error("{file}: a certificate cannot be used: look at it with `openssl x509 -noout -text`")]
     BadCertificate { file: String },
+    /// No revocation list in the file, or one that cannot be used.
+    #[error("{file}: holds no usable revocation list: it must have a block that begins with -----BEGIN X509 CRL-----")]
+    BadCrl { file: String },
     /// No key in the file.
     #[error("{file}: holds no private key: it must have a block that begins with -----BEGIN PRIVATE KEY-----")]
     NoKey { file: String },

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use secrecy::zeroize::Zeroize;
 use secrecy::{ExposeSecret, SecretSlice};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::error::TlsError;
 
-/// The text of a file of certificates.
+/// The text of a file of certificates, or of revocation lists.
 #[derive(Clone)]
 pub struct CertificatePem {
     /// The file's name, for errors.
@@ -58,7 +58,20 @@ impl CertificatePem {
         if valid.is_empty() { Err(last) } else { Ok(valid) }
     }
 
-    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    /// Revocation lists, at least one.
+    pub(super) fn revocation_lists(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+        let bad = || TlsError::BadCrl { file: self.file.clone() };
+        let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&self.pem)
+            .collect::<Result<_, _>>()
+            .map_err(|_error| bad())?;
+        if lists.is_empty() { Err(bad()) } else { Ok(lists) }
+    }
+
+    /// Its certificates as they are, the first one first.
+    ///
+    /// # Errors
+    /// No certificate, or damaged PEM.
+    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(&self.pem)
             .collect::<Result<_, _>>()
             .map_err(|_error| TlsError::BadPem { file: self.file.clone() })?;

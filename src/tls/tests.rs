@@ -163,7 +163,8 @@ async fn client_certificates_are_asked_for() {
     let other = Authority::new();
     let check = async |required: Option<bool>, certificate, served: bool| {
         let mut server = authority.server();
-        server.client_certificates = required.map(|required| ClientCertificates { ca: authority.ca(), required });
+        server.client_certificates =
+            required.map(|required| ClientCertificates { ca: authority.ca(), crl: None, required });
         let client = ClientTls { certificate, ..authority.client() };
         let found = shake(server_config(&server).unwrap(), client_config(&client).unwrap()).await;
         assert_eq!(found.0.is_ok() && found.1.is_ok(), served, "{found:?}");

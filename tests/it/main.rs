@@ -14,10 +14,14 @@ mod support;
 
 mod audit;
 mod canary;
+mod certificate;
 mod cli;
 mod framing;
+mod jwt;
+mod keystone;
 mod life;
 mod limits;
+mod listeners;
 mod shadow;
 mod tls;
 mod upstream;

@@ -75,6 +75,24 @@ impl Irongate {
         Self { server, directory, address }
     }
 
+    /// The usual configuration, changed as a text before it is read. The first listener is asked.
+    pub fn changed(endpoint: &str, listener: &str, change: impl FnOnce(String) -> String) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = configuration_with(directory.path(), endpoint, "", listener);
+        std::fs::write(&file, change(std::fs::read_to_string(&file).unwrap())).unwrap();
+        let config = config::load(&file).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let server = Arc::new(Server::start(&config, file).unwrap());
+        let ListenAddress::Tcp(address) = server.addresses[0] else { panic!("the listener is TCP") };
+        Self { server, directory, address }
+    }
+
+    /// Changes the configuration as a text and has it read again, as HUP does.
+    pub fn reload(&self, change: impl FnOnce(String) -> String) {
+        let file = self.directory.path().join("irongate.toml");
+        std::fs::write(&file, change(std::fs::read_to_string(&file).unwrap())).unwrap();
+        self.server.current.reload().unwrap_or_else(|errors| panic!("{errors:?}"));
+    }
+
     /// Sends a request of `user` and gives back the answer.
     pub fn ask(&self, user: &str, method: &str, target: &str, body: Option<&str>) -> Answer {
         self.ask_with(user, method, target, "", body)

@@ -1,0 +1,176 @@
+//! `[authentication.keystone]` and the identity towards Ironic.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use secrecy::ExposeSecret;
+use secrecy::zeroize::Zeroizing;
+use toml::Spanned;
+
+use super::super::UpstreamIdentity;
+use super::super::raw::{RawIdentity, RawKeystone, RawUpstream};
+use super::{Checker, Configured};
+use crate::authenticate::{JwsKey, KeystoneConfig, ServiceCredential};
+use crate::tls::ClientTls;
+
+/// The longest time that a token may be believed without asking: a day.
+const REVOCATION_SECONDS_MAX: u64 = 86_400;
+/// The longest time that a bad token is remembered.
+const REJECTED_SECONDS_MAX: u64 = 60;
+/// The longest wait for Keystone.
+const TIMEOUT_SECONDS_MAX: u64 = 60;
+/// Tokens to remember; one takes about 1 KiB.
+const TOKENS_MAX: u64 = 1_000_000;
+/// Calls at a time, and tokens under validation.
+const VALIDATIONS_MAX: u64 = 10_000;
+
+impl Checker<'_> {
+    pub(super) fn keystone(&mut self, raw: &RawKeystone) -> Option<KeystoneConfig> {
+        let at = raw.url.span().start;
+        let url = raw.url.get_ref();
+        let https = url.starts_with("https://");
+        let tls = match (&raw.ca_file, https) {
+            (Some(ca), true) => {
+                let settings = ClientTls { ca: self.certificate(ca)?, certificate: None, min_version: raw.min_version };
+                let built = crate::tls::client_config(&settings);
+                Some(Arc::new(built.map_err(|error| self.push(Some(ca.span().start), error.to_string())).ok()?))
+            }
+            (None, true) => {
+                let message = "an https:// url needs ca_file: the CA that signed Keystone's certificate";
+                self.push(Some(at), message.to_owned());
+                return None;
+            }
+            (Some(ca), false) => {
+                self.push(Some(ca.span().start), "ca_file goes with an https:// url".to_owned());
+                return None;
+            }
+            (None, false) => None,
+        };
+        let connect =
+            self.seconds(raw.connect_timeout_seconds.as_ref(), "connect_timeout_seconds", 2, TIMEOUT_SECONDS_MAX);
+        let mut config =
+            KeystoneConfig::new(url, tls, connect).map_err(|error| self.push(Some(at), error.to_string())).ok()?;
+        if !https && !raw.insecure_plaintext && !loopback(url) {
+            let message = "tokens would cross the network in the open, and whoever is on the way could vouch for anybody: \
+                           use https:// with ca_file, or insecure_plaintext = true where something else encrypts";
+            self.push(Some(at), message.to_owned());
+        }
+        if let Some(uri) = &raw.www_authenticate_uri {
+            if !uri.get_ref().starts_with("https://") && !uri.get_ref().starts_with("http://")
+                || uri.get_ref().bytes().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'"' | b'\\'))
+            {
+                let message = "www_authenticate_uri is the URL where callers get tokens: https://keystone.example:5000";
+                self.push(Some(uri.span().start), message.to_owned());
+            }
+            config.www_authenticate_uri.clone_from(uri.get_ref());
+        }
+        config.revocation_window =
+            self.seconds(raw.revocation_seconds.as_ref(), "revocation_seconds", 300, REVOCATION_SECONDS_MAX);
+        config.rejected_for = self.seconds(raw.rejected_seconds.as_ref(), "rejected_seconds", 5, REJECTED_SECONDS_MAX);
+        config.timeout = self.seconds(raw.timeout_seconds.as_ref(), "timeout_seconds", 5, TIMEOUT_SECONDS_MAX);
+        config.remembered_max = self.count(raw.tokens_max.as_ref(), "tokens_max", config.remembered_max, TOKENS_MAX);
+        config.connections_max =
+            self.count(raw.connections_max.as_ref(), "connections_max", config.connections_max, VALIDATIONS_MAX);
+        config.validations_max =
+            self.count(raw.validations_max.as_ref(), "validations_max", config.validations_max, VALIDATIONS_MAX);
+        config.jws_keys = raw
+            .jws_public_key_files
+            .iter()
+            .filter_map(|file| {
+                let pem = self.read(file)?;
+                JwsKey::from_pem(&pem).map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()
+            })
+            .collect();
+        config.service = raw.service_credential_file.as_ref().and_then(|file| {
+            let text = self.secret(file)?;
+            ServiceCredential::read(&text).map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()
+        });
+        config.service_roles_required = raw.service_token_roles_required.unwrap_or(true);
+        if let Some(roles) = &raw.service_roles {
+            if roles.get_ref().iter().any(String::is_empty) || roles.get_ref().is_empty() {
+                let message = "service_roles names at least one Keystone role, such as \"service\"";
+                self.push(Some(roles.span().start), message.to_owned());
+            }
+            config.service_roles.clone_from(roles.get_ref());
+        }
+        Some(config)
+    }
+
+    pub(super) fn identity(&mut self, raw: &RawUpstream, configured: Configured) -> UpstreamIdentity {
+        let identity = raw.identity.as_ref().map_or(RawIdentity::None, |identity| *identity.get_ref());
+        let at = raw.identity.as_ref().map(|identity| identity.span().start);
+        match (identity, &raw.credential_file) {
+            (RawIdentity::None | RawIdentity::Token, Some(file)) => {
+                self.push(Some(file.span().start), "credential_file goes with identity = \"basic\"".to_owned());
+                UpstreamIdentity::None
+            }
+            (RawIdentity::None, None) => UpstreamIdentity::None,
+            (RawIdentity::Token, None) if configured.keystone => UpstreamIdentity::Token,
+            (RawIdentity::Token, None) => {
+                let message =
+                    "identity = \"token\" passes tokens that Keystone vouched for: add [authentication.keystone]";
+                self.push(at, message.to_owned());
+                UpstreamIdentity::None
+            }
+            (RawIdentity::Basic, None) => {
+                let message = "identity = \"basic\" needs credential_file: a file with USER:PASSWORD";
+                self.push(at, message.to_owned());
+                UpstreamIdentity::None
+            }
+            (RawIdentity::Basic, Some(file)) => {
+                let Some(text) = self.secret(file) else { return UpstreamIdentity::None };
+                let credential = authorization(text.expose_secret());
+                if credential.is_none() {
+                    let message = "the file holds one line USER:PASSWORD, without control characters";
+                    self.push(Some(file.span().start), message.to_owned());
+                }
+                credential.map_or(UpstreamIdentity::None, UpstreamIdentity::Basic)
+            }
+        }
+    }
+
+    fn seconds(&mut self, given: Option<&Spanned<u64>>, name: &str, default: u64, max: u64) -> Duration {
+        if let Some(seconds) = given
+            && !(1..=max).contains(seconds.get_ref())
+        {
+            self.push(Some(seconds.span().start), format!("{name} is between 1 and {max}"));
+        }
+        Duration::from_secs(given.map_or(default, |seconds| *seconds.get_ref()))
+    }
+
+    fn count(&mut self, given: Option<&Spanned<usize>>, name: &str, default: usize, max: u64) -> usize {
+        if let Some(count) = given
+            && !(1..=max).contains(&(*count.get_ref() as u64))
+        {
+            self.push(Some(count.span().start), format!("{name} is between 1 and {max}"));
+        }
+        given.map_or(default, |count| *count.get_ref())
+    }
+}
+
+/// `USER:PASSWORD` and perhaps a line's end → the value of `Authorization`.
+fn authorization(text: &str) -> Option<HeaderValue> {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let (user, password) = line.split_once(':')?;
+    if user.is_empty() || password.is_empty() || line.chars().any(char::is_control) {
+        return None;
+    }
+    let value = Zeroizing::new(format!("Basic {}", Zeroizing::new(STANDARD.encode(line)).as_str()));
+    let mut value = HeaderValue::from_str(&value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Whether a URL leads nowhere but to this machine.
+fn loopback(url: &str) -> bool {
+    match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}

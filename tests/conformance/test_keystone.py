@@ -1,0 +1,505 @@
+"""Keystone: its own tokens, clients and outages, with irongate between the clients and an Ironic that asks Keystone too.
+
+Between irongate and Keystone there is a relay that counts: what must cost Keystone nothing is seen to cost it nothing. The catalogue
+names irongate as the bare metal service, so clients find it as they find everything.
+"""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from contextlib import closing
+
+import asyncio
+import openstack
+import pytest
+from openstack import exceptions
+from raw import Raw
+from stack import environment, gate, ironic, keystone, service
+from tap import Recorder, Tap
+from world import BARE, ROOT, binary
+
+pytestmark = pytest.mark.skipif(BARE, reason="there is no irongate in front of this Ironic")
+
+PASSWORD = "pass-of-this-test"
+SYSTEM = {"system": {"all": True}}
+METAL = {"project": {"name": "metal", "domain": {"id": "default"}}}
+SERVICE = {"project": {"name": "service", "domain": {"id": "default"}}}
+NODE = "22222222-0000-4000-8000-000000000001"
+WINDOW_SECONDS = 3
+TIMEOUT_SECONDS = 3
+JWS_SECONDS = 12
+
+CONFIGURATION = """\
+workers = 2
+
+[[listener]]
+name = "public"
+address = "127.0.0.1:{port}"
+schemes = ["keystone", "anonymous"]
+[listener.tls]
+certificate_file = "server.crt"
+key_file = "server.key"
+
+[admin]
+address = "127.0.0.1:{admin_port}"
+
+[authentication.keystone]
+url = "http://127.0.0.1:{relay}/v3"
+www_authenticate_uri = "{keystone}"
+revocation_seconds = {window}
+rejected_seconds = 1
+timeout_seconds = {timeout}
+{more}
+
+# Ironic's own roles decide here: what irongate's policies do with roles is tested elsewhere.
+[[binding]]
+role = "admin"
+authenticated = true
+
+[upstream]
+endpoint = "unix:{tap}"
+identity = "token"
+
+[policy]
+directories = ["{policies}"]
+
+[audit]
+file = "audit.jsonl"
+"""
+
+IRONIC = """
+[keystone_authtoken]
+auth_type = password
+auth_url = {url}
+www_authenticate_uri = {url}
+username = ironic
+password = {password}
+user_domain_name = Default
+project_name = service
+project_domain_name = Default
+service_type = baremetal
+interface = public
+service_token_roles = service
+service_token_roles_required = true
+"""
+
+
+class Relay(Tap):
+    """A tap on the way from irongate to Keystone."""
+
+    def __init__(self, upstream_port, port):
+        self.upstream_port = upstream_port
+        super().__init__("", "", port)
+
+    def serve(self, ready):
+        asyncio.set_event_loop(self.loop)
+        self.servers = [self.loop.run_until_complete(asyncio.start_server(self.relay, "127.0.0.1", self.port))]
+        ready.set()
+        self.loop.run_forever()
+
+    async def relay(self, reader, writer):
+        try:
+            upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+        except OSError:
+            writer.close()
+            return
+        await asyncio.gather(
+            self.copy(reader, upstream_writer, Recorder(self)), self.copy(upstream_reader, writer, None),
+            return_exceptions=True)
+
+
+class Cloud:
+    """Keystone, Ironic behind irongate, the relay and the tap between them, and users of every kind."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.services = []
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self):
+        """Everything, in the order in which one needs the other."""
+        folder = self.folder
+        venv = environment.ensure(print)
+        keystone_port, relay_port, self.port, admin_port = gate.free_ports(4)
+        self.keystone = keystone.Keystone(venv, folder / "keystone", keystone_port)
+        self.services.insert(0, self.keystone)
+        self.keystone.start(PASSWORD)
+        self.base = f"http://127.0.0.1:{keystone_port}"
+        self.relay = Relay(keystone_port, relay_port)
+        self.url = f"https://localhost:{self.port}"
+        self.admin = self.token("admin", SYSTEM)
+        self.populate()
+        self.ironic = ironic.Ironic(venv, folder / "ironic")
+        self.services.insert(0, self.ironic)
+        self.ironic.start(auth_strategy="keystone", more=IRONIC.format(url=self.base, password=PASSWORD))
+        tap = self.ironic.socket.parent / "tap.sock"
+        self.tap = Tap(self.ironic.socket, tap)
+        self.gate = gate.Gate(binary(), venv, folder / "gate", self.port, admin_port)
+        self.gate.prepare({role: PASSWORD for role in gate.ROLES}, "unix:/nonexistent", [], cost=4)
+        self.settings = {
+            "port": self.port, "admin_port": admin_port, "relay": relay_port, "keystone": self.base, "tap": tap,
+            "timeout": TIMEOUT_SECONDS, "policies": ROOT / "policies" / "roles"}
+        self.configure()
+        self.services.insert(0, self.gate)
+        self.gate.start()
+        self.raw = Raw(port=self.port, authority=self.gate.authority)
+        made = self.call("POST", "/v1/nodes", self.admin, {
+            "uuid": NODE, "name": "rack", "driver": "fake-hardware", "owner": self.metal,
+            "driver_info": {"redfish_password": "hunter2-of-the-bmc"}})
+        assert made.status == 201, made
+
+    def configure(self, window=WINDOW_SECONDS, more=""):
+        """Write irongate's configuration."""
+        self.gate.configuration.write_text(CONFIGURATION.format(window=window, more=more, **self.settings))
+
+    def reconfigure(self, **changes):
+        """Write it anew and have it loaded; what was remembered is forgotten."""
+        self.configure(**changes)
+        before = self.gate.log.read_text().count("reloaded")
+        self.gate.reload()
+        deadline = time.monotonic() + 10
+        while self.gate.log.read_text().count("reloaded") == before:
+            assert time.monotonic() < deadline, service.tail(self.gate.log)
+            time.sleep(0.05)
+
+    def ask_keystone(self, method, target, body=None, token=None, expected=(200, 201, 204), headers=None):
+        """Keystone itself, as administrator unless another token is given."""
+        status, _, answer = self.keystone.request(
+            method, target, body, {"X-Auth-Token": token or self.admin, **(headers or {})})
+        assert status in expected, (method, target, status, answer)
+        return answer
+
+    def populate(self):
+        """Projects, users with one role each, and the catalogue: irongate is the bare metal service."""
+        ask = self.ask_keystone
+        roles = {role["name"]: role["id"] for role in ask("GET", "/v3/roles")["roles"]}
+        if "service" not in roles:
+            roles["service"] = ask("POST", "/v3/roles", {"role": {"name": "service"}})["role"]["id"]
+        project = lambda name: ask("POST", "/v3/projects", {"project": {"name": name, "domain_id": "default"}})["project"]["id"]
+        self.metal, of_services = project("metal"), project("service")
+        self.users = {}
+        for name, role, where in [
+            ("boss", "admin", self.metal), ("smith", "member", self.metal), ("eve", "reader", self.metal),
+            ("nova", "service", of_services), ("ironic", "service", of_services),
+        ]:
+            user = {"name": name, "password": PASSWORD, "domain_id": "default"}
+            self.users[name] = ask("POST", "/v3/users", {"user": user})["user"]["id"]
+            ask("PUT", f"/v3/projects/{where}/users/{self.users[name]}/roles/{roles[role]}")
+        entry = ask("POST", "/v3/services", {"service": {"type": "baremetal", "name": "ironic"}})["service"]["id"]
+        for interface in ("public", "internal", "admin"):
+            ask("POST", "/v3/endpoints", {"endpoint": {
+                "service_id": entry, "interface": interface, "url": self.url, "region_id": "here"}})
+
+    def token(self, user, scope):
+        """A new token."""
+        return self.keystone.token(user, PASSWORD, scope)
+
+    def call(self, method, target, token=None, body=None, headers=()):
+        """One request to irongate."""
+        credential = [("X-Auth-Token", token)] if token else []
+        return self.raw.call(method, target, body, [*credential, *headers], user=None)
+
+    def clouds(self, name, auth, auth_type="password"):
+        """A clouds.yaml, which JSON is a part of, and the environment in which clients use it."""
+        path = self.folder / f"{name}.yaml"
+        path.write_text(json.dumps({"clouds": {name: {
+            "auth_type": auth_type, "auth": {"auth_url": f"{self.base}/v3", **auth}, "region_name": "here",
+            "cacert": str(self.gate.authority), "identity_api_version": 3}}}))
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("OS_")}
+        return {**clean, "OS_CLIENT_CONFIG_FILE": str(path), "OS_CLOUD": name, "NO_PROXY": "*"}
+
+    def password_cloud(self, user, **scope):
+        """The same for a user with a password."""
+        return self.clouds(user, {"username": user, "password": PASSWORD, "user_domain_id": "default", **scope})
+
+    def command(self, variables, *words):
+        """`openstack baremetal …`."""
+        return subprocess.run([self.ironic.environment / "bin" / "openstack", "baremetal", *words], env=variables,
+                              capture_output=True, text=True, timeout=120)
+
+    def pause(self):
+        """Keystone hangs: its sockets take connections and nobody reads."""
+        for pid in service.members(self.keystone.running()):
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self):
+        """And goes on."""
+        for pid in service.members(self.keystone.running()):
+            os.kill(pid, signal.SIGCONT)
+
+    def close(self):
+        """End everything that was started."""
+        for running in self.services:
+            running.stop()
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    """Started once for this file; the tests below run in their order."""
+    made = Cloud(tmp_path_factory.mktemp("keystone"))
+    yield made
+    made.close()
+
+
+def test_five_kinds_of_users(cloud):
+    """Who may what is Ironic's to say about the caller's own token, which it gets."""
+    node = f"/v1/nodes/{NODE}"
+    writes = [{"op": "replace", "path": "/description", "value": "x"}]
+    for user, scope, reads, patches, creates in [
+        ("admin", SYSTEM, 200, 200, 201), ("boss", METAL, 200, 200, 201), ("smith", METAL, 200, 200, 403),
+        ("eve", METAL, 200, 403, 403), ("nova", SERVICE, 404, 404, 201),
+    ]:
+        token = cloud.token(user, scope)
+        mark = cloud.tap.mark()
+        assert cloud.call("GET", node, token).status == reads, user
+        assert cloud.call("PATCH", node, token, writes).status == patches, user
+        assert cloud.call("POST", "/v1/nodes", token, {"driver": "fake-hardware"}).status == creates, user
+        for arrival in cloud.tap.since(mark):
+            assert [value for name, value in arrival.headers if name == "x-auth-token"] == [token]
+    answer = cloud.call("GET", node, cloud.token("smith", METAL))
+    assert b"hunter2" not in answer.body
+
+
+def test_no_token_no_entry(cloud):
+    """Without a token there is the challenge that Keystone's own middleware gives; discovery is for everybody."""
+    assert cloud.call("GET", "/v1").status == 200
+    mark = cloud.tap.mark()
+    answer = cloud.call("GET", "/v1/nodes")
+    assert answer.status == 401 and answer.header("www-authenticate") == f'Keystone uri="{cloud.base}"'
+    assert not cloud.tap.since(mark)
+
+
+def test_unscoped_token(cloud):
+    """A token without scope is nobody's in particular."""
+    identity = {"methods": ["password"], "password": {"user": {
+        "name": "smith", "domain": {"id": "default"}, "password": PASSWORD}}}
+    status, headers, _ = cloud.keystone.request("POST", "/v3/auth/tokens", {"auth": {"identity": identity, "scope": "unscoped"}})
+    assert status == 201
+    answer = cloud.call("GET", "/v1/nodes", headers["X-Subject-Token"])
+    assert (answer.status, answer.code()) == (403, "token_unscoped")
+
+
+def test_command_line(cloud):
+    """The `openstack baremetal` command with clouds.yaml, found by the catalogue, over TLS."""
+    done = cloud.command(cloud.password_cloud("smith", project_name="metal", project_domain_id="default"), "node", "show", "rack")
+    assert done.returncode == 0 and NODE in done.stdout and "hunter2" not in done.stdout, done.stderr
+    done = cloud.command(cloud.password_cloud("eve", project_name="metal", project_domain_id="default"), "node", "power", "on", "rack")
+    assert done.returncode != 0 and "403" in done.stderr, done.stderr
+    done = cloud.command(cloud.password_cloud("admin", system_scope="all"), "driver", "list")
+    assert done.returncode == 0 and "fake-hardware" in done.stdout, done.stderr
+
+
+def test_sdk(cloud, monkeypatch):
+    """openstacksdk with clouds.yaml."""
+    variables = cloud.password_cloud("admin", system_scope="all")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", variables["OS_CLIENT_CONFIG_FILE"])
+    config = openstack.config.OpenStackConfig(config_files=[variables["OS_CLIENT_CONFIG_FILE"]])
+    with closing(openstack.connection.Connection(config=config.get_one("admin"))) as connection:
+        node = connection.baremetal.create_node(driver="fake-hardware", name="by-sdk", provision_state="manageable")
+        assert node.provision_state == "manageable"
+        assert "by-sdk" in [known.name for known in connection.baremetal.nodes()]
+        connection.baremetal.delete_node(node)
+        with pytest.raises(exceptions.NotFoundException):
+            connection.baremetal.get_node("by-sdk")
+
+
+def test_application_credential(cloud):
+    """An access rule limits an application credential to the requests that it names."""
+    owner = cloud.token("smith", METAL)
+    made = cloud.ask_keystone("POST", f"/v3/users/{cloud.users['smith']}/application_credentials", {"application_credential": {
+        "name": "looker", "secret": PASSWORD, "access_rules": [
+            {"service": "baremetal", "method": "GET", "path": "/v1/nodes"},
+            {"service": "baremetal", "method": "GET", "path": "/v1/nodes/{node}"},
+            {"service": "compute", "method": "GET", "path": "/v1/ports"}]}}, owner)["application_credential"]["id"]
+    secret = {"application_credential_id": made, "application_credential_secret": PASSWORD}
+    done = cloud.command(cloud.clouds("looker", secret, "v3applicationcredential"), "node", "list")
+    assert done.returncode == 0 and NODE in done.stdout, done.stderr
+    identity = {"methods": ["application_credential"], "application_credential": {"id": made, "secret": PASSWORD}}
+    status, headers, _ = cloud.keystone.request("POST", "/v3/auth/tokens", {"auth": {"identity": identity}})
+    assert status == 201
+    token = headers["X-Subject-Token"]
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", token).status == 200
+    mark = cloud.tap.mark()
+    for method, target in [("GET", "/v1/ports"), ("GET", f"/v1/nodes/{NODE}/states"), ("DELETE", f"/v1/nodes/{NODE}"),
+                           ("PUT", f"/v1/nodes/{NODE}/maintenance"), ("POST", "/v1/nodes")]:
+        answer = cloud.call(method, target, token)
+        assert (answer.status, answer.code()) == (401, "access_rule_missing"), (method, target)
+        assert answer.header("www-authenticate") == f'Keystone uri="{cloud.base}"'
+    assert not cloud.tap.since(mark)
+
+
+def test_service_token(cloud):
+    """A service's token comes along only if it is a service's; both are passed on."""
+    user, ours, member = cloud.token("smith", METAL), cloud.token("nova", SERVICE), cloud.token("eve", METAL)
+    mark = cloud.tap.mark()
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", user, headers=[("X-Service-Token", ours)]).status == 200
+    [arrival] = cloud.tap.since(mark)
+    assert ("x-auth-token", user) in arrival.headers and ("x-service-token", ours) in arrival.headers
+    for wrong, code in [(member, "service_token_role"), ("gAAAA" + "x" * 180, "service_token_rejected")]:
+        answer = cloud.call("GET", f"/v1/nodes/{NODE}", user, headers=[("X-Service-Token", wrong)])
+        assert (answer.status, answer.code()) == (401, code)
+    answer = cloud.call("GET", f"/v1/nodes/{NODE}", headers=[("X-Service-Token", ours)])
+    assert (answer.status, answer.code()) == (401, "service_token_alone")
+    assert len(cloud.tap.since(mark)) == 1
+
+
+def test_garbage(cloud):
+    """What cannot be a token costs Keystone nothing; what could be one, once."""
+    mark = cloud.relay.mark()
+    for text in ["secret", "admin", "d34db33f" * 4, "gAAAA", "gAAAA" + "x" * 9000, "a.b", "gAAAA/" + "x" * 180]:
+        answer = cloud.call("GET", "/v1/nodes", text)
+        assert (answer.status, answer.code()) == (401, "token_malformed"), text[:20]
+    assert cloud.relay.mark() == mark
+    for _ in range(3):
+        answer = cloud.call("GET", "/v1/nodes", "gAAAA" + "y" * 180)
+        assert (answer.status, answer.code()) == (401, "token_rejected")
+    assert cloud.relay.mark() <= mark + 2
+
+
+def test_revoked_token(cloud):
+    """A revoked token is refused once the window has passed."""
+    token = cloud.token("smith", METAL)
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", token).status == 200
+    mark = cloud.relay.mark()
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", token).status == 200
+    assert cloud.relay.mark() == mark, "within the window it is remembered"
+    cloud.ask_keystone("DELETE", "/v3/auth/tokens", token=token, headers={"X-Subject-Token": token})
+    time.sleep(WINDOW_SECONDS + 0.2)
+    answer = cloud.call("GET", f"/v1/nodes/{NODE}", token)
+    assert (answer.status, answer.code()) == (401, "token_rejected")
+
+
+def test_audit_names_the_caller(cloud):
+    """The record tells who it was, and never by what token."""
+    token = cloud.token("smith", METAL)
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", token).status == 200
+    deadline = time.monotonic() + 5
+    while not (found := [line for line in cloud.gate.audit.read_text().splitlines() if '"user":"smith"' in line]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    principal = json.loads(found[-1])["principal"]
+    assert principal["name"] == cloud.users["smith"] and principal["scheme"] == "keystone"
+    assert principal["keystone"]["project_id"] == cloud.metal and "member" in principal["keystone"]["roles"]
+    for file in (cloud.gate.audit, cloud.gate.log):
+        assert token[5:40] not in file.read_text()
+
+
+def test_own_user(cloud):
+    """irongate may ask Keystone as a user of its own; what is good and what is not stays the same."""
+    good, other = cloud.token("smith", METAL), cloud.token("nova", SERVICE)
+    gate.private(cloud.gate.state / "own.toml", f"""\
+username = "ironic"
+user_domain_name = "Default"
+password = "{PASSWORD}"
+project_name = "service"
+project_domain_name = "Default"
+""")
+    cloud.reconfigure(more='service_credential_file = "own.toml"')
+    mark = cloud.relay.mark()
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", good).status == 200
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", other).status == 404
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", "gAAAA" + "z" * 180).status == 401
+    asked = [arrival.line.split()[0] for arrival in cloud.relay.arrivals[mark:]]
+    assert asked == ["POST", "GET", "GET", "GET"]
+    assert all(("x-auth-token", good) not in arrival.headers for arrival in cloud.relay.arrivals[mark:])
+    assert PASSWORD not in cloud.gate.log.read_text() + cloud.gate.audit.read_text()
+
+
+class Load(threading.Thread):
+    """Requests with one token, one after another, until it is told to stop."""
+
+    def __init__(self, cloud, token):
+        super().__init__(daemon=True)
+        self.cloud, self.token, self.found, self.over = cloud, token, [], threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over.is_set():
+            since = time.monotonic()
+            status = self.cloud.call("GET", f"/v1/nodes/{NODE}", self.token).status
+            self.found.append((status, time.monotonic() - since))
+
+    def end(self):
+        """What was found."""
+        self.over.set()
+        self.join(30)
+        return self.found
+
+
+def outage(cloud, begin, code):
+    """Keystone goes away under load: who is remembered goes on, others are told so, soon at once."""
+    known, fresh = cloud.token("smith", METAL), [cloud.token("eve", METAL) for _ in range(8)]
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", known).status == 200
+    loads = [Load(cloud, known) for _ in range(3)]
+    begin()
+    refused = [cloud.call("GET", f"/v1/nodes/{NODE}", token) for token in fresh[:4]]
+    since = time.monotonic()
+    refused += [cloud.call("GET", f"/v1/nodes/{NODE}", token) for token in fresh[4:]]
+    at_once = time.monotonic() - since
+    found = [entry for load in loads for entry in load.end()]
+    assert {status for status, _ in found} == {200} and len(found) > 5, found
+    for answer in refused:
+        assert answer.status == 503 and answer.header("retry-after"), answer
+    assert code in {answer.code() for answer in refused}
+    return at_once, fresh
+
+
+def test_killed_keystone(cloud):
+    """Nobody answers at Keystone's address."""
+    cloud.reconfigure(window=300)
+    at_once, fresh = outage(cloud, cloud.keystone.stop, "keystone_unreachable")
+    assert at_once < TIMEOUT_SECONDS
+    cloud.keystone.start(PASSWORD)
+    time.sleep(1.2)
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", fresh[0]).status == 200, "and then all is well again"
+
+
+def test_hanging_keystone(cloud):
+    """Keystone takes connections and says nothing."""
+    try:
+        at_once, _ = outage(cloud, cloud.pause, "keystone_timeout")
+    finally:
+        cloud.resume()
+    assert at_once < 2 * TIMEOUT_SECONDS
+
+
+def forged(token, **changes):
+    """The token with other claims and its old signature."""
+    header, payload, signature = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))) | changes
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"{header}.{payload}.{signature}"
+
+
+def test_signed_tokens(cloud):
+    """JWS tokens: a forged or expired one costs Keystone nothing."""
+    cloud.keystone.stop()
+    cloud.keystone.start(PASSWORD, provider="jws", more=f"\n[token]\nexpiration = {JWS_SECONDS}\n")
+    public = cloud.keystone.state / "jws-public" / "public.pem"
+    cloud.reconfigure(window=300, more=f"jws_public_key_files = [{json.dumps(str(public))}]")
+    token = cloud.token("smith", METAL)
+    issued = time.monotonic()
+    assert token.count(".") == 2
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", token).status == 200
+    mark = cloud.relay.mark()
+    header, payload, signature = token.split(".")
+    none = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
+    for wrong in [
+        forged(token, sub=cloud.users["boss"]), forged(token, exp=9999999999), f"{none}.{payload}.{signature}",
+        f"{header}.{payload}.{'A' * len(signature)}",
+    ]:
+        answer = cloud.call("GET", f"/v1/nodes/{NODE}", wrong)
+        assert (answer.status, answer.code()) == (401, "token_signature")
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", "gAAAA" + "x" * 180).code() == "token_malformed"
+    time.sleep(max(0, JWS_SECONDS + 0.5 - (time.monotonic() - issued)))
+    answer = cloud.call("GET", f"/v1/nodes/{NODE}", token)
+    assert (answer.status, answer.code()) == (401, "token_signature"), "never past its expiry, whatever is remembered"
+    assert cloud.relay.mark() == mark

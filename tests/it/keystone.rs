@@ -1,0 +1,222 @@
+//! Keystone tokens through the whole of irongate, and what Ironic is told of who asks.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+
+use irongate::config::{self, ListenAddress};
+use irongate::server::Server;
+
+use crate::support::{Answer, FakeIronic, PASSWORD, client, configuration, json, send};
+
+const USER: &str = "alice";
+const LIMITED: &str = "limited";
+const SERVICE: &str = "service";
+
+/// A token whose text says whose it is: the fake Keystone reads it there.
+fn token(name: &str) -> String {
+    format!("gAAAA{name:_<100}canary7e57")
+}
+
+/// Knows the three users above and nobody else.
+fn keystone() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            std::thread::spawn(move || vouch(stream));
+        }
+    });
+    address
+}
+
+fn vouch(mut stream: TcpStream) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut head = String::new();
+    while reader.read_line(&mut head).is_ok_and(|count| count > 0) {
+        if !head.ends_with("\r\n\r\n") {
+            continue;
+        }
+        let known = [USER, LIMITED, SERVICE].into_iter().find(|name| head.contains(&token(name)));
+        let body = known.map(|name| {
+            let limits = match name {
+                LIMITED => {
+                    r#", "application_credential": {"id": "a", "access_rules": [{"service": "baremetal", "method": "GET", "path": "/v1/nodes/*"}]}"#
+                }
+                _ => "",
+            };
+            format!(
+                r#"{{"token": {{"user": {{"id": "id-{name}", "name": "{name}", "domain": {{"id": "d", "name": "D"}}}},
+                "expires_at": "2099-01-01T00:00:00.000000Z", "roles": [{{"name": "{name}"}}],
+                "project": {{"id": "p", "name": "P", "domain": {{"id": "d", "name": "D"}}}}{limits}}}}}"#
+            )
+        });
+        let (status, body) = body.map_or(("404 Not Found", String::new()), |body| ("200 OK", body));
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        if stream.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+        head.clear();
+    }
+}
+
+struct Gate {
+    server: Arc<Server>,
+    directory: tempfile::TempDir,
+    address: SocketAddr,
+}
+
+impl Gate {
+    fn start(ironic: &FakeIronic, upstream: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("credential"), "irongate:own-canary\n").unwrap();
+        let file = configured(directory.path(), &ironic.endpoint(), &format!("http://{}/v3", keystone()), upstream);
+        let config = config::load(&file).unwrap();
+        let server = Arc::new(Server::start(&config, file).unwrap());
+        let ListenAddress::Tcp(address) = server.addresses[0] else { panic!("the listener is TCP") };
+        Self { server, directory, address }
+    }
+
+    fn ask(&self, target: &str, headers: &str) -> Answer {
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-OpenStack-Ironic-API-Version: 1.80\r\n{headers}\r\n"
+        );
+        send(self.address, request.as_bytes())
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.server.drain();
+        self.server.wait();
+    }
+}
+
+fn configured(directory: &std::path::Path, endpoint: &str, url: &str, upstream: &str) -> std::path::PathBuf {
+    let file = configuration(directory, endpoint, "");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text
+        .replace("schemes = [\"basic\", \"anonymous\"]", "schemes = [\"keystone\", \"basic\", \"anonymous\"]")
+        .replace("[upstream]\n", &format!("[[binding]]\nname = \"all\"\nrole = \"admin\"\nauthenticated = true\n[authentication.keystone]\nurl = \"{url}\"\n[upstream]\n{upstream}\n"));
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// What a caller sends, and what Ironic then gets of identity: `X-Auth-Token`, `X-Service-Token`, `Authorization`.
+#[track_caller]
+fn check(gate: &Gate, ironic: &FakeIronic, headers: &str, expected: [Option<&str>; 3]) {
+    let before = ironic.arrived().len();
+    let answer = gate.ask("/v1/nodes/n", headers);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let arrived = ironic.arrived().split_off(before);
+    let arrived = arrived.iter().find(|arrived| arrived.line.contains("/v1/nodes/n")).unwrap();
+    let found = ["x-auth-token", "x-service-token", "authorization"].map(|name| arrived.header(name));
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn ironic_sees_whom_it_should() {
+    let ironic = FakeIronic::plain();
+    let (user, service) = (token(USER), token(SERVICE));
+    let alone = format!("X-Auth-Token: {user}\r\n");
+    let both = format!("{alone}X-Service-Token: {service}\r\nX-Roles: admin\r\nX-Project-Id: other\r\n");
+    let basic = client::basic("admin", PASSWORD);
+
+    let none = Gate::start(&ironic, "");
+    check(&none, &ironic, &both, [None, None, None]);
+    let passed = Gate::start(&ironic, "identity = \"token\"");
+    check(&passed, &ironic, &alone, [Some(&user), None, None]);
+    check(&passed, &ironic, &both, [Some(&user), Some(&service), None]);
+    check(&passed, &ironic, &basic, [None, None, None]);
+    let own = Gate::start(&ironic, "identity = \"basic\"\ncredential_file = \"credential\"");
+    check(&own, &ironic, &both, [None, None, Some("Basic aXJvbmdhdGU6b3duLWNhbmFyeQ==")]);
+
+    for gate in [&none, &passed, &own] {
+        let log = std::fs::read_to_string(gate.directory.path().join("audit.jsonl")).unwrap_or_default();
+        assert!(!log.contains("canary"), "{log}");
+    }
+}
+
+#[test]
+fn refusals_carry_the_challenge() {
+    let ironic = FakeIronic::plain();
+    let gate = Gate::start(&ironic, "identity = \"token\"");
+    let rows = [
+        ("/v1/nodes/n", format!("X-Auth-Token: {}\r\n", token("nobody")), 401, "token_rejected"),
+        ("/v1/nodes/n", "X-Auth-Token: odd\r\n".to_owned(), 401, "token_malformed"),
+        ("/v1/nodes/n", format!("X-Auth-Token: {0}\r\nX-Auth-Token: {0}\r\n", token(USER)), 400, "credential_repeated"),
+        (
+            "/v1/nodes/n",
+            format!("X-Auth-Token: {}\r\nAuthorization: Basic eDp5\r\n", token(USER)),
+            400,
+            "credentials_contradict",
+        ),
+        (
+            "/v1/nodes/n",
+            format!("X-Auth-Token: {}\r\nX-Service-Token: {}\r\n", token(USER), token(LIMITED)),
+            401,
+            "service_token_role",
+        ),
+        ("/v1/ports", format!("X-Auth-Token: {}\r\n", token(LIMITED)), 401, "access_rule_missing"),
+        ("/v1/nodes", format!("X-Auth-Token: {}\r\n", token(LIMITED)), 401, "access_rule_missing"),
+    ];
+    for (target, headers, status, code) in rows {
+        let answer = gate.ask(target, &headers);
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{answer:?}");
+        let challenged = answer
+            .header("www-authenticate")
+            .is_some_and(|value| value.starts_with("Keystone uri=\"http://127.0.0.1:"));
+        assert_eq!(challenged, status == 401, "{answer:?}");
+        assert!(!answer.body.contains("canary"), "{answer:?}");
+    }
+    assert!(ironic.arrived().iter().all(|arrived| !arrived.line.contains("nodes") && !arrived.line.contains("ports")));
+    let limited = format!("X-Auth-Token: {}\r\n", token(LIMITED));
+    assert_eq!(gate.ask("/v1/nodes/n", &limited).status, 200);
+    assert_eq!(gate.ask("/v1", &limited).status, 200, "discovery needs no rule");
+    let served = format!("{limited}X-Service-Token: {}\r\n", token(SERVICE));
+    assert_eq!(gate.ask("/v1/ports", &served).status, 200, "a chain's request is not the credential's own");
+}
+
+#[test]
+fn a_401_of_ironics_is_whose_identity_it_was() {
+    let ironic = FakeIronic::start(|_| json("401 Unauthorized", r#"{"error": {"code": 401, "message": "no"}}"#));
+    let headers = format!("X-Auth-Token: {}\r\n", token(USER));
+    let passed = Gate::start(&ironic, "identity = \"token\"").ask("/v1/nodes/n", &headers);
+    assert_eq!(passed.status, 401);
+    assert!(passed.header("www-authenticate").unwrap().starts_with("Keystone uri="), "{passed:?}");
+    for upstream in ["", "identity = \"basic\"\ncredential_file = \"credential\""] {
+        let answer = Gate::start(&ironic, upstream).ask("/v1/nodes/n", &headers);
+        assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_identity"), "{answer:?}");
+    }
+}
+
+#[test]
+fn mistakes_are_named() {
+    #[track_caller]
+    fn check(url: &str, more: &str, upstream: &str, remedy: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = configured(directory.path(), "unix:i", &format!("{url}\"\n{more}#"), upstream);
+        std::fs::write(directory.path().join("empty"), "").unwrap();
+        let errors = config::load(&file).err().unwrap_or_default();
+        let found = errors.iter().any(|error| error.line.is_some() && error.message.contains(remedy));
+        assert!(found, "{remedy} is not in {errors:?}");
+    }
+    let good = "http://127.0.0.1:5000/v3";
+    check("http://127.0.0.1:5000", "", "", "HOST:PORT/v3");
+    check("http://192.0.2.1:5000/v3", "", "", "insecure_plaintext");
+    check("https://keystone:5000/v3", "", "", "needs ca_file");
+    check(good, "ca_file = 'x'\n", "", "goes with an https");
+    check(good, "nonsense = 1\n", "", "nonsense");
+    check(good, "revocation_seconds = 0\n", "", "between 1 and 86400");
+    check(good, "rejected_seconds = 600\n", "", "between 1 and 60");
+    check(good, "tokens_max = 0\n", "", "between 1 and");
+    check(good, "jws_public_key_files = ['empty']\n", "", "no public key");
+    check(good, "jws_public_key_files = ['missing']\n", "", "cannot be read");
+    check(good, "service_roles = []\n", "", "at least one");
+    check(good, "service_credential_file = 'empty'\n", "", "application_credential_id");
+    check(good, "www_authenticate_uri = 'keystone'\n", "", "www_authenticate_uri is");
+    check(good, "", "identity = \"basic\"", "needs credential_file");
+    check(good, "", "identity = \"basic\"\ncredential_file = \"empty\"", "USER:PASSWORD");
+    check(good, "", "identity = \"token\"\ncredential_file = \"empty\"", "goes with identity");
+    check(good, "", "identity = \"caller\"", "caller");
+}
