@@ -167,9 +167,12 @@ fn query(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
 }
 
 /// The places that these writes set. Bounded, because each write of a request has them: only paths of one or two segments
-/// count, and only such a write has siblings. Of a request with more a policy that reads a write cannot decide.
+/// count, list items left out, and only such a write has siblings. Of a request with more a policy that reads a write cannot decide.
 fn sibling_paths(write: &Write<'_>, siblings: &[Write<'_>]) -> Result<RestrictedExpression, NotAsked> {
-    let is_shallow = |write: &Write<'_>| write.path.as_str().bytes().filter(|byte| *byte == b'/').count() <= 2;
+    // A list may have many items, and none is a place that a policy asks for.
+    let is_item = |write: &Write<'_>| write.path.segments().last().is_some_and(|key| key.parse::<u32>().is_ok());
+    let is_shallow =
+        |write: &Write<'_>| write.path.as_str().bytes().filter(|byte| *byte == b'/').count() <= 2 && !is_item(write);
     let is_set = |write: &Write<'_>| write.value.is_some_and(|value| !matches!(value, Json::Null));
     if !is_shallow(write) {
         return Ok(RestrictedExpression::new_set([]));
