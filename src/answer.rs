@@ -1,6 +1,8 @@
 //! Ironic's answer → irongate's answer: an allow-list of headers, errors rebuilt from their known parts, JSON scrubbed
 //! while it passes. What cannot be scrubbed is withheld.
 
+mod discovery;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,7 +20,10 @@ use crate::audit::Record;
 use crate::body::{Body, Cut};
 use crate::catalog::{Answer, Operation};
 use crate::forward::{Lease, UpstreamError};
-use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_REQUEST_ID};
+use crate::header::{
+    OPENSTACK_REQUEST_ID, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION,
+    X_OPENSTACK_REQUEST_ID,
+};
 use crate::microversion::Ceiling;
 use crate::rejection::error_response;
 use crate::request_id::RequestId;
@@ -82,7 +87,15 @@ async fn success(
         return Err(UpstreamError::NotJson);
     } else if body.prefetch().await? {
         record.masked(body.masked);
-        Body::whole(std::mem::take(&mut body.ready))
+        let whole = std::mem::take(&mut body.ready);
+        if terms.operation.answer == Answer::Discovery {
+            Body::whole(discovery::adapt(&whole, terms.ceiling).ok_or(UpstreamError::Malformed)?)
+        } else {
+            Body::whole(whole)
+        }
+    } else if terms.operation.answer == Answer::Discovery {
+        // A version document is a few kilobytes; one that must be adapted whole is not sent in pieces.
+        return Err(UpstreamError::Malformed);
     } else {
         Body::stream(body)
     };
@@ -124,9 +137,12 @@ fn copy_headers(from: &HeaderMap, to: &mut HeaderMap, terms: &Terms<'_>) {
             to.insert(*name, value.clone());
         }
     }
+    // A client that negotiates stays within what irongate understands.
     if to.contains_key(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION) {
-        // A client that negotiates stays within what irongate understands.
         to.insert(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, terms.ceiling.highest().header_value());
+    }
+    if to.contains_key(X_OPENSTACK_IRONIC_API_MINIMUM_VERSION) {
+        to.insert(X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, terms.ceiling.lowest().header_value());
     }
     let location = from.get(LOCATION).and_then(|value| value.to_str().ok());
     if let Some(location) = location.and_then(|value| scrub::rewrite_location(value, terms.origin))

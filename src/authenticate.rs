@@ -120,7 +120,7 @@ pub struct Authenticator {
 /// One way to prove who one is. A new scheme is a variant here and a file beside `basic.rs`.
 enum Scheme {
     Basic(Arc<Basic>),
-    Jwt(Jwt),
+    Jwt(Box<Jwt>),
     /// It needs no configuration: TLS verified the certificate.
     Certificate,
     Keystone(Arc<Keystone>),
@@ -151,7 +151,7 @@ impl Authenticator {
             schemes.push(Scheme::Keystone(Arc::new(Keystone::new(keystone)?)));
         }
         if let Some(jwt) = jwt {
-            schemes.push(Scheme::Jwt(Jwt::new(jwt)?));
+            schemes.push(Scheme::Jwt(Box::new(Jwt::new(jwt)?)));
         }
         Ok(Self { schemes, bindings, anonymous: ANONYMOUS.into() })
     }

@@ -4,7 +4,9 @@
 //! Cedar schema, the scrub map and `irongate routes`. The facts in it were taken from Ironic 39.0.0 (microversions 1.1
 //! to 1.115) and are compared with the running service by the conformance suite.
 
+pub mod json_schema;
 mod load;
+mod openapi;
 mod operation;
 mod schema;
 mod table;
@@ -15,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 pub use load::CatalogError;
+pub use openapi::openapi;
 pub use operation::{
     Answer, AnswerField, AnswerObject, BodyKind, Group, Method, Operation, Parameter, PatchSchema, ResourceType,
     Segment,
@@ -65,6 +68,11 @@ impl Catalog {
     /// What may be patched, resource by resource.
     pub fn patches(&self) -> &[PatchSchema] {
         &self.patches
+    }
+
+    /// The objects of answers.
+    pub fn objects(&self) -> &[AnswerObject] {
+        &self.objects
     }
 
     /// An object of answers, by the name that [`Operation::object`] carries.

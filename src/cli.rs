@@ -15,6 +15,7 @@ use secrecy::zeroize::Zeroizing;
 use crate::authenticate;
 use crate::catalog::{self, TableFormat};
 use crate::config::{self, Config, ConfigError};
+use crate::microversion::Microversion;
 use crate::policy::{self, PolicyEngine, PolicySource, Severity};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{self, LogFormat};
@@ -104,6 +105,17 @@ struct ConfigFile {
 enum SchemaCommand {
     /// The Cedar schema that policies are checked against: for editors and for `cedar` itself.
     Cedar,
+    /// An OpenAPI 3.1 document of Ironic's API at a microversion.
+    Openapi {
+        /// The microversion; the newest that irongate knows unless given.
+        #[arg(long, value_name = "1.N", value_parser = microversion)]
+        microversion: Option<Microversion>,
+    },
+}
+
+fn microversion(text: &str) -> Result<Microversion, String> {
+    let known = crate::microversion::minor(text).and_then(Microversion::new);
+    known.ok_or_else(|| format!("give one from 1.{} to 1.{}", catalog::MICROVERSION_MIN, catalog::MICROVERSION_MAX))
 }
 
 #[derive(Debug, Subcommand)]
@@ -198,6 +210,9 @@ pub fn run() -> ExitCode {
             Format::Json => catalog::table(TableFormat::Json),
         }),
         Command::Schema { schema: SchemaCommand::Cedar } => print(&policy::cedar_schema()),
+        Command::Schema { schema: SchemaCommand::Openapi { microversion } } => {
+            print(&catalog::openapi(microversion.map_or(catalog::MICROVERSION_MAX, Microversion::minor)))
+        }
         Command::Policy { policy: PolicyCommand::Validate { paths, format } } => validate(&paths.paths, format),
         Command::Policy { policy: PolicyCommand::Test { paths, format, coverage_min } } => {
             test(&paths.paths, format, coverage_min)

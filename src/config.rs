@@ -53,6 +53,8 @@ pub struct Config {
     pub audit: AuditSink,
     /// The highest microversion to admit (the minor number of `1.N`).
     pub microversion_max: u16,
+    /// The only microversion to admit, if it is pinned.
+    pub microversion_pin: Option<u16>,
     /// Bounds.
     pub limits: Limits,
 }

@@ -20,9 +20,11 @@ const SERVICE: &str = "baremetal";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Microversion(u16);
 
-/// The highest microversion that a request may ask for.
+/// The microversions that a request may ask for: all up to the highest that both sides know, or a single one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ceiling {
+    /// The only one, as the minor number, if the configuration pins it.
+    pin: Option<u16>,
     /// What the configuration permits, as the minor number; never above the catalogue's.
     configured: u16,
     /// What Ironic said that it knows, as the minor number.
@@ -32,11 +34,30 @@ pub struct Ceiling {
 impl Ceiling {
     /// The ceiling for a configured maximum (the catalogue's own if none is given) and Ironic's, if it is known yet.
     pub fn new(configured: Option<u16>, upstream: Option<u16>) -> Self {
-        Self { configured: configured.unwrap_or(MICROVERSION_MAX).min(MICROVERSION_MAX), upstream }
+        Self { pin: None, configured: configured.unwrap_or(MICROVERSION_MAX).min(MICROVERSION_MAX), upstream }
     }
 
-    /// The lowest of the two, and at least the lowest microversion that there is.
+    /// This microversion and no other, as the minor number, whatever Ironic says that it knows: an Ironic that does not
+    /// know it refuses it itself.
+    pub fn pinned(minor: u16) -> Self {
+        Self { pin: Some(minor.clamp(MICROVERSION_MIN, MICROVERSION_MAX)), ..Self::default() }
+    }
+
+    /// Whether there is only one.
+    pub const fn is_pinned(self) -> bool {
+        self.pin.is_some()
+    }
+
+    /// What is read where a request asks for none.
+    pub fn lowest(self) -> Microversion {
+        Microversion(self.pin.unwrap_or(MICROVERSION_MIN))
+    }
+
+    /// The pinned one; else the lower of configuration and Ironic, and at least the lowest that there is.
     pub fn highest(self) -> Microversion {
+        if let Some(pin) = self.pin {
+            return Microversion(pin);
+        }
         let highest = self.upstream.map_or(self.configured, |upstream| upstream.min(self.configured));
         Microversion(highest.max(MICROVERSION_MIN))
     }
@@ -66,7 +87,7 @@ impl Microversion {
         HeaderValue::try_from(self.to_string()).expect("digits and a dot")
     }
 
-    /// What a request's headers ask for; 1.1 if they say nothing.
+    /// What a request's headers ask for; 1.1, or the pinned one, if they say nothing.
     ///
     /// # Errors
     /// [`RouteError::VersionNotAcceptable`] where Ironic would answer 406 too; the other `Version…` variants for what
@@ -146,7 +167,7 @@ fn parse(text: &str, ceiling: Ceiling) -> Result<Microversion, RouteError> {
     let text = text.trim();
     let highest = ceiling.highest();
     if text.is_empty() {
-        return Ok(Microversion(MICROVERSION_MIN));
+        return Ok(ceiling.lowest());
     }
     if text.eq_ignore_ascii_case("latest") {
         return Ok(highest);
@@ -158,7 +179,7 @@ fn parse(text: &str, ceiling: Ceiling) -> Result<Microversion, RouteError> {
     let (Some(major_number), Some(minor_number)) = (python_integer(major), python_integer(minor)) else {
         return Err(not_acceptable(ceiling));
     };
-    let known = MICROVERSION_MIN..=highest.minor();
+    let known = ceiling.lowest().minor()..=highest.minor();
     match u16::try_from(minor_number) {
         Ok(number) if major_number == 1 && known.contains(&number) => {
             let plain = major == "1" && minor == number.to_string();
@@ -169,7 +190,7 @@ fn parse(text: &str, ceiling: Ceiling) -> Result<Microversion, RouteError> {
 }
 
 fn not_acceptable(ceiling: Ceiling) -> RouteError {
-    RouteError::VersionNotAcceptable { highest: ceiling.highest() }
+    RouteError::VersionNotAcceptable { lowest: ceiling.lowest(), highest: ceiling.highest() }
 }
 
 /// The number that Python's `int()` makes of a text, as Ironic does: blanks around, one sign, single underscores

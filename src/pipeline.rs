@@ -97,7 +97,10 @@ impl Pipeline {
         record: &mut Record,
     ) -> Result<Response<Body>, Rejection> {
         let Scene { snapshot, listener, peer, .. } = scene;
-        let ceiling = Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max());
+        let ceiling = match snapshot.microversion_pin {
+            Some(pin) => Ceiling::pinned(pin),
+            None => Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max()),
+        };
 
         framing::check(head, &snapshot.limits)?;
         listener.admit(peer)?;

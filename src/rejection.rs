@@ -179,13 +179,13 @@ impl Rejection {
                     set(headers, ALLOW, &allow.to_string());
                 }
                 if status == StatusCode::NOT_ACCEPTABLE {
-                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1");
+                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, &ceiling.lowest().to_string());
                     set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
                 }
             }
             Self::Invalid(_, ceiling) => {
                 if status == StatusCode::NOT_ACCEPTABLE {
-                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1");
+                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, &ceiling.lowest().to_string());
                     set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
                 }
             }

@@ -4,7 +4,8 @@
 //! another way than irongate is refused; nothing is cleaned. The route is then written anew by [`Route::target`], so
 //! what was decided about is what Ironic gets:
 //!
-//! - An alias (`…/vendor_passthru/{method}`) becomes the canonical path, its argument a query parameter.
+//! - An alias (`…/vendor_passthru/{method}`) becomes the canonical path, its argument a query parameter. Where Ironic
+//!   serves only the alias it is forwarded as such; what policies see is the same.
 //! - Booleans, integers, hardware addresses and lists of names are written in one spelling.
 //! - Each query parameter occurs once.
 
@@ -27,6 +28,9 @@ use crate::catalog::{Answer, Method, Operation, Segment};
 use crate::microversion::{Ceiling, Microversion};
 
 pub use error::{Allowed, RouteError};
+
+/// Behind `vendor_passthru` it is the list of methods and no method.
+const METHODS: &str = "methods";
 
 /// Finds the operation that a request's head asks for.
 ///
@@ -54,6 +58,7 @@ pub fn find(head: &Parts, ceiling: Ceiling) -> Result<Route<'_>, RouteError> {
     available(operation, microversion)?;
     let (parameters, folded) = parameters(operation, alias, &segments)?;
     let query = query::read(operation, microversion, head.uri.query(), folded)?;
+    forwarded_in_path(operation, &query)?;
     Ok(Route { operation, alias, parameters, query, microversion })
 }
 
@@ -85,6 +90,21 @@ fn available(operation: &Operation, microversion: Microversion) -> Result<(), Ro
         Some(status) => Err(RouteError::NotAtThisVersion { since: operation.since, status }),
         None => Ok(()),
     }
+}
+
+/// What is forwarded in the path of an alias is spelled as what came in a path, and names no part of the API.
+fn forwarded_in_path(operation: &'static Operation, query: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<(), RouteError> {
+    let alias = operation.aliases.first().filter(|_| operation.forward_alias);
+    for part in alias.into_iter().flatten() {
+        let Segment::Parameter(name, kind) = part else { continue };
+        let Some((_, text)) = query.iter().find(|(known, _)| known == name) else { continue };
+        path::segments(text)?;
+        identifier::read(name, *kind, text)?;
+        if text == METHODS {
+            return Err(RouteError::Identifier { parameter: name, expected: "a vendor method" });
+        }
+    }
+    Ok(())
 }
 
 type Parameters<'a> = Vec<(&'static str, Cow<'a, str>)>;

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// The highest microversion to admit.
     pub microversion_max: u16,
+    /// The only microversion to admit, if it is pinned.
+    pub microversion_pin: Option<u16>,
     /// Per listener, in the order of the configuration.
     pub listeners: Vec<ListenerState>,
 }
@@ -86,6 +88,7 @@ impl Snapshot {
             scrub: Arc::clone(&config.scrub),
             limits: config.limits.clone(),
             microversion_max: config.microversion_max,
+            microversion_pin: config.microversion_pin,
             listeners,
         })
     }
@@ -95,13 +98,17 @@ impl Snapshot {
 fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
+    let microversions = (config.microversion_max, config.microversion_pin);
     context.update(
-        format!("{:?}", (&config.bindings, config.mode, &config.limits, config.microversion_max, &config.places))
-            .as_bytes(),
+        format!("{:?}", (&config.bindings, config.mode, &config.limits, microversions, &config.places)).as_bytes(),
     );
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
         context.update(format!("{told:?}").as_bytes());
+        if let Some(asked) = listener.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref()) {
+            context.update(&asked.ca.pem);
+            context.update(asked.crl.as_ref().map_or(&[], |crl| crl.pem.as_slice()));
+        }
     }
     for issuer in config.jwt.iter().flat_map(|jwt| &jwt.issuers) {
         let told = (&issuer.issuer, &issuer.audiences, issuer.leeway, &issuer.name_claim, &issuer.name_prefix);

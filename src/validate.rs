@@ -88,10 +88,16 @@ fn is_utf8(parameter: &str) -> bool {
 /// `permit` is the proof that the request as a whole was decided about; what it was permitted by does not matter here.
 /// The call borrows from `body`; booleans that were spelled as text are booleans in it, and a `remove` has no value.
 pub fn validate<'a>(route: Route<'a>, body: Option<&'a [u8]>, _: &Permit) -> Result<Call<'a>, InvalidRequest> {
+    let body = read(&route, body)?;
+    Ok(Call { route, body })
+}
+
+/// Reads and checks a body as [`validate`] does, without a decision and so without a [`Call`]: for measuring.
+pub fn read<'a>(route: &Route<'_>, body: Option<&'a [u8]>) -> Result<Option<Json<'a>>, InvalidRequest> {
     let operation = route.operation;
     let Some(text) = body.filter(|text| !text.is_empty()) else {
         check_missing(operation)?;
-        return Ok(Call { route, body: None });
+        return Ok(None);
     };
     if matches!(operation.body, BodyKind::None) {
         return Err(InvalidRequest::BodyNotTaken);
@@ -100,11 +106,11 @@ pub fn validate<'a>(route: Route<'a>, body: Option<&'a [u8]>, _: &Permit) -> Res
         return Err(InvalidRequest::TooLarge { bytes_max: operation.body_bytes_max });
     }
     let mut body = json::parse(text, &limits(operation))?;
-    check(&route, &mut body)?;
+    check(route, &mut body)?;
     if !operation.groups.contains(&Group::Ramdisk) {
         mask::refuse(&body, &At::Root)?;
     }
-    Ok(Call { route, body: Some(body) })
+    Ok(Some(body))
 }
 
 /// Ironic takes a missing body for an empty object.

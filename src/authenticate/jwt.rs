@@ -70,7 +70,7 @@ pub enum JwtKeys {
     /// A file.
     Fixed(KeySet),
     /// A URL.
-    Url(JwksUrl),
+    Url(Box<JwksUrl>),
 }
 
 /// What a verified token says: what conditions of a binding look at. It cannot be printed: claims hold what people
@@ -130,7 +130,7 @@ impl Jwt {
             },
             source: match issuer.keys {
                 JwtKeys::Fixed(keys) => KeySource::fixed(keys),
-                JwtKeys::Url(url) => KeySource::remote(url),
+                JwtKeys::Url(url) => KeySource::remote(*url),
             },
         };
         Ok(Self {

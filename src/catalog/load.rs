@@ -125,6 +125,7 @@ fn build(
         path: raw.path,
         template,
         aliases,
+        forward_alias: raw.forward_alias,
         trailing_slash: raw.trailing_slash,
         since: raw.since,
         until: raw.until,

@@ -19,6 +19,8 @@ pub struct Operation {
     pub template: Vec<Segment>,
     /// Other documented paths of the same operation (`…/vendor_passthru/{method}`), in parts.
     pub aliases: Vec<Vec<Segment>>,
+    /// Whether Ironic gets the first alias and not the canonical path, because it serves only that.
+    pub forward_alias: bool,
     /// Whether a slash at the end of the canonical path is taken: clients write `/v1/nodes/?limit=1`. It is not forwarded.
     pub trailing_slash: bool,
     /// The first microversion (`1.N`) that has the operation.

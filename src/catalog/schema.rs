@@ -20,6 +20,9 @@ pub struct Field {
     /// The first microversion (`1.N`) that has the field. Ironic answers 406 to an earlier use of a body field.
     #[serde(default = "one")]
     pub since: u16,
+    /// The status that Ironic gives to a use before `since` or after `until`, where it is not the operation's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_early_status: Option<u16>,
     /// The last microversion that has the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<u16>,
@@ -95,6 +98,7 @@ impl Field {
             nullable: false,
             required: false,
             since: one(),
+            too_early_status: None,
             until: None,
             secret: false,
             min: None,
@@ -141,6 +145,8 @@ pub enum Kind {
     StringOrBoolean,
     /// An object with the listed keys.
     Object,
+    /// A free-form array or object.
+    ArrayOrObject,
     /// A free-form object: Ironic stores what it gets. Its children are writes of their own.
     Map,
     /// An array of `items`.

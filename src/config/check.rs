@@ -85,7 +85,13 @@ impl Checker<'_> {
         let admin = self.socket_address(&raw.admin.address, "admin.address");
         let policies = self.policies(&raw.policy.directories);
         let places = self.places(raw.policy.places.as_ref());
-        let microversion_max = self.microversion(raw.microversion.max.as_ref());
+        let microversion_max =
+            self.microversion(raw.microversion.max.as_ref(), "max").unwrap_or(catalog::MICROVERSION_MAX);
+        let microversion_pin = self.microversion(raw.microversion.pin.as_ref(), "pin");
+        if let (Some(max), Some(pin)) = (&raw.microversion.max, &raw.microversion.pin) {
+            let message = "microversion.pin admits one microversion: leave out microversion.max".to_owned();
+            self.push(Some(max.span().start.max(pin.span().start)), message);
+        }
         let additions = ScrubAdditions { words: raw.scrub.words, fields: raw.scrub.fields, shapes: raw.scrub.shapes };
         let scrub = ScrubRules::new(&additions).map_err(|error| self.push(None, format!("[scrub]: {error}"))).ok();
         let limits = self.limits(raw.limits);
@@ -110,6 +116,7 @@ impl Checker<'_> {
                 scrub: Arc::new(scrub),
                 audit,
                 microversion_max,
+                microversion_pin,
                 limits,
             }),
             (_, _) => Err(self.errors),
@@ -390,16 +397,15 @@ impl Checker<'_> {
         limits
     }
 
-    fn microversion(&mut self, max: Option<&Spanned<String>>) -> u16 {
-        let Some(max) = max else { return catalog::MICROVERSION_MAX };
-        match microversion::minor(max.get_ref()) {
-            Some(minor) if (catalog::MICROVERSION_MIN..=catalog::MICROVERSION_MAX).contains(&minor) => minor,
-            Some(_) | None => {
-                let message = format!("microversion.max is between \"1.1\" and \"1.{}\"", catalog::MICROVERSION_MAX);
-                self.push(Some(max.span().start), message);
-                catalog::MICROVERSION_MAX
-            }
+    fn microversion(&mut self, text: Option<&Spanned<String>>, key: &str) -> Option<u16> {
+        let text = text?;
+        let known = microversion::minor(text.get_ref())
+            .filter(|minor| (catalog::MICROVERSION_MIN..=catalog::MICROVERSION_MAX).contains(minor));
+        if known.is_none() {
+            let message = format!("microversion.{key} is between \"1.1\" and \"1.{}\"", catalog::MICROVERSION_MAX);
+            self.push(Some(text.span().start), message);
         }
+        known
     }
 }
 

@@ -189,6 +189,7 @@ impl Default for RawAudit {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawMicroversion {
     pub max: Option<Spanned<String>>,
+    pub pin: Option<Spanned<String>>,
 }
 
 const fn enforce() -> Mode {

@@ -2,7 +2,8 @@ use super::*;
 
 type Headers = &'static [(&'static str, &'static str)];
 
-const NOT_ACCEPTABLE: RouteError = RouteError::VersionNotAcceptable { highest: Microversion(115) };
+const NOT_ACCEPTABLE: RouteError =
+    RouteError::VersionNotAcceptable { lowest: Microversion(1), highest: Microversion(115) };
 
 fn check(headers: &[(&str, &str)], ceiling: Ceiling, expected: Result<u16, RouteError>) {
     let mut map = HeaderMap::new();
@@ -112,7 +113,7 @@ fn both_headers() {
 #[test]
 fn the_ceiling_is_the_lower_of_both_sides() {
     let own = |value| [("x-openstack-ironic-api-version", value)];
-    let low = RouteError::VersionNotAcceptable { highest: Microversion(90) };
+    let low = RouteError::VersionNotAcceptable { lowest: Microversion(1), highest: Microversion(90) };
     check(&own("latest"), Ceiling::new(None, Some(90)), Ok(90));
     check(&own("latest"), Ceiling::new(Some(90), Some(100)), Ok(90));
     check(&own("latest"), Ceiling::new(Some(200), Some(300)), Ok(115));
@@ -126,4 +127,18 @@ fn the_ceiling_is_the_lower_of_both_sides() {
 fn one_canonical_spelling() {
     assert_eq!(Microversion(7).header_value(), "1.7");
     assert_eq!(Microversion(115).to_string(), "1.115");
+}
+
+#[test]
+fn a_pin_admits_one() {
+    let wrong = RouteError::VersionNotAcceptable { lowest: Microversion(80), highest: Microversion(80) };
+    let own = |value| [("x-openstack-ironic-api-version", value)];
+    check(&[], Ceiling::pinned(80), Ok(80));
+    check(&own("latest"), Ceiling::pinned(80), Ok(80));
+    check(&own("1.80"), Ceiling::pinned(80), Ok(80));
+    check(&[("openstack-api-version", "baremetal 1.80")], Ceiling::pinned(80), Ok(80));
+    check(&own("1.79"), Ceiling::pinned(80), Err(wrong.clone()));
+    check(&own("1.81"), Ceiling::pinned(80), Err(wrong.clone()));
+    check(&own("1.1"), Ceiling::pinned(80), Err(wrong));
+    check(&[], Ceiling::pinned(300), Ok(115));
 }

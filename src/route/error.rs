@@ -122,9 +122,11 @@ pub enum RouteError {
         status: u16,
     },
     /// The microversion is out of range or unreadable: 406, as at Ironic.
-    #[error("ask for a microversion from 1.1 to {highest}")]
+    #[error("ask for a microversion from {lowest} to {highest}")]
     VersionNotAcceptable {
-        /// The highest that can be asked for; 1.1 is the lowest.
+        /// The lowest that can be asked for: 1.1, or the pinned one.
+        lowest: Microversion,
+        /// The highest that can be asked for.
         highest: Microversion,
     },
     /// A microversion that Ironic would read, in a spelling that is not plain.

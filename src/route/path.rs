@@ -45,7 +45,8 @@ pub(super) fn read(head: &Parts) -> Result<Target<'_>, RouteError> {
     Ok(Target::Path { segments: segments(inside)?, slash })
 }
 
-fn segments(inside: &str) -> Result<Vec<&str>, RouteError> {
+/// The segments of a path without its first slash, if they are plain.
+pub(super) fn segments(inside: &str) -> Result<Vec<&str>, RouteError> {
     characters(inside)?;
     let segments: Vec<&str> = inside.split('/').collect();
     if segments.contains(&"") {

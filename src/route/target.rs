@@ -9,7 +9,8 @@ use crate::catalog::Segment;
 const HEXADECIMAL: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
 
 impl Route<'_> {
-    /// The canonical path and query: the operation's own path, query parameters in the order of the request.
+    /// The path and query for Ironic: the operation's own path (or its first alias, where Ironic serves only that), and
+    /// the query parameters that are not in the path, in the order of the request.
     ///
     /// A route of this target is this route again.
     #[expect(
@@ -18,25 +19,36 @@ impl Route<'_> {
     )]
     pub fn target(&self) -> PathAndQuery {
         let mut target = String::with_capacity(128);
-        for segment in &self.operation().template {
+        let operation = self.operation();
+        let alias = operation.aliases.first().filter(|_| operation.forward_alias);
+        let template = alias.unwrap_or(&operation.template);
+        for segment in template {
             target.push('/');
             match segment {
                 Segment::Literal(text) => target.push_str(text),
                 Segment::Parameter(name, _) => {
-                    encode(&mut target, self.parameter(name).unwrap_or_default(), b"@:");
+                    let text = self.parameter(name).or_else(|| self.query_value(name));
+                    encode(&mut target, text.unwrap_or_default(), b"@:");
                 }
             }
         }
         if target.is_empty() {
             target.push('/');
         }
-        for (index, (name, value)) in self.query().enumerate() {
+        let in_path = |name: &str| {
+            alias.is_some() && template.iter().any(|part| matches!(part, Segment::Parameter(known, _) if known == name))
+        };
+        for (index, (name, value)) in self.query().filter(|(name, _)| !in_path(name)).enumerate() {
             target.push(if index == 0 { '?' } else { '&' });
             target.push_str(name);
             target.push('=');
             encode(&mut target, value, b"");
         }
         PathAndQuery::try_from(target).expect("a valid path and query")
+    }
+
+    fn query_value(&self, name: &str) -> Option<&str> {
+        self.query().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 }
 

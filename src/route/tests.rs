@@ -66,6 +66,10 @@ fn filled(path: &[Segment]) -> String {
 
 /// A value that the query parameter takes, as a client may write it.
 fn value(field: &crate::catalog::Field) -> String {
+    // These two name columns that answers show.
+    if field.name == "sort_key" {
+        return "id".to_owned();
+    }
     match field.kind {
         Kind::Boolean => "True".to_owned(),
         Kind::Integer => "007".to_owned(),
@@ -84,6 +88,7 @@ fn value(field: &crate::catalog::Field) -> String {
         | Kind::Object
         | Kind::Map
         | Kind::Array
+        | Kind::ArrayOrObject
         | Kind::Steps => panic!("{} is of a kind that no query has", field.name),
     }
 }
@@ -115,7 +120,15 @@ fn route_target_route_is_the_identity() {
                 .query
                 .iter()
                 .filter(|field| !in_path(&field.name))
-                .map(|field| format!("{}={}", field.name, value(field)))
+                .map(|field| {
+                    match (field.name.as_str(), operation.object.as_deref().and_then(|name| catalog().object(name))) {
+                        ("fields", Some(object)) => {
+                            let name = &object.fields[0].name;
+                            format!("fields={}%2C+{name}%2C", name.to_uppercase())
+                        }
+                        (name, _) => format!("{name}={}", value(field)),
+                    }
+                })
                 .collect();
             let target = format!("{}?{}", filled(path), query.join("&"));
             let target = target.trim_end_matches('?');
@@ -684,7 +697,7 @@ fn microversions() {
     }
     // Ironic refuses a version before it looks for a route.
     let highest = Microversion::new(MICROVERSION_MAX).unwrap();
-    let not_acceptable = Err(RouteError::VersionNotAcceptable { highest });
+    let not_acceptable = Err(RouteError::VersionNotAcceptable { lowest: Microversion::for_test(1), highest });
     assert_eq!(at("GET", "/v1/foo", "1.116"), not_acceptable);
     assert_eq!(at("GET", "/", "2.1"), not_acceptable);
     assert_eq!(at("GET", "/v1/nodes", "1.050"), Err(RouteError::VersionSpelling));
@@ -696,7 +709,7 @@ fn the_words_of_errors() {
     let rows = [
         (RouteError::UnknownRoute, 404, "unknown_route", "the path is not known"),
         (
-            RouteError::VersionNotAcceptable { highest },
+            RouteError::VersionNotAcceptable { lowest: Microversion::for_test(1), highest },
             406,
             "version_not_acceptable",
             "ask for a microversion from 1.1 to 1.100",
@@ -734,4 +747,23 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_driver_method_is_forwarded_in_the_path() {
+    let check = |target: &str, expected: Result<&str, &str>| {
+        let outcome = found("POST", target).map_err(|error| error.code());
+        assert_eq!(outcome.as_deref().map_err(|code| *code), expected, "{target}");
+    };
+    let to = "driver:vendor_passthru:post /v1/drivers/ipmi/vendor_passthru/reset";
+    check("/v1/drivers/ipmi/vendor_passthru?method=reset", Ok(to));
+    check("/v1/drivers/ipmi/vendor_passthru/reset", Ok(to));
+    check("/v1/drivers/ipmi/vendor_passthru?method=methods", Err("identifier"));
+    check("/v1/drivers/ipmi/vendor_passthru?method=..", Err("path_dot_segment"));
+    check("/v1/drivers/ipmi/vendor_passthru?method=reset.json", Err("path_suffix"));
+    check("/v1/drivers/ipmi/vendor_passthru?method=a%2Fb", Err("query_value"));
+    check(
+        "/v1/nodes/n/vendor_passthru/reset",
+        Ok("node:vendor_passthru:post /v1/nodes/n/vendor_passthru?method=reset"),
+    );
 }

@@ -1,3 +1,5 @@
+mod differential;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

@@ -30,6 +30,7 @@ pub(super) fn check(value: &mut Json<'_>, field: &Field, at: &At<'_>, context: &
     }
     match field.kind {
         Kind::Any => Ok(()),
+        Kind::ArrayOrObject => allowed(matches!(value, Json::Array(_) | Json::Object(_)), field, at),
         Kind::String | Kind::StringList | Kind::HostPort => check_text(text(value, field, at)?, field, at),
         Kind::StrictBoolean => allowed(matches!(value, Json::Boolean(_)), field, at),
         Kind::Boolean => {
@@ -106,9 +107,13 @@ pub(super) fn check_members<'j>(
     Ok(())
 }
 
-/// Ironic answers 400 wherever a config drive does not fit, microversion included.
+/// Ironic answers 400 wherever a config drive does not fit, microversion included; other fields say it themselves.
 const fn within_field(field: &Field, context: &Context) -> Context {
-    if matches!(field.kind, Kind::StringOrObject) { Context { too_new_status: 400, ..*context } } else { *context }
+    match (field.too_early_status, field.kind) {
+        (Some(too_new_status), _) => Context { too_new_status, ..*context },
+        (None, Kind::StringOrObject) => Context { too_new_status: 400, ..*context },
+        (None, _) => *context,
+    }
 }
 
 /// Ironic looks away from a field that is null or empty, or refuses it itself: both are passed on.
@@ -227,6 +232,7 @@ fn wrong_kind(field: &Field, at: &At<'_>) -> InvalidRequest {
 const fn expected(field: &Field) -> &'static str {
     match field.kind {
         Kind::Any => "any JSON",
+        Kind::ArrayOrObject => "an array or an object",
         Kind::String | Kind::Enum | Kind::StringList => "a string",
         Kind::StrictBoolean => "true or false",
         Kind::Boolean => "true or false",

@@ -10,6 +10,12 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 from world import BARE, World  # noqa: E402
 
 
+def pytest_addoption(parser):
+    """`--full`: every generated request. `--operation`: only those of some operations, by pattern."""
+    parser.addoption("--full", action="store_true", help="all generated requests, not only the reduced form")
+    parser.addoption("--operation", help="generated requests of these operations only, such as 'node:*'")
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     """Ironic behind irongate, with the tap between them."""

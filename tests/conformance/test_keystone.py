@@ -60,6 +60,12 @@ timeout_seconds = {timeout}
 role = "admin"
 authenticated = true
 
+[[binding]]
+name = "metal-readers"
+role = "auditor"
+keystone_projects = ["metal@Default"]
+keystone_roles = ["reader"]
+
 [upstream]
 endpoint = "unix:{tap}"
 identity = "token"
@@ -388,6 +394,9 @@ def test_audit_names_the_caller(cloud):
     principal = json.loads(found[-1])["principal"]
     assert principal["name"] == cloud.users["smith"] and principal["scheme"] == "keystone"
     assert principal["keystone"]["project_id"] == cloud.metal and "member" in principal["keystone"]["roles"]
+    assert principal["bindings"] == ["admin-1", "metal-readers"] and principal["roles"] == ["admin", "auditor"]
+    cloud.call("GET", "/v1/nodes", cloud.token("nova", SERVICE))
+    assert '"bindings":["admin-1"]' in cloud.gate.audit.read_text()
     for file in (cloud.gate.audit, cloud.gate.log):
         assert token[5:40] not in file.read_text()
 

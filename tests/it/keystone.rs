@@ -144,7 +144,7 @@ fn refusals_carry_the_challenge() {
     let rows = [
         ("/v1/nodes/n", format!("X-Auth-Token: {}\r\n", token("nobody")), 401, "token_rejected"),
         ("/v1/nodes/n", "X-Auth-Token: odd\r\n".to_owned(), 401, "token_malformed"),
-        ("/v1/nodes/n", format!("X-Auth-Token: {0}\r\nX-Auth-Token: {0}\r\n", token(USER)), 400, "credential_repeated"),
+        ("/v1/nodes/n", format!("X-Auth-Token: {0}\r\nX-Auth-Token: {0}\r\n", token(USER)), 400, "repeated_header"),
         (
             "/v1/nodes/n",
             format!("X-Auth-Token: {}\r\nAuthorization: Basic eDp5\r\n", token(USER)),

@@ -22,6 +22,7 @@ mod keystone;
 mod life;
 mod limits;
 mod listeners;
+mod microversion;
 mod shadow;
 mod tls;
 mod upstream;

@@ -177,6 +177,7 @@ fn schema_of(field: &Field) -> Result<(), String> {
 fn query_kind(field: &Field) -> Result<(), String> {
     match field.kind {
         Kind::Any
+        | Kind::ArrayOrObject
         | Kind::StrictBoolean
         | Kind::StringOrObject
         | Kind::StringOrBoolean

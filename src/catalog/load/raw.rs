@@ -48,6 +48,9 @@ pub(super) struct RawOperation {
     pub(super) path: String,
     #[serde(default)]
     pub(super) aliases: Vec<String>,
+    /// Ironic gets the first alias and not the canonical path.
+    #[serde(default)]
+    pub(super) forward_alias: bool,
     /// Spellings of path parameters that differ from `parameters.toml`.
     #[serde(default)]
     pub(super) parameters: BTreeMap<String, Parameter>,

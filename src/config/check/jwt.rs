@@ -121,19 +121,21 @@ impl Checker<'_> {
             let message = "ca_file, refresh_seconds, refetch_seconds and stale_seconds go with jwks_url";
             self.push(Some(stray.start), message.to_owned());
         }
-        let (file, read): (_, fn(&[u8], &[JwtAlgorithm]) -> _) =
-            match (&raw.jwks_url, &raw.jwks_file, &raw.public_key_file) {
-                (Some(url), None, None) => return self.jwks_url(raw, url, algorithms).map(JwtKeys::Url),
-                (None, Some(file), None) => (file, KeySet::from_jwks),
-                (None, None, Some(file)) => (file, KeySet::from_pem),
-                (_, _, _) => {
-                    let message = "say where the issuer's keys are: one of jwks_url, jwks_file and public_key_file";
-                    self.push(Some(at), message.to_owned());
-                    return None;
-                }
-            };
+        let (file, is_set) = match (&raw.jwks_url, &raw.jwks_file, &raw.public_key_file) {
+            (Some(url), None, None) => {
+                return self.jwks_url(raw, url, algorithms).map(Box::new).map(JwtKeys::Url);
+            }
+            (None, Some(file), None) => (file, true),
+            (None, None, Some(file)) => (file, false),
+            (_, _, _) => {
+                let message = "say where the issuer's keys are: one of jwks_url, jwks_file and public_key_file";
+                self.push(Some(at), message.to_owned());
+                return None;
+            }
+        };
         let text = self.read(file)?;
-        match read(&text, algorithms) {
+        let read = if is_set { KeySet::from_jwks(&text, algorithms) } else { KeySet::from_pem(&text, algorithms) };
+        match read {
             Ok(keys) => Some(JwtKeys::Fixed(keys)),
             Err(error) => {
                 let name = self.path(file.get_ref());

@@ -38,6 +38,7 @@ pub(super) fn read<'a>(
         Kind::Enum => one_of(field, value, microversion),
         Kind::StringList => list(field, &value).map(Cow::Owned),
         Kind::Any
+        | Kind::ArrayOrObject
         | Kind::StrictBoolean
         | Kind::StringOrObject
         | Kind::StringOrBoolean
