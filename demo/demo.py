@@ -68,7 +68,7 @@ class Demo:
                 self.say("Ironic is running already")
             front = gate.Gate(binary, stack, self.state / "irongate", self.port, self.admin_port)
             passwords = self.passwords()
-            front.prepare(passwords, f"unix:{metal.socket}", [ROOT / "policies" / "roles"])
+            front.prepare(passwords, f"unix:{metal.socket}", [ROOT / "policies" / "roles", ROOT / "policies" / "guard"])
             if self.serve(front):
                 self.say(f"irongate answers on {front.url}")
             else:

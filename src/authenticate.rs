@@ -351,6 +351,15 @@ impl Principal {
         &self.bindings
     }
 
+    /// Somebody who is only talked about: for `policy test` and its like, which ask what would be decided. Nothing that
+    /// serves requests may call this; a test searches the sources for it.
+    pub(crate) fn supposed(scheme: SchemeName, name: &str, roles: &[String]) -> Self {
+        let mut roles: Vec<Arc<str>> = roles.iter().map(|role| Arc::from(role.as_str())).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        Self { scheme, name: name.into(), roles, bindings: Vec::new(), keystone: None, token: None }
+    }
+
     /// What Keystone said of the token, if that is how the principal was proved.
     pub(crate) fn keystone(&self) -> Option<&KeystoneFacts> {
         self.keystone.as_deref()

@@ -57,14 +57,20 @@ impl<'a> Authorizer<'a> {
                 source: peer.address,
                 now: jiff::Timestamp::now().as_second(),
                 listener: Arc::clone(listener),
+                places: Arc::clone(&snapshot.places),
             },
         }
     }
 
     /// The request as a whole.
     pub fn call(&self, route: &Route<'_>, record: &mut Record) -> Result<Permit, Refusal> {
-        let request =
-            AccessRequest { principal: self.principal, route, write: None, circumstances: &self.circumstances };
+        let request = AccessRequest {
+            principal: self.principal,
+            route,
+            write: None,
+            siblings: &[],
+            circumstances: &self.circumstances,
+        };
         let settled = self.settle(self.policies.decide(&request), record);
         let permit = settled.map_err(|denial| Refusal { denial, operation: route.operation(), write: None })?;
         record.permit(&permit);
@@ -80,6 +86,7 @@ impl<'a> Authorizer<'a> {
                 principal: self.principal,
                 route: call.route(),
                 write: Some(write),
+                siblings: &writes,
                 circumstances: &self.circumstances,
             };
             let permit = self.settle(self.policies.decide(&request), record).map_err(|denial| Refusal {
@@ -95,8 +102,13 @@ impl<'a> Authorizer<'a> {
 
     /// Whether the secret in `field` (a JSON Pointer) may be seen as it is.
     pub fn secret(&self, route: &Route<'_>, field: &str) -> bool {
-        let request =
-            AccessRequest { principal: self.principal, route, write: None, circumstances: &self.circumstances };
+        let request = AccessRequest {
+            principal: self.principal,
+            route,
+            write: None,
+            siblings: &[],
+            circumstances: &self.circumstances,
+        };
         self.policies.reads_secret(&request, field)
     }
 

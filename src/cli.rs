@@ -1,5 +1,6 @@
 //! The command line.
 
+mod policy_test;
 mod serve;
 mod whoami;
 
@@ -139,6 +140,19 @@ enum PolicyCommand {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    /// Run the cases (*.yaml) that stand beside policies; exit 1 if one fails.
+    ///
+    /// Each case is a request and what is expected of it. It goes the same way as a request that is served: route,
+    /// decision, validation, a decision about each write. Policies that no case shows at work are named.
+    Test {
+        #[command(flatten)]
+        paths: PolicyPaths,
+        #[arg(long, value_enum, default_value = "text")]
+        format: TestFormat,
+        /// Exit 1 if fewer policies than this are shown at work by a case, in per cent.
+        #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+        coverage_min: u32,
+    },
     /// Print what each role may do: role × operation.
     ///
     /// `+` permitted with every write, `w` permitted but each write is decided, `-` denied.
@@ -182,6 +196,16 @@ enum Format {
     Json,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TestFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For CI: JUnit's XML.
+    Junit,
+}
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
@@ -203,6 +227,9 @@ pub fn run() -> ExitCode {
             print(&catalog::openapi(microversion.map_or(catalog::MICROVERSION_MAX, Microversion::minor)))
         }
         Command::Policy { policy: PolicyCommand::Validate { paths, format } } => validate(&paths.paths, format),
+        Command::Policy { policy: PolicyCommand::Test { paths, format, coverage_min } } => {
+            test(&paths.paths, format, coverage_min)
+        }
         Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
         Command::Hmac { key_file } => hmac(&key_file),
         Command::Htpasswd { name, cost } => htpasswd(&name, cost),
@@ -294,6 +321,28 @@ fn validate(paths: &[PathBuf], format: Format) -> ExitCode {
     };
     let printed = print(&text);
     if errors > 0 { ExitCode::from(FINDINGS) } else { printed }
+}
+
+fn test(paths: &[PathBuf], format: TestFormat, coverage_min: u32) -> ExitCode {
+    let tested = match policy_test::test(paths) {
+        Ok(tested) => tested,
+        Err(errors) => {
+            for error in errors {
+                say(&error);
+            }
+            return ExitCode::from(USAGE);
+        }
+    };
+    let printed = print(&match format {
+        TestFormat::Text => policy_test::text(&tested),
+        TestFormat::Json => policy_test::json(&tested),
+        TestFormat::Junit => policy_test::junit(&tested),
+    });
+    let covered = tested.coverage_percent() >= coverage_min;
+    if !covered {
+        say(&format!("coverage is below {coverage_min} %"));
+    }
+    if tested.failed() > 0 || !covered { ExitCode::from(FINDINGS) } else { printed }
 }
 
 fn matrix(paths: &[PathBuf]) -> ExitCode {

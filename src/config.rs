@@ -45,6 +45,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// The policies' names and texts.
     pub policies: Vec<crate::policy::PolicySource>,
+    /// What policies call places.
+    pub places: Arc<crate::policy::Places>,
     /// The secret map with the operator's additions, for every role.
     pub scrub: Arc<Treatments>,
     /// Where records go.

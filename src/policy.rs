@@ -10,11 +10,13 @@
 //! what is then constant is decided once per role set (`roles`). Beside Cedar stands one rule of our own: where Cedar
 //! skips a policy whose condition cannot be evaluated, irongate denies.
 
+mod cases;
 mod context;
 mod engine;
 mod finding;
 mod lint;
 mod matrix;
+mod places;
 mod reads;
 mod roles;
 mod rule;
@@ -29,9 +31,11 @@ use std::sync::Arc;
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 
+pub use cases::{Case, CaseError, CaseFile, Expected, ExpectedOutcome, Who};
 pub use engine::PolicyEngine;
 pub use finding::{PolicyFinding, Severity, findings_json};
 pub use matrix::matrix;
+pub use places::{PlaceError, Places};
 pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;
@@ -45,6 +49,8 @@ pub struct AccessRequest<'a> {
     pub route: &'a Route<'a>,
     /// `None`: about the request as a whole. Else about this write of it.
     pub write: Option<&'a Write<'a>>,
+    /// All writes of the request; empty where it is asked about as a whole.
+    pub siblings: &'a [Write<'a>],
     /// The facts that are not in the request.
     pub circumstances: &'a Circumstances,
 }
@@ -58,6 +64,8 @@ pub struct Circumstances {
     pub now: i64,
     /// The listener's name.
     pub listener: Arc<str>,
+    /// The configured places.
+    pub places: Arc<Places>,
 }
 
 /// What the decision point says: the decision, and what it would be if the shadow policies were enforced.

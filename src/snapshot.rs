@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
 use crate::listener::ListenerState;
-use crate::policy::{PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
+use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
 use crate::scrub::Treatments;
 use crate::tls::{ClientTrust, ServerTls};
 
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub authenticator: Authenticator,
     /// The decision point.
     pub policies: PolicyEngine,
+    /// What policies call places.
+    pub places: Arc<Places>,
     /// The secret map, for every role.
     pub scrub: Arc<Treatments>,
     /// Bounds of one request.
@@ -83,6 +85,7 @@ impl Snapshot {
             }),
             authenticator,
             policies,
+            places: Arc::clone(&config.places),
             scrub: Arc::clone(&config.scrub),
             limits: config.limits.clone(),
             microversion_max: config.microversion_max,
@@ -98,7 +101,9 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
     let microversions = (config.microversion_max, config.microversion_pin);
-    context.update(format!("{:?}", (&config.bindings, config.mode, &config.limits, microversions)).as_bytes());
+    context.update(
+        format!("{:?}", (&config.bindings, config.mode, &config.limits, microversions, &config.places)).as_bytes(),
+    );
     context.update(config.scrub.description().as_bytes());
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);

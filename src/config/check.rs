@@ -4,6 +4,7 @@ mod jwt;
 mod keystone;
 mod listener;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::{AuditSink, Config, ConfigError, Endpoint, Limits, ListenAddress, Lis
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
-use crate::policy::PolicySource;
+use crate::policy::{Places, PolicySource};
 use crate::scrub::{HmacKey, RoleTreatment, ScrubAdditions, Treatments};
 use crate::telemetry;
 use crate::tls::{CertificatePem, ClientTls, KeyPem, ServerTls};
@@ -120,6 +121,7 @@ impl Checker<'_> {
         let upstream = self.upstream(&raw.upstream, configured);
         let admin = self.socket_address(&raw.admin.address, "admin.address");
         let policies = self.policies(&raw.policy.directories);
+        let places = self.places(raw.policy.places.as_ref());
         let microversion_max =
             self.microversion(raw.microversion.max.as_ref(), "max").unwrap_or(catalog::MICROVERSION_MAX);
         let microversion_pin = self.microversion(raw.microversion.pin.as_ref(), "pin");
@@ -146,6 +148,7 @@ impl Checker<'_> {
                 bindings,
                 upstream,
                 policies,
+                places: Arc::new(places),
                 scrub: Arc::new(scrub),
                 audit,
                 microversion_max,
@@ -439,6 +442,14 @@ impl Checker<'_> {
             }
         }
         sources
+    }
+
+    fn places(&mut self, places: Option<&Spanned<BTreeMap<String, Vec<String>>>>) -> Places {
+        let Some(places) = places else { return Places::default() };
+        Places::new(places.get_ref()).unwrap_or_else(|error| {
+            self.push(Some(places.span().start), format!("[policy.places]: {error}"));
+            Places::default()
+        })
     }
 
     fn limits(&mut self, limits: Option<Spanned<Limits>>) -> Limits {

@@ -168,6 +168,7 @@ pub(super) struct RawUpstream {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPolicy {
     pub directories: Vec<Spanned<PathBuf>>,
+    pub places: Option<Spanned<std::collections::BTreeMap<String, Vec<String>>>>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]

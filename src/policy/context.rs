@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression};
 
 use super::AccessRequest;
+use super::places::Places;
 use super::reads::Reads;
 use super::schema::{is_identifier, is_list, path_parameters};
 use super::url::{UrlFacts, url_facts};
@@ -18,6 +19,9 @@ use crate::json::Json;
 
 /// Longer strings are not shown to policies, their length is. In bytes.
 pub(super) const STRING_BYTES_MAX: usize = 4096;
+
+/// Places that one request may set, paths of one or two segments; a node's create with everything has about 60.
+pub(super) const SIBLINGS_MAX: usize = 256;
 
 /// What Cedar is asked.
 pub(super) struct Question {
@@ -109,7 +113,7 @@ fn keystone_attributes(facts: &KeystoneFacts) -> Vec<(String, RestrictedExpressi
 }
 
 fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Pairs, NotAsked> {
-    let AccessRequest { principal, route, write, circumstances } = request;
+    let AccessRequest { principal, route, write, siblings, circumstances } = request;
     let mut pairs = Pairs::new();
     let mut fact = |key: &str, value: &dyn Fn() -> Result<RestrictedExpression, NotAsked>| {
         if stage.reads.context(key) {
@@ -132,8 +136,10 @@ fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Pairs, NotAsk
     }
     fact("parameters", &|| parameters(route))?;
     fact("query", &|| query(route))?;
+    fact("query_names", &|| Ok(RestrictedExpression::new_set(route.query().map(|(name, _)| string(name)))))?;
+    fact("places", &|| Ok(RestrictedExpression::new_set(circumstances.places.names().map(string))))?;
     if let Some(write) = write {
-        fact("write", &|| write_facts(write))?;
+        fact("write", &|| write_facts(write, siblings, &circumstances.places))?;
     }
     Ok(pairs)
 }
@@ -169,16 +175,40 @@ fn query(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
     record(pairs)
 }
 
-fn write_facts(write: &Write<'_>) -> Result<RestrictedExpression, NotAsked> {
+/// The places that these writes set. Bounded, because each write of a request has them: only paths of one or two segments
+/// count, list items left out, and only such a write has siblings. Of a request with more a policy that reads a write cannot decide.
+fn sibling_paths(write: &Write<'_>, siblings: &[Write<'_>]) -> Result<RestrictedExpression, NotAsked> {
+    // A list may have many items, and none is a place that a policy asks for.
+    let is_item = |write: &Write<'_>| write.path.segments().last().is_some_and(|key| key.parse::<u32>().is_ok());
+    let is_shallow =
+        |write: &Write<'_>| write.path.as_str().bytes().filter(|byte| *byte == b'/').count() <= 2 && !is_item(write);
+    let is_set = |write: &Write<'_>| write.value.is_some_and(|value| !matches!(value, Json::Null));
+    if !is_shallow(write) {
+        return Ok(RestrictedExpression::new_set([]));
+    }
+    let paths: Vec<&str> = siblings
+        .iter()
+        .filter(|other| is_set(other) && is_shallow(other))
+        .map(|other| other.path.as_str())
+        .take(SIBLINGS_MAX + 1)
+        .collect();
+    if paths.len() > SIBLINGS_MAX {
+        return Err(NotAsked);
+    }
+    Ok(RestrictedExpression::new_set(paths.into_iter().map(string)))
+}
+
+fn write_facts(write: &Write<'_>, siblings: &[Write<'_>], places: &Places) -> Result<RestrictedExpression, NotAsked> {
     let mut pairs = Pairs::from([
         ("path".to_owned(), string(write.path.as_str())),
         ("op".to_owned(), string(write.op.as_str())),
         ("field".to_owned(), segment(write.path.segments().next())),
         ("key".to_owned(), segment(write.path.segments().last())),
         ("secret".to_owned(), RestrictedExpression::new_bool(write.secret)),
+        ("siblings".to_owned(), sibling_paths(write, siblings)?),
     ]);
     if let Some(value) = write.value {
-        pairs.insert("value".to_owned(), value_facts(value, write.secret)?);
+        pairs.insert("value".to_owned(), value_facts(value, write.secret, places)?);
     }
     if let Some(step) = &write.step {
         pairs.insert("step".to_owned(), step_facts(step)?);
@@ -198,7 +228,7 @@ fn step_facts(step: &Step<'_>) -> Result<RestrictedExpression, NotAsked> {
     record(pairs)
 }
 
-fn value_facts(value: &Json<'_>, secret: bool) -> Result<RestrictedExpression, NotAsked> {
+fn value_facts(value: &Json<'_>, secret: bool, places: &Places) -> Result<RestrictedExpression, NotAsked> {
     let length = match value {
         Json::String(text) => text.len(),
         Json::Array(items) => items.len(),
@@ -210,8 +240,10 @@ fn value_facts(value: &Json<'_>, secret: bool) -> Result<RestrictedExpression, N
         ("length".to_owned(), RestrictedExpression::new_long(i64::try_from(length).map_err(|_| NotAsked)?)),
     ]);
     if secret {
+        pairs.insert("places".to_owned(), RestrictedExpression::new_set([]));
         return record(pairs);
     }
+    let mut places_of = Vec::new();
     if let Some(boolean) = as_boolean(value) {
         pairs.insert("boolean".to_owned(), RestrictedExpression::new_bool(boolean));
     }
@@ -222,11 +254,17 @@ fn value_facts(value: &Json<'_>, secret: bool) -> Result<RestrictedExpression, N
         let complete = text.len() <= STRING_BYTES_MAX;
         if complete {
             pairs.insert("string".to_owned(), string(text));
+            pairs.insert("spelling".to_owned(), string(spelling(text)));
         }
-        if let Some(url) = url_facts(text, complete) {
+        let url = url_facts(text, complete);
+        if complete {
+            places_of = places.of(text, url.as_ref());
+        }
+        if let Some(url) = url {
             pairs.insert("url".to_owned(), url_record(url)?);
         }
     }
+    pairs.insert("places".to_owned(), RestrictedExpression::new_set(places_of.into_iter().map(string)));
     record(pairs)
 }
 
@@ -245,6 +283,18 @@ fn url_record(facts: UrlFacts<'_>) -> Result<RestrictedExpression, NotAsked> {
         pairs.insert("port".to_owned(), RestrictedExpression::new_long(port.into()));
     }
     record(pairs)
+}
+
+/// How plainly a string is written, for values that end up in a command, a script or a boot loader's menu.
+fn spelling(text: &str) -> &'static str {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'@' | b'/' | b'-');
+    if text.bytes().all(is_word) {
+        "word"
+    } else if text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        "line"
+    } else {
+        "text"
+    }
 }
 
 /// What Ironic would read as a boolean, whatever the field: so `"False"` in a free-form map is no way around a forbid.

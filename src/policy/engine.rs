@@ -165,6 +165,11 @@ impl PolicyEngine {
         self.roles.names()
     }
 
+    /// The ids of all policies with their modes, sorted.
+    pub fn policy_modes(&self) -> impl Iterator<Item = (&str, PolicyMode)> {
+        self.rules.iter().map(|rule| (&*rule.id, rule.mode))
+    }
+
     fn outcome(
         &self,
         request: &AccessRequest<'_>,

@@ -1,5 +1,8 @@
 //! Policies that are valid Cedar and yet do not do what their author expects.
 
+mod reach;
+mod wildcard;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{EntityUid, ResourceConstraint};
@@ -19,9 +22,11 @@ pub(super) fn lint(operations: &[Operation], rules: &[Rule], findings: &mut Vec<
             findings.extend(identifier(rule, &uid, &collections));
         }
         findings.extend(open(rule));
+        wildcard::wildcards(rule, findings);
     }
     halves(operations, rules, findings);
     aliases(rules, findings);
+    reach::reach(operations, rules, findings);
 }
 
 /// Identifiers that can never match. In a forbid they would be holes, so they are errors.

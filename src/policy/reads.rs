@@ -4,8 +4,19 @@ use cedar_policy::Policy;
 use serde_json::Value;
 
 /// The keys of `context`, in the order of the bits of [`Reads::context`].
-const KEYS: [&str; 9] =
-    ["microversion", "listener", "scheme", "now", "source", "parameters", "query", "write", "field"];
+const KEYS: [&str; 11] = [
+    "microversion",
+    "listener",
+    "scheme",
+    "now",
+    "source",
+    "parameters",
+    "query",
+    "query_names",
+    "places",
+    "write",
+    "field",
+];
 
 /// What conditions look at. Too much is slow; too little would change a decision, so whatever is not understood counts as
 /// everything.

@@ -365,6 +365,11 @@ impl Rule {
         self.policy.effect() == Effect::Permit
     }
 
+    /// Whether it applies to every request in its scope.
+    pub(super) fn is_unconditional(&self) -> bool {
+        self.plain && self.who != Who::Other
+    }
+
     pub(super) fn finding(&self, severity: Severity, message: String, hint: String) -> PolicyFinding {
         self.place.finding(severity, Some(&self.id), message, Some(hint))
     }

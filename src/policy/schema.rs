@@ -80,6 +80,7 @@ type Write = {
   op: String,      // "add", "replace", "remove"
   field: String,   // the first segment of the path, unescaped
   key: String,     // the last segment of the path, unescaped
+  siblings: Set<String>,  // the places that the same request sets, paths of one or two segments
   secret: Bool,    // then the value shows its kind and length only
   value?: Value,   // absent for "remove"
   step?: Step,     // for a clean, deploy or service step and its arguments
@@ -91,6 +92,8 @@ type Value = {
   string?: String,   // strings up to 4096 bytes
   integer?: Long,    // integers, and strings that spell one
   boolean?: Bool,    // booleans, and whatever else Ironic reads as one ("true", "no", 0, ...)
+  spelling?: String, // of a string: "word" (A-Z a-z 0-9 . _ : @ / -), "line" (printable ASCII), "text" (anything else)
+  places: Set<String>,  // the configured places, and "local", that the host, address or file is in; empty for a secret
   url?: Url,         // strings that look like a URL
 };
 
@@ -179,7 +182,11 @@ fn context_type(operation: &Operation) -> String {
             format!("{}?: {kind}", quoted(&field.name))
         })
         .collect();
-    format!("{COMMON_CONTEXT}    parameters: {{{}}},\n    query: {{{}}},\n", parameters.join(", "), query.join(", "))
+    format!(
+        "{COMMON_CONTEXT}    parameters: {{{}}},\n    query: {{{}}},\n    query_names: Set<String>,\n    places: Set<String>,\n",
+        parameters.join(", "),
+        query.join(", ")
+    )
 }
 
 /// The path parameters of the canonical path. What only an alias has in its path is a query parameter.

@@ -134,11 +134,13 @@ impl Ask {
             source: self.source.map(|source| source.parse::<IpAddr>().unwrap()),
             now: self.now,
             listener: Arc::from(self.listener),
+            places: Arc::default(),
         };
         ask(&AccessRequest {
             principal: &principal,
             route: &route,
             write: write.as_ref(),
+            siblings: write.as_slice(),
             circumstances: &circumstances,
         })
     }

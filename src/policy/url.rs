@@ -4,7 +4,7 @@
 //! believe a host that Ironic then reads differently. So a URL is taken apart only if it is plain; of any other string
 //! that might be read as a URL only the scheme is told, with `plain: false`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What a policy sees of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,45 @@ pub(super) struct UrlFacts<'a> {
     pub(super) path: &'a str,
     /// Whether there is an `@` before the path (in a URL that is not plain: anywhere).
     pub(super) userinfo: bool,
+}
+
+/// A host as it stands alone or in a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Host {
+    /// Lower case, without brackets and final dot.
+    pub(super) name: String,
+    /// The host as an address, also if it was spelled as a number.
+    pub(super) address: Option<IpAddr>,
+}
+
+/// The host of a string that is nothing but one, with or without a port: `bmc.example`, `192.0.2.1:8000`, `[::1]`, `::1`.
+pub(super) fn host_facts(text: &str) -> Option<Host> {
+    let host = |name: String, address: IpAddr| Host { name, address: Some(address.to_canonical()) };
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(host(address.to_canonical().to_string(), address));
+    }
+    let is_host_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    if text.is_empty() || text.len() > 512 || !text.bytes().all(is_host_byte) {
+        return None;
+    }
+    let (_, address, _, _, _) = authority("host", &format!("//{text}")).filter(|(name, ..)| !name.is_empty())?;
+    let (place, _) = host_and_port(text)?;
+    Some(match address {
+        Some(address) => host(address.to_string(), address),
+        None => Host { name: place.strip_suffix('.').unwrap_or(place).to_ascii_lowercase(), address: None },
+    })
+}
+
+/// The IPv4 address within an address that a translator (NAT64, 6to4) or an old stack takes for it.
+pub(super) fn embedded_ipv4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let bytes = address.octets();
+    let four = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from);
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, _, _] | [0, 0, 0, 0, 0, 0, _, _] => bytes.get(12..).and_then(four),
+        [0x2002, ..] => bytes.get(2..6).and_then(four),
+        _ => None,
+    }
 }
 
 /// The facts, or `None` if no reader would take the text for a URL. `complete` says that the text is not cut off.

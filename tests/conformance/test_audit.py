@@ -108,7 +108,7 @@ def test_dry_run(tmp_path_factory, gated, world):
     """`mode = "shadow"`: what would be refused is forwarded, and the record says so; authentication is never in shadow."""
     port, admin_port = gates.free_ports(2)
     gate = gates.Gate(world.gate.binary, world.ironic.environment, tmp_path_factory.mktemp("shadow"), port, admin_port)
-    gate.prepare(world.passwords, f"unix:{world.tap.path}", [ROOT / "policies" / "roles"], mode="shadow", cost=4)
+    gate.prepare(world.passwords, f"unix:{world.tap.path}", [ROOT / "policies" / "roles", ROOT / "policies" / "guard"], mode="shadow", cost=4)
     gate.start()
     try:
         raw = type(world.raw)(port, authority=gate.authority, passwords=world.passwords)

@@ -44,7 +44,7 @@ class World:
             self.raw = Raw(port=port) if tapped else self.direct
             return
         self.gate = gate.Gate(binary(), self.ironic.environment, self.folder / "gate", port, admin_port)
-        self.gate.prepare(self.passwords, upstream, [ROOT / "policies" / "roles"], cost=4)
+        self.gate.prepare(self.passwords, upstream, [ROOT / "policies" / "roles", ROOT / "policies" / "guard"], cost=4)
         self.gate.start()
         self.url, self.authority = self.gate.url, self.gate.authority
         self.raw = Raw(port=port, authority=self.authority, passwords=self.passwords)

@@ -34,6 +34,8 @@ fn examples() -> Vec<(String, String)> {
 fn example(start: &str, shipped_too: bool) -> PolicyEngine {
     let (_, text) = examples().into_iter().find(|(heading, _)| heading.starts_with(start)).unwrap();
     let mut sources = if shipped_too { shipped() } else { Vec::new() };
+    // The guard policies have a say of their own about some of these.
+    sources.retain(|source| source.name.starts_with("roles/"));
     sources.push(source("example.cedar", &text));
     PolicyEngine::load(&sources).unwrap_or_else(|findings| panic!("{}", list(&findings)))
 }

@@ -158,3 +158,41 @@ fn findings_are_written_as_json() {
         (&"t.cedar".into(), &1.into(), &"t.cedar#1".into())
     );
 }
+
+#[test]
+fn permits_that_do_nothing_are_warned_about() {
+    let permit = "permit(principal in Role::\"a\", action in Action::\"power\", resource)";
+    check(
+        &format!("{permit};\nforbid(principal, action in [Action::\"power\", Action::\"read\"], resource);"),
+        &["1:1 warning: this permit is never reached: \"t.cedar#2\" forbids all of it"],
+    );
+    check(&format!("{permit};\nforbid(principal in Role::\"b\", action, resource);"), &[]);
+    check(&format!("{permit};\nforbid(principal, action == Action::\"node:set_power_state\", resource);"), &[]);
+    check(&format!("{permit};\nforbid(principal, action, resource) when {{ context.microversion < 50 }};"), &[]);
+    check(&format!("{permit};\n@mode(\"shadow\") forbid(principal, action, resource);"), &[]);
+    check(
+        &format!("permit(principal in Role::\"a\", action, resource);\n{permit} when {{ context.microversion > 5 }};"),
+        &["2:1 warning: this permit is dead"],
+    );
+    check(&format!("permit(principal in Role::\"b\", action, resource);\n{permit};"), &[]);
+    check(&format!("permit(principal is Principal, action in Action::\"power\", resource);\n{permit};"), &[]);
+}
+
+#[test]
+fn doubtful_wildcards_are_warned_about() {
+    let update = |condition: &str| {
+        format!(
+            "permit(principal in Role::\"a\", action in Action::\"node:update\", resource) unless {{ context has write && !({condition}) }};"
+        )
+    };
+    check(&update("context.write.path like \"/extra*\""), &["1:1 warning: the pattern \"/extra*\" meets other fields"]);
+    check(&update("context.write.path like \"/extra\""), &["1:1 warning: the pattern \"/extra\" has no wildcard"]);
+    check(&update("context.write.key like \"*\""), &["1:1 warning: the pattern \"*\" meets every string"]);
+    let host = |pattern: &str| {
+        update(&format!("context.write has value.url && context.write.value.url.host like {pattern:?}"))
+    };
+    check(&host("*example"), &["1:1 warning: the pattern \"*example\" meets hosts whose names only end"]);
+    check(&host("images*"), &["1:1 warning: the pattern \"images*\" meets hosts of other domains"]);
+    check(&host("*.example"), &[]);
+    check(&update("context.write.path like \"/extra/*\""), &[]);
+}

@@ -54,14 +54,11 @@ fn the_matrix_tells_what_decisions_are() {
         for role in engine.matrix_roles() {
             let line = matrix(&engine, std::slice::from_ref(&role));
             let line = line.lines().find(|line| line.split(' ').next() == Some(&operation.id)).unwrap().to_owned();
-            let roles: &[&'static str] = match &*role {
-                "admin" => &["admin"],
-                "auditor" => &["auditor"],
-                "operator" => &["operator"],
-                "ramdisk" => &["ramdisk"],
-                "anonymous" => &[],
-                other => panic!("add {other}"),
-            };
+            if line.ends_with('?') {
+                continue;
+            }
+            let name: &'static str = String::leak(role.to_string());
+            let roles: &[&'static str] = if name == "anonymous" { &[] } else { &[name] };
             let permitted = ask(roles, &operation.id).decision(&engine).starts_with("permit");
             assert_eq!(permitted, !line.ends_with('-'), "{role} {}", operation.id);
         }
@@ -117,6 +114,7 @@ fn roles_do_their_work_and_no_more() {
 #[test]
 fn writes_follow_their_requests() {
     let engine = engine();
+    assert_eq!(ask(&["metal3"], "node:create").decision(&engine), "permit metal3.enrol");
     let write = |roles: &[&'static str], operation: &str| -> Ask { ask(roles, operation).add("/extra/x", text("1")) };
     assert_eq!(write(&["admin"], "node:update").decision(&engine), "permit admin.everything");
     assert_eq!(write(&["operator"], "node:update").decision(&engine), "permit operator.work");

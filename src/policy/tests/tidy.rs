@@ -75,6 +75,14 @@ fn the_decision_point_is_pure() {
 }
 
 #[test]
+fn only_the_command_line_supposes_principals() {
+    for (name, text) in sources() {
+        let may = name.starts_with("cli") || name == "authenticate.rs";
+        assert!(may || !text.contains("Principal::supposed"), "src/{name} makes up a principal");
+    }
+}
+
+#[test]
 fn only_configuration_makes_shadow_mode_and_only_authorize_waives() {
     for (name, text) in sources() {
         if name == "policy.rs" {
