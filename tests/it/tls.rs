@@ -85,6 +85,26 @@ fn an_https_upstream_is_verified() {
 }
 
 #[test]
+fn irongate_shows_its_own_certificate_to_ironic() {
+    let certificates = certificates();
+    let ironic = FakeIronic::start(|_| json("200 OK", "{}"));
+    let folder = certificates.path().display();
+    // The inner one lets nobody in without a certificate.
+    let asking = format!("client_certificates = \"required\"\nclient_ca_file = \"{folder}/ca.crt\"");
+    let open = "[[binding]]\nrole = \"admin\"\nanonymous = true\n";
+    let listener = format!("{}\n{asking}\n{open}", tls(certificates.path()));
+    let inner = Irongate::start_with(&ironic.endpoint(), "", &listener);
+    let endpoint = format!("https://localhost:{}\"\nca_file = \"{folder}/ca.crt", inner.address.port());
+    let own = format!("\"\nclient_certificate_file = \"{folder}/client.crt\"\nclient_key_file = \"{folder}/client.key");
+
+    let known = Irongate::at(&format!("{endpoint}{own}"), "");
+    assert_eq!(known.ask("admin", "GET", "/v1/nodes", None).status, 200);
+    let unknown = Irongate::at(&endpoint, "");
+    assert_eq!(unknown.ask("admin", "GET", "/v1/nodes", None).status, 502);
+    assert_eq!(ironic.arrived().len(), 1);
+}
+
+#[test]
 fn what_is_not_tls_is_hung_up_on() {
     let certificates = certificates();
     let ironic = FakeIronic::plain();
