@@ -12,7 +12,7 @@ from world import BARE, World  # noqa: E402
 
 def pytest_addoption(parser):
     """`--full`: every generated request. `--operation`: only those of some operations, by pattern."""
-    parser.addoption("--full", action="store_true", help="all generated requests, not only the reduced form")
+    parser.addoption("--full", action="store_true", help="all generated requests, not only the reduced form; and the long measurements")
     parser.addoption("--operation", help="generated requests of these operations only, such as 'node:*'")
 
 

@@ -54,8 +54,10 @@ class Server(socketserver.ThreadingUnixStreamServer):
 
 
 @pytest.fixture
-def gate(tmp_path, gated):
+def gate(tmp_path, gated, request):
     """An irongate in front of it."""
+    if not request.config.getoption("--full"):
+        pytest.skip("a measurement of over a minute: it has its own command, see CONTRIBUTING.md")
     path = tmp_path / "ironic.sock"
     server = Server(str(path), Ironic)
     threading.Thread(target=server.serve_forever, daemon=True).start()
