@@ -3,8 +3,10 @@
 mod jwt;
 mod keystone;
 mod listener;
+mod policy;
+mod scrub;
+mod upstream;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,16 +16,15 @@ use secrecy::SecretString;
 use toml::Spanned;
 
 pub(super) use jwt::RawJwt;
+pub use policy::policy_sources;
 
-use super::raw::{RawConfig, RawListener, RawScrub, RawServerTls, RawUpstream};
-use super::{AuditSink, Config, ConfigError, Endpoint, Limits, ListenAddress, Listener, Upstream, overrides};
+use super::raw::{RawConfig, RawListener, RawServerTls};
+use super::{AuditSink, Config, ConfigError, Limits, ListenAddress, Listener, overrides};
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
-use crate::policy::{Places, PolicySource};
-use crate::scrub::{HmacKey, RoleTreatment, ScrubAdditions, Treatments};
 use crate::telemetry;
-use crate::tls::{CertificatePem, ClientTls, KeyPem, ServerTls};
+use crate::tls::{CertificatePem, KeyPem, ServerTls};
 
 /// Workers that one process may have.
 const WORKERS_MAX: usize = 256;
@@ -190,25 +191,6 @@ impl Checker<'_> {
         }
     }
 
-    fn scrub(&mut self, raw: RawScrub) -> Option<Treatments> {
-        let additions = ScrubAdditions { words: raw.words, fields: raw.fields, shapes: raw.shapes };
-        let key = match &raw.hmac_key_file {
-            None => None,
-            Some(file) => {
-                let key = HmacKey::new(&self.read(file)?);
-                Some(key.map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()?)
-            }
-        };
-        let line = raw.role.first().map(|entry| entry.span().start);
-        let entries = raw.role.into_iter().map(Spanned::into_inner).map(|entry| RoleTreatment {
-            role: entry.role.into(),
-            treatment: entry.treatment,
-            fields: entry.fields,
-        });
-        let treatments = Treatments::new(additions, entries.collect(), key);
-        treatments.map_err(|error| self.push(line, format!("[scrub]: {error}"))).ok()
-    }
-
     fn workers(&mut self, workers: Option<&Spanned<usize>>) -> usize {
         let Some(workers) = workers else {
             return cores();
@@ -362,96 +344,6 @@ impl Checker<'_> {
         bindings
     }
 
-    fn upstream(&mut self, raw: &RawUpstream, configured: Configured) -> Option<Upstream> {
-        let (endpoint, authority) = self.endpoint(&raw.endpoint)?;
-        let https = matches!(&endpoint, Endpoint::Tcp { tls: true, .. });
-        let tls = if https { self.client_tls(raw) } else { None };
-        if !https && (raw.ca_file.is_some() || raw.client_certificate_file.is_some()) {
-            let at = raw.endpoint.span().start;
-            self.push(Some(at), "ca_file and client_certificate_file go with an https:// endpoint".to_owned());
-        }
-        let identity = self.identity(raw, configured);
-        Some(Upstream {
-            endpoint,
-            authority,
-            tls,
-            identity,
-            connect_timeout: Duration::from_secs(raw.connect_timeout_seconds),
-            answer_timeout: Duration::from_secs(raw.answer_timeout_seconds),
-            idle_timeout: Duration::from_secs(raw.idle_timeout_seconds),
-            connections_idle_max: raw.connections_idle_max,
-            connection_idle_timeout: Duration::from_secs(raw.connection_idle_timeout_seconds),
-        })
-    }
-
-    fn endpoint(&mut self, endpoint: &Spanned<String>) -> Option<(Endpoint, String)> {
-        if let Some(path) = endpoint.get_ref().strip_prefix("unix:") {
-            return Some((Endpoint::Unix(self.path(Path::new(path))), "localhost".to_owned()));
-        }
-        let parsed = url::Url::parse(endpoint.get_ref()).ok().filter(|parsed| {
-            matches!(parsed.scheme(), "http" | "https")
-                && parsed.path() == "/"
-                && parsed.query().is_none()
-                && parsed.username().is_empty()
-                && parsed.password().is_none()
-        });
-        let found = parsed.and_then(|parsed| {
-            let host = parsed.host_str()?.to_owned();
-            let port = parsed.port_or_known_default()?;
-            let authority = format!("{host}:{port}");
-            Some((Endpoint::Tcp { host, port, tls: parsed.scheme() == "https" }, authority))
-        });
-        if found.is_none() {
-            let message = "endpoint is unix:PATH, http://HOST:PORT or https://HOST:PORT, without a path";
-            self.push(Some(endpoint.span().start), message.to_owned());
-        }
-        found
-    }
-
-    fn client_tls(&mut self, raw: &RawUpstream) -> Option<ClientTls> {
-        let Some(ca) = &raw.ca_file else {
-            let at = raw.endpoint.span().start;
-            self.push(
-                Some(at),
-                "an https:// endpoint needs ca_file: the CA that signed Ironic's certificate".to_owned(),
-            );
-            return None;
-        };
-        let certificate = match (&raw.client_certificate_file, &raw.client_key_file) {
-            (Some(certificate), Some(key)) => self.certificate(certificate).zip(self.key(key)),
-            (None, None) => None,
-            (Some(given), None) | (None, Some(given)) => {
-                let at = given.span().start;
-                self.push(Some(at), "client_certificate_file and client_key_file go together".to_owned());
-                None
-            }
-        };
-        let settings = ClientTls { ca: self.certificate(ca)?, certificate, min_version: raw.min_version };
-        if let Err(error) = crate::tls::client_config(&settings) {
-            self.push(Some(raw.endpoint.span().start), error.to_string());
-        }
-        Some(settings)
-    }
-
-    fn policies(&mut self, directories: &[Spanned<PathBuf>]) -> Vec<PolicySource> {
-        let mut sources = Vec::new();
-        for directory in directories {
-            match policy_sources(&self.path(directory.get_ref())) {
-                Ok(found) => sources.extend(found),
-                Err(message) => self.push(Some(directory.span().start), message),
-            }
-        }
-        sources
-    }
-
-    fn places(&mut self, places: Option<&Spanned<BTreeMap<String, Vec<String>>>>) -> Places {
-        let Some(places) = places else { return Places::default() };
-        Places::new(places.get_ref()).unwrap_or_else(|error| {
-            self.push(Some(places.span().start), format!("[policy.places]: {error}"));
-            Places::default()
-        })
-    }
-
     fn limits(&mut self, limits: Option<Spanned<Limits>>) -> Limits {
         let Some(limits) = limits else { return Limits::default() };
         let at = limits.span().start;
@@ -472,29 +364,4 @@ impl Checker<'_> {
         }
         known
     }
-}
-
-/// The `*.cedar` files of a directory, by name; or of one file.
-pub fn policy_sources(path: &Path) -> Result<Vec<PolicySource>, String> {
-    let failed = |path: &Path, error: std::io::Error| format!("{} cannot be read: {error}", path.display());
-    let mut files = Vec::new();
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).map_err(|error| failed(path, error))? {
-            let file = entry.map_err(|error| failed(path, error))?.path();
-            if file.extension().is_some_and(|extension| extension == "cedar") {
-                files.push(file);
-            }
-        }
-        files.sort();
-        if files.is_empty() {
-            return Err(format!("{} holds no *.cedar file", path.display()));
-        }
-    } else {
-        files.push(path.to_owned());
-    }
-    let read = |file: PathBuf| {
-        let text = std::fs::read_to_string(&file).map_err(|error| failed(&file, error))?;
-        Ok(PolicySource { name: file.display().to_string(), text })
-    };
-    files.into_iter().map(read).collect()
 }
