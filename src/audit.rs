@@ -6,8 +6,11 @@
 
 mod facts;
 mod line;
+mod output;
+mod queue;
 pub mod read;
 mod sink;
+mod terms;
 mod words;
 
 use std::net::IpAddr;
@@ -25,7 +28,9 @@ use crate::telemetry;
 
 use line::{Line, Parameters, PrincipalLine, ResourceLine, VERSION, WouldBe};
 
-pub use sink::{Audit, AuditError};
+pub use output::AuditError;
+pub use sink::{Audit, AuditCounts, AuditFull, QUEUE_BYTES_MAX};
+pub use terms::{AuditTerms, Class, OnFull};
 
 /// What is known of one request so far.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct Record {
     opened: Instant,
     audit: Audit,
     written: bool,
+    terms: AuditTerms,
+    class: Class,
 }
 
 /// What is known of a request before its head is read.
@@ -49,6 +56,8 @@ pub struct Opening {
     pub mode: Mode,
     /// The snapshot's digest.
     pub revision: Arc<str>,
+    /// What becomes of records that cannot be written.
+    pub terms: AuditTerms,
 }
 
 impl Record {
@@ -85,6 +94,7 @@ impl Record {
                 upstream_status: None,
                 upstream_request_id: None,
                 outcome: "aborted",
+                one_of: None,
                 request_bytes: 0,
                 answer_bytes: 0,
                 masked: 0,
@@ -94,6 +104,8 @@ impl Record {
             opened: Instant::now(),
             audit: audit.clone(),
             written: false,
+            terms: opening.terms,
+            class: Class::Read,
         })
     }
 
@@ -104,6 +116,7 @@ impl Record {
 
     /// What is asked: identifiers, names of query parameters, and of their values those that are words of the program.
     pub fn route(&mut self, route: &Route<'_>) {
+        self.class = Class::of(route.operation());
         self.line.operation = Some(&route.operation().id);
         self.line.resource = Some(ResourceLine::of(route));
         self.line.parameters = Parameters::of(route);
@@ -138,6 +151,7 @@ impl Record {
 
     /// A refusal that is answered.
     pub fn reject(&mut self, rejection: &Rejection) {
+        self.class = Class::Denial;
         self.line.stage = Some(rejection.stage());
         self.line.reason = Some(rejection.code());
         if let Rejection::Denied(refusal) | Rejection::Unauthenticated(refusal, _) = rejection {
@@ -190,15 +204,34 @@ impl Record {
     fn write(&mut self) {
         if !std::mem::replace(&mut self.written, true) {
             self.line.duration_us = microseconds(self.opened);
+            if !self.is_kept() {
+                return self.audit.sampled_out();
+            }
             match serde_json::to_string(&self.line) {
                 Ok(line) => {
                     let mut line = telemetry::cast(line).into_bytes();
                     line.push(b'\n');
-                    self.audit.send(line);
+                    self.audit.send(line, self.terms.on_full(self.class));
                 }
-                Err(_) => self.audit.lost(),
+                Err(_) => self.audit.unwritable(),
             }
         }
+    }
+}
+
+impl Record {
+    /// Reads with nothing remarkable may be sampled. Writes, denials, would-be denials and what failed never are.
+    fn is_kept(&mut self) -> bool {
+        let plain = self.class == Class::Read
+            && self.line.decision == "permit"
+            && self.line.would_be.is_none()
+            && self.line.outcome == "complete"
+            && self.line.status.is_some_and(|status| status < 400);
+        if self.terms.keep_one_read_in <= 1 || !plain {
+            return true;
+        }
+        self.line.one_of = Some(self.terms.keep_one_read_in);
+        self.line.request_id.is_kept(self.terms.keep_one_read_in)
     }
 }
 

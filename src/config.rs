@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use crate::audit::AuditTerms;
 use crate::authenticate::{BasicConfig, Binding, JwtConfig, KeystoneConfig, SchemeName};
 use crate::listener::Served;
 use crate::networks::Networks;
@@ -50,7 +51,7 @@ pub struct Config {
     /// The secret map with the operator's additions, for every role.
     pub scrub: Arc<Treatments>,
     /// Where records go.
-    pub audit: AuditSink,
+    pub audit: AuditConfig,
     /// The highest microversion to admit (the minor number of `1.N`).
     pub microversion_max: u16,
     /// The only microversion to admit, if it is pinned.
@@ -166,6 +167,17 @@ pub enum Endpoint {
         /// Whether the scheme is `https`.
         tls: bool,
     },
+}
+
+/// Where records go, and what happens if they cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// Where to.
+    pub sink: AuditSink,
+    /// Records that may wait for the sink, in bytes.
+    pub queue_bytes_max: usize,
+    /// What happens if it is full, and which reads are left out.
+    pub terms: AuditTerms,
 }
 
 /// Where records go.

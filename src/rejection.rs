@@ -8,6 +8,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICAT
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+use crate::audit::AuditFull;
 use crate::authenticate::AuthnError;
 use crate::authorize::Refusal;
 use crate::body::{Body, BodyError};
@@ -22,6 +23,9 @@ use crate::validate::InvalidRequest;
 
 /// The rule that denies where no policy says anything.
 const DEFAULT_DENY: &str = "default-deny";
+
+/// `Retry-After` while records cannot be written.
+const AUDIT_RETRY_SECONDS: &str = "5";
 
 /// A refusal by any stage.
 #[derive(Debug)]
@@ -42,6 +46,8 @@ pub enum Rejection {
     Body(BodyError),
     /// The request is not one that Ironic takes.
     Invalid(InvalidRequest, Ceiling),
+    /// It could not be recorded, and so is not carried out.
+    Audit(AuditFull),
     /// Ironic did not answer as it should.
     Upstream(UpstreamError),
     /// A bug here; the panic has been caught.
@@ -83,6 +89,7 @@ impl Rejection {
             Self::Denied(_) => 403,
             Self::Body(error) => error.status(),
             Self::Invalid(error, _) => error.status(),
+            Self::Audit(_) => 503,
             Self::Upstream(error) => error.status(),
             Self::Internal => 500,
         };
@@ -100,6 +107,7 @@ impl Rejection {
             Self::Denied(refusal) => refusal.denial.reason.as_str(),
             Self::Body(error) => error.code(),
             Self::Invalid(error, _) => error.code(),
+            Self::Audit(_) => "audit_full",
             Self::Upstream(error) => error.code(),
             Self::Internal => "internal",
         }
@@ -114,6 +122,7 @@ impl Rejection {
             Self::Route(..) => "route",
             Self::Denied(_) | Self::Unauthenticated(..) => "authorize",
             Self::Body(_) | Self::Invalid(..) => "validate",
+            Self::Audit(_) => "audit",
             Self::Upstream(_) => "forward",
             Self::Internal => "internal",
         }
@@ -131,6 +140,9 @@ impl Rejection {
             Self::Denied(refusal) => denied(refusal),
             Self::Body(error) => error.to_string(),
             Self::Invalid(error, _) => error.to_string(),
+            Self::Audit(_) => {
+                "the request cannot be recorded at present and was not carried out; try again later".to_owned()
+            }
             Self::Upstream(error) => error.to_string(),
             Self::Internal => "irongate failed to answer; the request was not completed".to_owned(),
         }
@@ -149,6 +161,7 @@ impl Rejection {
             | Self::Route(..)
             | Self::Body(_)
             | Self::Invalid(..)
+            | Self::Audit(_)
             | Self::Upstream(_)
             | Self::Internal => None,
         };
@@ -189,6 +202,7 @@ impl Rejection {
                     set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
                 }
             }
+            Self::Audit(_) => set(headers, RETRY_AFTER, AUDIT_RETRY_SECONDS),
             Self::Upstream(error) => {
                 if let Some(seconds) = error.retry_after() {
                     set(headers, RETRY_AFTER, &seconds.to_string());
@@ -254,4 +268,4 @@ macro_rules! from {
     )*};
 }
 
-from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, UpstreamError => Upstream);
+from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, AuditFull => Audit, UpstreamError => Upstream);

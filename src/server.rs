@@ -97,7 +97,7 @@ impl Server {
         let snapshot = Snapshot::build(config, &file).map_err(StartError::Config)?;
         let tls = config.upstream.tls.as_ref().map(crate::tls::client_config).transpose()?.map(Arc::new);
         let connector = Connector::new(&config.upstream, tls)?;
-        let audit = Audit::open(&config.audit)?;
+        let audit = Audit::open(&config.audit.sink, config.audit.queue_bytes_max)?;
         let (listening, addresses) = listen::bind(config)?;
         let current = Arc::new(Current::new(snapshot, file));
         let state = Arc::new(UpstreamState::default());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 
+use crate::audit::AuditTerms;
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
 use crate::listener::ListenerState;
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub places: Arc<Places>,
     /// The secret map, for every role.
     pub scrub: Arc<Treatments>,
+    /// What becomes of records that cannot be written.
+    pub audit: AuditTerms,
     /// Bounds of one request.
     pub limits: Limits,
     /// The highest microversion to admit.
@@ -87,6 +90,7 @@ impl Snapshot {
             policies,
             places: Arc::clone(&config.places),
             scrub: Arc::clone(&config.scrub),
+            audit: config.audit.terms,
             limits: config.limits.clone(),
             microversion_max: config.microversion_max,
             microversion_pin: config.microversion_pin,

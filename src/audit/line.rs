@@ -67,6 +67,8 @@ pub(super) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) upstream_request_id: Option<RequestId>,
     pub(super) outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) one_of: Option<u32>,
     pub(super) request_bytes: u64,
     pub(super) answer_bytes: u64,
     #[serde(skip_serializing_if = "is_zero_u64")]

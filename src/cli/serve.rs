@@ -39,6 +39,7 @@ enum End {
 async fn control(config: &Config, file: &Path) -> Result<End, String> {
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut reopen = signal(SignalKind::user_defined1()).map_err(|error| error.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let admin = match config.admin {
         Some(address) => {
@@ -57,7 +58,7 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
             vec![
                 Check { name: "serving", ready: server.as_ref().is_some_and(|server| server.serving()) },
                 Check { name: "upstream", ready: server.as_ref().is_some_and(|server| server.state.reachable()) },
-                Check { name: "audit", ready: server.is_some_and(|server| server.audit.lost_records() == 0) },
+                Check { name: "audit", ready: server.is_some_and(|server| server.audit.is_well()) },
             ]
         }));
     }
@@ -68,6 +69,7 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
     loop {
         tokio::select! {
             _ = hangup.recv() => reload(&server.current),
+            _ = reopen.recv() => server.audit.reopen(),
             () = either(&mut terminate, &mut interrupt) => break,
         }
     }
