@@ -18,7 +18,7 @@ use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 use crate::catalog::Operation;
 use crate::config::Mode;
-use crate::metrics::{Observation, RequestMeter};
+use crate::metrics::RequestMeter;
 use crate::policy::{Denial, Permit, Places, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
