@@ -21,6 +21,7 @@ use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 use crate::catalog::Operation;
 use crate::config::Mode;
+use crate::metrics::RequestMeter;
 use crate::policy::{Denial, Permit, Places, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
@@ -38,6 +39,7 @@ pub struct Record {
     line: Line,
     opened: Instant,
     audit: Audit,
+    meter: Option<RequestMeter>,
     written: bool,
     terms: AuditTerms,
     class: Class,
@@ -103,21 +105,34 @@ impl Record {
             },
             opened: Instant::now(),
             audit: audit.clone(),
+            meter: None,
             written: false,
             terms: opening.terms,
             class: Class::Read,
         })
     }
 
+    /// Counts the request when its record is written.
+    pub fn measure(&mut self, meter: RequestMeter) {
+        self.meter = Some(meter);
+    }
+
     /// Who asks.
     pub fn principal(&mut self, principal: &Principal) {
+        if let Some(meter) = &mut self.meter {
+            meter.authenticated(principal.scheme().as_str());
+        }
         self.line.principal = Some(PrincipalLine::of(principal));
     }
 
     /// What is asked: identifiers, names of query parameters, and of their values those that are words of the program.
     pub fn route(&mut self, route: &Route<'_>) {
-        self.class = Class::of(route.operation());
-        self.line.operation = Some(&route.operation().id);
+        let operation = route.operation();
+        if let Some(meter) = &mut self.meter {
+            meter.operation(operation);
+        }
+        self.line.operation = Some(&operation.id);
+        self.class = Class::of(operation);
         self.line.resource = Some(ResourceLine::of(route));
         self.line.parameters = Parameters::of(route);
         self.line.microversion = Some(route.microversion().to_string());
@@ -151,6 +166,9 @@ impl Record {
 
     /// A refusal that is answered.
     pub fn reject(&mut self, rejection: &Rejection) {
+        if let Some(meter) = &mut self.meter {
+            meter.reject(rejection);
+        }
         self.class = Class::Denial;
         self.line.stage = Some(rejection.stage());
         self.line.reason = Some(rejection.code());
@@ -204,6 +222,9 @@ impl Record {
     fn write(&mut self) {
         if !std::mem::replace(&mut self.written, true) {
             self.line.duration_us = microseconds(self.opened);
+            if let Some(meter) = self.meter.take() {
+                meter.finish(&self.line.observation());
+            }
             if !self.is_kept() {
                 return self.audit.sampled_out();
             }

@@ -10,6 +10,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::facts::{QueryValues, WriteLine};
 use crate::authenticate::{KeystoneFacts, Principal};
 use crate::call::Route;
+use crate::metrics::Observation;
 use crate::policy::{Denial, PolicyIds};
 use crate::request_id::RequestId;
 
@@ -76,6 +77,21 @@ pub(super) struct Line {
     pub(super) duration_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) upstream_us: Option<u64>,
+}
+
+impl Line {
+    /// What of it is counted.
+    pub(super) fn observation(&self) -> Observation<'_> {
+        Observation {
+            status: self.status,
+            duration_us: self.duration_us,
+            upstream_us: self.upstream_us,
+            decision: self.decision,
+            policies: &self.policies,
+            would_be: self.would_be.as_ref().map(|would_be| (would_be.decision, &*would_be.policies)),
+            masked: self.masked,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

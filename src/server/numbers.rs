@@ -1,0 +1,150 @@
+//! The numbers that are read from their owners when somebody asks.
+
+use std::sync::Arc;
+
+use crate::audit::Audit;
+use crate::forward::UpstreamState;
+use crate::metrics::{Kind, Metrics};
+use crate::snapshot::Current;
+use crate::telemetry;
+
+/// Tells `metrics` about them.
+pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<UpstreamState>, audit: &Audit) {
+    metrics.family(
+        "irongate_build_info",
+        "Always 1; the labels tell the version",
+        Kind::Gauge,
+        &["version"],
+        |samples| samples.put(&[env!("CARGO_PKG_VERSION")], 1.0),
+    );
+    let now = Arc::clone(current);
+    metrics.family(
+        "irongate_mode",
+        "1 for the mode in force: enforce, or shadow (nothing is denied by policy)",
+        Kind::Gauge,
+        &["mode"],
+        move |samples| samples.put(&[now.load().mode.as_str()], 1.0),
+    );
+    let now = Arc::clone(current);
+    metrics.family(
+        "irongate_config_revision_info",
+        "Always 1; the label is the revision of the snapshot in force",
+        Kind::Gauge,
+        &["revision"],
+        move |samples| samples.put(&[&now.load().revision], 1.0),
+    );
+    reloads(metrics, current);
+    let now = Arc::clone(current);
+    metrics.family(
+        "irongate_tls_certificate_not_after_timestamp_seconds",
+        "When the first certificate of a file ends, of those in force",
+        Kind::Gauge,
+        &["file"],
+        move |samples| {
+            for expiry in &now.load().certificates {
+                samples.put(&[&expiry.file], seconds(expiry.not_after));
+            }
+        },
+    );
+    let state = Arc::clone(state);
+    metrics.gauge("irongate_upstream_up", "1 if Ironic answered the last probe", move || {
+        f64::from(u8::from(state.reachable()))
+    });
+    records(metrics, audit);
+    metrics.counter(
+        "irongate_masked_lines",
+        "Lines of log or audit in which the last net had to mask something",
+        telemetry::masked_log_lines,
+    );
+    authentication(metrics, current);
+}
+
+fn records(metrics: &Metrics, audit: &Audit) {
+    let counts = {
+        let audit = audit.clone();
+        move || audit.counts()
+    };
+    let of = counts.clone();
+    metrics.counter("irongate_audit_records", "Records that were written", move || of().written);
+    let of = counts.clone();
+    metrics.family(
+        "irongate_audit_records_lost",
+        "Records that were lost, by reason: the queue was full, the end came, they could not be put into JSON",
+        Kind::Counter,
+        &["reason"],
+        move |samples| {
+            let counts = of();
+            samples.put(&["queue_full"], counts.lost_full);
+            samples.put(&["end"], counts.lost_at_end);
+            samples.put(&["unwritable"], counts.lost_unwritable);
+        },
+    );
+    let of = counts.clone();
+    metrics.counter("irongate_audit_records_sampled_out", "Reads that were left out on purpose", move || of().sampled_out);
+    let of = counts.clone();
+    metrics.counter("irongate_audit_waits", "Requests that waited until they could be recorded", move || of().waited);
+    let of = counts.clone();
+    metrics.counter("irongate_audit_refusals", "Calls that were refused because they could not be recorded", move || {
+        of().refused
+    });
+    let of = counts.clone();
+    metrics.family("irongate_audit_reopens", "Times the file was opened anew", Kind::Counter, &["result"], move |samples| {
+        let counts = of();
+        samples.put(&["success"], counts.reopened);
+        samples.put(&["failure"], counts.reopen_failed);
+    });
+    let of = counts.clone();
+    metrics.gauge("irongate_audit_queue_bytes", "Bytes of the records that wait to be written", move || {
+        precise(of().queue_bytes)
+    });
+    metrics.gauge("irongate_audit_failing", "1 if records could not be written at the last try", move || {
+        f64::from(u8::from(counts().failing))
+    });
+}
+
+fn reloads(metrics: &Metrics, current: &Arc<Current>) {
+    let now = Arc::clone(current);
+    metrics.gauge("irongate_config_last_reload_successful", "0 if the last reload was refused", move || {
+        f64::from(u8::from(now.reloads().error.is_none()))
+    });
+    let now = Arc::clone(current);
+    metrics.gauge(
+        "irongate_config_last_reload_success_timestamp_seconds",
+        "When the snapshot in force was loaded",
+        move || seconds(now.reloads().loaded),
+    );
+    let now = Arc::clone(current);
+    metrics.family("irongate_config_reloads", "Reloads, by result", Kind::Counter, &["result"], move |samples| {
+        let reloads = now.reloads();
+        samples.put(&["success"], reloads.succeeded);
+        samples.put(&["failure"], reloads.failed);
+    });
+}
+
+/// What was really asked or computed: with `irongate_auth` it tells what the caches answered. The counts start again with
+/// a snapshot, as the caches do.
+fn authentication(metrics: &Metrics, current: &Arc<Current>) {
+    let now = Arc::clone(current);
+    metrics.family(
+        "irongate_credential_checks",
+        "Credentials that no cache knew: bcrypt comparisons, questions to Keystone, signatures",
+        Kind::Counter,
+        &["method"],
+        move |samples| {
+            let snapshot = now.load();
+            samples.put(&["basic"], snapshot.authenticator.password_checks());
+            samples.put(&["keystone"], snapshot.authenticator.token_validations());
+            samples.put(&["jwt"], snapshot.authenticator.signature_checks());
+        },
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a queue is far below 2^52 bytes")]
+fn precise(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
+fn seconds(time: jiff::Timestamp) -> f64 {
+    time.as_second() as f64
+}
