@@ -176,10 +176,19 @@ pub enum Endpoint {
 pub struct AuditConfig {
     /// Where to.
     pub sink: AuditSink,
-    /// Records that may wait for the sink, in bytes.
+    /// Where the same goes as CADF events.
+    pub cadf: Option<AuditSink>,
+    /// Records that may wait for a sink, in bytes.
     pub queue_bytes_max: usize,
     /// What happens if it is full, and which reads are left out.
     pub terms: AuditTerms,
+}
+
+impl AuditConfig {
+    /// To this sink, with the defaults.
+    pub fn to(sink: AuditSink) -> Self {
+        Self { sink, cadf: None, queue_bytes_max: crate::audit::QUEUE_BYTES_MAX, terms: AuditTerms::default() }
+    }
 }
 
 /// Where records go.

@@ -26,7 +26,7 @@ impl RequestId {
 
     /// Whether this is one of the ids that are kept where one in `count` is: which ones is up to chance.
     pub fn is_kept(&self, count: u32) -> bool {
-        count <= 1 || self.0.as_u128() % u128::from(count) == 0
+        count <= 1 || self.0.as_u128().is_multiple_of(u128::from(count))
     }
 
     /// Reads `req-<uuid>`; anything else is no id.

@@ -101,7 +101,7 @@ impl Server {
         let snapshot = Snapshot::build(config, &file).map_err(StartError::Config)?;
         let tls = config.upstream.tls.as_ref().map(crate::tls::client_config).transpose()?.map(Arc::new);
         let connector = Connector::new(&config.upstream, tls)?;
-        let audit = Audit::open(&config.audit.sink, config.audit.queue_bytes_max)?;
+        let audit = Audit::open(&config.audit)?;
         let (listening, addresses) = listen::bind(config)?;
         let names: Vec<Arc<str>> = config.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect();
         let metrics = Arc::new(Metrics::new(config.workers, &names));
@@ -154,7 +154,10 @@ impl Server {
         for socket in &self.sockets {
             drop(std::fs::remove_file(socket));
         }
-        self.audit.flush();
+        let left = self.audit.flush();
+        if left > 0 {
+            tracing::error!(count = left, "audit records are lost: the sink did not take them before the end");
+        }
     }
 }
 

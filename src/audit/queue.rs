@@ -179,8 +179,9 @@ impl Queue {
         left
     }
 
-    /// Waits until what is here now is written, or nothing has been written for 5 seconds. Blocks.
-    pub(super) fn flush(&self) {
+    /// Waits until what is here now is written, or nothing has been written for 5 seconds; returns how many lines are
+    /// left then. Blocks.
+    pub(super) fn flush(&self) -> u64 {
         let mut state = self.lock();
         let (until, mut gone) = (state.come, state.gone);
         while state.gone < until {
@@ -188,10 +189,11 @@ impl Queue {
                 self.progress.wait_timeout(state, FLUSH_PATIENCE).unwrap_or_else(PoisonError::into_inner);
             state = next;
             if waited.timed_out() && state.gone == gone {
-                return;
+                return until - state.gone;
             }
             gone = state.gone;
         }
+        0
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -274,7 +276,7 @@ mod tests {
         queue.written(2, 10);
         assert_eq!(queue.bytes(), 5 + LINE_OVERHEAD);
         assert_eq!(queue.abandon(&batch), 1);
-        queue.flush();
+        assert_eq!(queue.flush(), 0);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::output::{AuditError, Output};
 use super::queue::{Batch, Queue, Work};
 use super::terms::{AuditTerms, Class, OnFull};
-use crate::config::AuditSink;
+use crate::config::{AuditConfig, AuditSink};
 
 /// Before a sink that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -18,7 +18,11 @@ pub const QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The sending side, shared by all workers. The writer ends when the last of them is gone.
 #[derive(Clone)]
-pub struct Audit(Arc<Sink>);
+pub struct Audit {
+    records: Arc<Sink>,
+    /// The same as CADF events, if the configuration asks for them.
+    cadf: Option<Arc<Sink>>,
+}
 
 struct Sink {
     queue: Arc<Queue>,
@@ -72,8 +76,92 @@ pub struct AuditCounts {
 pub struct AuditFull;
 
 impl Audit {
-    /// Opens the sink and starts its writer. `queue_bytes_max` bounds the records that wait.
-    pub fn open(sink: &AuditSink, queue_bytes_max: usize) -> Result<Self, AuditError> {
+    /// Opens the sinks and starts their writers.
+    pub fn open(config: &AuditConfig) -> Result<Self, AuditError> {
+        let open = |sink: &AuditSink| Sink::open(sink, config.queue_bytes_max).map(Arc::new);
+        Ok(Self { records: open(&config.sink)?, cadf: config.cadf.as_ref().map(open).transpose()? })
+    }
+
+    fn sinks(&self) -> impl Iterator<Item = &Sink> {
+        std::iter::once(&*self.records).chain(self.cadf.as_deref())
+    }
+    /// Asked before a call is carried out, or its refusal answered: waits for room where its class is to wait.
+    ///
+    /// # Errors
+    /// The queue is full, and calls of this class are refused then.
+    pub async fn admit(&self, class: Class, terms: &AuditTerms) -> Result<(), AuditFull> {
+        if !self.sinks().any(|sink| sink.queue.is_full()) {
+            return Ok(());
+        }
+        match terms.on_full(class) {
+            OnFull::Block => {
+                self.records.counts.waited.fetch_add(1, Ordering::Relaxed);
+                for sink in self.sinks() {
+                    sink.queue.room().await;
+                }
+                Ok(())
+            }
+            OnFull::DenyWrites => {
+                self.records.counts.refused.fetch_add(1, Ordering::Relaxed);
+                Err(AuditFull)
+            }
+            OnFull::Drop => Ok(()),
+        }
+    }
+
+    /// Queues one record's line. Never blocks.
+    pub(super) fn send(&self, line: Vec<u8>, on_full: OnFull) {
+        self.records.send(line, on_full);
+    }
+
+    /// Queues one record's event, if events are wanted. Never blocks.
+    pub(super) fn send_event(&self, event: impl FnOnce() -> Option<Vec<u8>>, on_full: OnFull) {
+        let Some(sink) = &self.cadf else { return };
+        match event() {
+            Some(event) => sink.send(event, on_full),
+            None => _ = sink.counts.lost_unwritable.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// Counts a record that cannot be put into JSON.
+    pub(super) fn unwritable(&self) {
+        self.records.counts.lost_unwritable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a read that is left out on purpose.
+    pub(super) fn sampled_out(&self) {
+        self.records.counts.sampled_out.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Opens the files anew, soon: they were moved away. Standard output stays as it is.
+    pub fn reopen(&self) {
+        self.sinks().for_each(|sink| sink.queue.reopen());
+    }
+
+    /// Waits until every record that was queued before is written, or a sink has taken nothing for 5 seconds; returns how
+    /// many are left then. Blocks.
+    pub fn flush(&self) -> u64 {
+        self.sinks().map(|sink| sink.queue.flush()).sum()
+    }
+
+    /// Whether the sinks take records, and there is room for more.
+    pub fn is_well(&self) -> bool {
+        !self.sinks().any(|sink| sink.counts.failing.load(Ordering::Relaxed) || sink.queue.is_full())
+    }
+
+    /// What has become of records since the start.
+    pub fn counts(&self) -> AuditCounts {
+        self.records.counts()
+    }
+
+    /// What has become of CADF events; `None` where none are wanted.
+    pub fn cadf_counts(&self) -> Option<AuditCounts> {
+        self.cadf.as_deref().map(Sink::counts)
+    }
+}
+
+impl Sink {
+    fn open(sink: &AuditSink, queue_bytes_max: usize) -> Result<Self, AuditError> {
         let output = Output::open(sink)?;
         let queue = Arc::new(Queue::new(queue_bytes_max));
         let counts = Arc::new(Counts::default());
@@ -82,66 +170,17 @@ impl Audit {
             move || write(output, &queue, &counts)
         });
         spawned.map_err(|source| AuditError { path: "(its thread)".to_owned(), source })?;
-        Ok(Self(Arc::new(Sink { queue, counts })))
+        Ok(Self { queue, counts })
     }
 
-    /// Asked before a call is carried out, or its refusal answered: waits for room where its class is to wait.
-    ///
-    /// # Errors
-    /// The queue is full, and calls of this class are refused then.
-    pub async fn admit(&self, class: Class, terms: &AuditTerms) -> Result<(), AuditFull> {
-        if !self.0.queue.is_full() {
-            return Ok(());
-        }
-        match terms.on_full(class) {
-            OnFull::Block => {
-                self.0.counts.waited.fetch_add(1, Ordering::Relaxed);
-                self.0.queue.room().await;
-                Ok(())
-            }
-            OnFull::DenyWrites => {
-                self.0.counts.refused.fetch_add(1, Ordering::Relaxed);
-                Err(AuditFull)
-            }
-            OnFull::Drop => Ok(()),
+    fn send(&self, line: Vec<u8>, on_full: OnFull) {
+        if self.queue.push(line, on_full == OnFull::Drop).is_err() {
+            self.counts.lost_full.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Queues one line. Never blocks.
-    pub(super) fn send(&self, line: Vec<u8>, on_full: OnFull) {
-        if self.0.queue.push(line, on_full == OnFull::Drop).is_err() {
-            self.0.counts.lost_full.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts a record that cannot be put into JSON.
-    pub(super) fn unwritable(&self) {
-        self.0.counts.lost_unwritable.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a read that is left out on purpose.
-    pub(super) fn sampled_out(&self) {
-        self.0.counts.sampled_out.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Opens the file anew, soon: it was moved away. Standard output stays as it is.
-    pub fn reopen(&self) {
-        self.0.queue.reopen();
-    }
-
-    /// Waits until every record that was queued before is written, or the sink has taken nothing for 5 seconds. Blocks.
-    pub fn flush(&self) {
-        self.0.queue.flush();
-    }
-
-    /// Whether the sink takes records, and there is room for more.
-    pub fn is_well(&self) -> bool {
-        !self.0.counts.failing.load(Ordering::Relaxed) && !self.0.queue.is_full()
-    }
-
-    /// What has become of records since the start.
-    pub fn counts(&self) -> AuditCounts {
-        let Sink { queue, counts } = &*self.0;
+    fn counts(&self) -> AuditCounts {
+        let Self { queue, counts } = self;
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         AuditCounts {
             written: of(&counts.written),
@@ -203,7 +242,6 @@ fn write(mut output: Output, queue: &Queue, counts: &Counts) {
                     if queue.pause(if is_slow { RETRY_PIPE } else { RETRY }) {
                         let left = queue.abandon(&batch);
                         counts.lost_at_end.fetch_add(left, Ordering::Relaxed);
-                        tracing::error!(count = left, "audit records are lost: they could not be written before the end");
                         return;
                     }
                 }
@@ -225,3 +263,6 @@ fn reopen(output: &mut Output, batch: &mut Batch, counts: &Counts) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

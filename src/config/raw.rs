@@ -196,6 +196,7 @@ pub(super) struct RawTreatment {
 pub(super) struct RawAudit {
     #[serde(default = "standard_output")]
     pub file: PathBuf,
+    pub cadf_file: Option<Spanned<PathBuf>>,
     pub on_full: Option<Spanned<RawOnFull>>,
     pub queue_bytes_max: Option<Spanned<usize>>,
     pub keep_one_read_in: Option<Spanned<u32>>,
@@ -203,7 +204,10 @@ pub(super) struct RawAudit {
 
 /// One word for all classes, or one for each.
 #[derive(Debug, Deserialize, Serialize)]
-#[serde(untagged, expecting = "write \"block\", \"deny-writes\" or \"drop\", or a table of reads, writes and denials with these")]
+#[serde(
+    untagged,
+    expecting = "write \"block\", \"deny-writes\" or \"drop\", or a table of reads, writes and denials with these"
+)]
 pub(super) enum RawOnFull {
     All(OnFull),
     ByClass(RawOnFullClasses),
@@ -219,7 +223,7 @@ pub(super) struct RawOnFullClasses {
 
 impl Default for RawAudit {
     fn default() -> Self {
-        Self { file: standard_output(), on_full: None, queue_bytes_max: None, keep_one_read_in: None }
+        Self { file: standard_output(), cadf_file: None, on_full: None, queue_bytes_max: None, keep_one_read_in: None }
     }
 }
 

@@ -27,6 +27,7 @@ mod logs;
 mod metrics;
 mod microversion;
 mod shadow;
+mod sink;
 mod tls;
 mod treatment;
 mod upstream;

@@ -31,7 +31,8 @@ impl Checker<'_> {
                     ..whole
                 };
                 if [terms.reads, terms.denials].contains(&OnFull::DenyWrites) {
-                    let message = "audit.on_full: \"deny-writes\" is for writes only; reads and denials \"block\" or \"drop\"";
+                    let message =
+                        "audit.on_full: \"deny-writes\" is for writes only; reads and denials \"block\" or \"drop\"";
                     self.push(Some(start), message.to_owned());
                 }
                 terms
@@ -44,7 +45,17 @@ impl Checker<'_> {
             }
             terms.keep_one_read_in = *keep.get_ref();
         }
-        AuditConfig { sink: self.audit_sink(&raw.file), queue_bytes_max, terms }
+        let sink = self.audit_sink(&raw.file);
+        let cadf = raw.cadf_file.as_ref().map(|file| {
+            let cadf = self.audit_sink(file.get_ref());
+            if cadf == sink {
+                let message =
+                    "audit.cadf_file and audit.file must differ: two writers would mix their lines".to_owned();
+                self.push(Some(file.span().start), message);
+            }
+            cadf
+        });
+        AuditConfig { sink, cadf, queue_bytes_max, terms }
     }
 
     fn audit_sink(&self, file: &Path) -> AuditSink {
