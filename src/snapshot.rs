@@ -8,6 +8,7 @@ use aws_lc_rs::digest;
 
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
+use crate::limits::Limiter;
 use crate::listener::ListenerState;
 use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
 use crate::scrub::Treatments;
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub scrub: Arc<Treatments>,
     /// Bounds of one request.
     pub limits: Limits,
+    /// What is counted against them.
+    pub limiter: Limiter,
     /// The highest microversion to admit.
     pub microversion_max: u16,
     /// The only microversion to admit, if it is pinned.
@@ -56,14 +59,21 @@ impl Snapshot {
             bindings: config.bindings.clone(),
         });
         let authenticator = authenticator.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+        let limiter = Limiter::new(
+            &config.limits,
+            config.listeners.iter().map(|listener| (&listener.name, listener.requests_max)),
+        );
         let listeners = config
             .listeners
             .iter()
-            .map(|listener| {
+            .enumerate()
+            .map(|(index, listener)| {
                 let tls = listener.tls.as_ref().map(crate::tls::server_config).transpose();
                 let asked = listener.tls.as_ref().and_then(|tls: &ServerTls| tls.client_certificates.as_ref());
                 let client_trust = asked.map(ClientTrust::new).transpose();
                 Ok(ListenerState {
+                    index,
+                    connections_max: listener.connections_max,
                     name: Arc::clone(&listener.name),
                     schemes: listener.schemes.clone(),
                     tls: tls.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?.map(Arc::new),
@@ -88,6 +98,7 @@ impl Snapshot {
             places: Arc::clone(&config.places),
             scrub: Arc::clone(&config.scrub),
             limits: config.limits.clone(),
+            limiter,
             microversion_max: config.microversion_max,
             microversion_pin: config.microversion_pin,
             listeners,
@@ -107,6 +118,7 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     context.update(config.scrub.description().as_bytes());
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
+        context.update(format!("{:?}", (listener.connections_max, listener.requests_max)).as_bytes());
         context.update(format!("{told:?}").as_bytes());
         if let Some(asked) = listener.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref()) {
             context.update(&asked.ca.pem);
@@ -142,7 +154,7 @@ impl Current {
     /// the upstream, the audit sink) is not changed.
     pub fn reload(&self) -> Result<Arc<str>, Vec<ConfigError>> {
         let config = config::load(&self.file)?;
-        let next = Snapshot::build(&config, &self.file)?;
+        let mut next = Snapshot::build(&config, &self.file)?;
         let before = self.load();
         if next.listeners.len() != before.listeners.len() {
             return Err(vec![ConfigError::new(
@@ -152,6 +164,7 @@ impl Current {
             )]);
         }
         next.authenticator.inherit(&before.authenticator);
+        next.limiter.inherit(&before.limiter);
         let revision = Arc::clone(&next.revision);
         self.snapshot.store(Arc::new(next));
         Ok(revision)
