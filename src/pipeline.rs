@@ -25,6 +25,7 @@ use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
 use crate::limits::Ticket;
 use crate::listener::ListenerState;
+use crate::metrics::WorkerMetrics;
 use crate::microversion::Ceiling;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
@@ -39,6 +40,8 @@ pub struct Pipeline {
     pub upstream: Upstream,
     /// Where records go.
     pub audit: Audit,
+    /// What this worker counts.
+    pub metrics: Arc<WorkerMetrics>,
 }
 
 /// What one request meets: the snapshot that it keeps, its listener in it, and its peer.
@@ -68,6 +71,7 @@ impl Pipeline {
             revision: Arc::clone(&snapshot.revision),
         };
         let mut record = Record::open(&self.audit, opening, &ids);
+        record.measure(self.metrics.request(snapshot.listener_index(listener)));
         let scene = Scene { snapshot, listener, peer, ids, origin: origin(&request, listener, peer) };
         let (head, mut incoming) = request.into_parts();
         let mut ticket = None;

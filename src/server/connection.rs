@@ -88,6 +88,7 @@ pub(super) enum Stream {
 impl Door {
     /// Serves a connection to its end.
     pub(super) async fn serve(self: Arc<Self>, stream: Stream) {
+        let _open = self.pipeline.metrics.connection(self.index);
         let snapshot = self.current.load();
         let Some(listener) = snapshot.listeners.get(self.index) else { return };
         let address = if let Stream::Tcp(_, address) = &stream { Some(*address) } else { None };
@@ -115,7 +116,7 @@ impl Door {
                     Ok((stream, alpn)) => {
                         peer.tls = true;
                         peer.certificate = certificate(stream.get_ref().1, listener);
-                        self.speak(stream, peer, alpn == Alpn::H2, &snapshot, seat).await;
+                        self.speak(stream, peer, alpn == Alpn::H2, snapshot, seat).await;
                     }
                     Err(error) => {
                         self.gate.turn_away(TurnedAway::Handshake, &listener.name, Some(address));
@@ -123,17 +124,18 @@ impl Door {
                     }
                 }
             }
-            (Stream::Tcp(stream, _), None) => self.speak(stream, peer, false, &snapshot, seat).await,
-            (Stream::Unix(stream), _) => self.speak(stream, peer, false, &snapshot, seat).await,
+            (Stream::Tcp(stream, _), None) => self.speak(stream, peer, false, snapshot, seat).await,
+            (Stream::Unix(stream), _) => self.speak(stream, peer, false, snapshot, seat).await,
         }
     }
 
-    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, http2: bool, snapshot: &Snapshot, seat: Seat)
+    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, http2: bool, snapshot: Arc<Snapshot>, seat: Seat)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let limits = &snapshot.limits;
-        let compress = snapshot.listeners.get(self.index).is_some_and(|listener| listener.compression);
+        let Some(listener) = snapshot.listeners.get(self.index) else { return };
+        let (compress, name) = (listener.compression, Arc::clone(&listener.name));
         let address = peer.address;
         let door = Arc::clone(&self);
         let pulse = Pulse::new(limits);
@@ -156,7 +158,7 @@ impl Door {
         let mut phase = self.phase.clone();
         // The guard that `wait_for` gives must not live on.
         let drain = async move { drop(phase.wait_for(|phase| *phase == Phase::Drain).await) };
-        let closing = pulse.watch(limits, &seat);
+        let closing = pulse.watch(&seat);
         let io = TokioIo::new(stream);
         let ended = if http2 {
             let connection = http2::Builder::new(TokioExecutor::new())
@@ -171,6 +173,8 @@ impl Door {
                 .max_local_error_reset_streams(Some(usize::try_from(limits.resets_max).unwrap_or(usize::MAX)))
                 .keep_alive_interval(Some(Duration::from_secs(60)))
                 .serve_connection(io, service);
+            // A connection may last longer than many snapshots.
+            drop(snapshot);
             until_closed!(connection, drain, closing)
         } else {
             let connection = http1::Builder::new()
@@ -180,14 +184,11 @@ impl Door {
                 .max_header_size(limits.header_bytes_max.saturating_mul(ABOVE))
                 .max_buf_size(limits.header_bytes_max.saturating_mul(ABOVE).max(BUFFER_BYTES_MIN))
                 .serve_connection(io, service);
+            drop(snapshot);
             until_closed!(connection, drain, closing)
         };
         match ended {
-            Ended::Closed(reason) => {
-                if let Some(listener) = snapshot.listeners.get(self.index) {
-                    self.gate.close(reason, &listener.name, address);
-                }
-            }
+            Ended::Closed(reason) => self.gate.close(reason, &name, address),
             Ended::Itself(Err(error)) => self.broken(&error, address),
             Ended::Itself(Ok(())) => {}
         }
@@ -221,6 +222,7 @@ impl Door {
         let rejection =
             Rejection::Framing(if too_large { FramingError::HeadersTooLarge } else { FramingError::Malformed });
         let mut record = Record::open(&self.pipeline.audit, opening, &RequestIds::minted());
+        record.measure(self.pipeline.metrics.request(self.index));
         record.reject(&rejection);
         record.status(rejection.status());
         record.complete();

@@ -33,6 +33,9 @@ pub struct Pulse {
     spoken: AtomicBool,
     cancelled: AtomicU32,
     resets_max: u32,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+    send_timeout: Duration,
     reset: Notify,
 }
 
@@ -75,6 +78,9 @@ impl Pulse {
             spoken: AtomicBool::new(false),
             cancelled: AtomicU32::new(0),
             resets_max: limits.resets_max,
+            header_timeout: Duration::from_secs(limits.header_timeout_seconds),
+            idle_timeout: Duration::from_secs(limits.idle_timeout_seconds),
+            send_timeout: Duration::from_secs(limits.send_timeout_seconds),
             reset: Notify::new(),
         })
     }
@@ -97,11 +103,11 @@ impl Pulse {
     }
 
     /// Returns when the connection is to be closed.
-    pub(super) async fn watch(&self, limits: &Limits, seat: &Seat) -> Closing {
+    pub(super) async fn watch(&self, seat: &Seat) -> Closing {
         let looking = async {
             loop {
                 tokio::time::sleep(LOOK).await;
-                if let Some(closing) = self.look(limits, seat.crowded()) {
+                if let Some(closing) = self.look(seat.crowded()) {
                     return closing;
                 }
             }
@@ -112,7 +118,7 @@ impl Pulse {
         }
     }
 
-    fn look(&self, limits: &Limits, crowded: bool) -> Option<Closing> {
+    fn look(&self, crowded: bool) -> Option<Closing> {
         let quiet = self.quiet();
         let sending = self.sending.load(Ordering::Relaxed);
         if self.working.load(Ordering::Relaxed) > 0 {
@@ -120,11 +126,11 @@ impl Pulse {
         }
         if sending > 0 {
             let unread = sending > self.waiting.load(Ordering::Relaxed);
-            return (unread && quiet >= Duration::from_secs(limits.send_timeout_seconds)).then_some(Closing::Unread);
+            return (unread && quiet >= self.send_timeout).then_some(Closing::Unread);
         }
         let spoken = self.spoken.load(Ordering::Relaxed);
-        let patience = if spoken { limits.idle_timeout_seconds } else { limits.header_timeout_seconds };
-        if quiet >= Duration::from_secs(patience) {
+        let patience = if spoken { self.idle_timeout } else { self.header_timeout };
+        if quiet >= patience {
             return Some(Closing::Idle);
         }
         (crowded && quiet >= QUIET_WHEN_CROWDED).then_some(Closing::Crowded)
@@ -203,27 +209,24 @@ mod tests {
     use super::{Closing, Pulse, Sending};
     use crate::config::Limits;
 
-    fn quick() -> Limits {
-        Limits { send_timeout_seconds: 0, idle_timeout_seconds: 0, header_timeout_seconds: 0, ..Limits::default() }
-    }
-
     #[test]
     fn what_is_under_way_keeps_a_connection() {
-        let (quick, slow) = (quick(), Limits::default());
-        let pulse = Pulse::new(&quick);
-        assert_eq!(pulse.look(&quick, false), Some(Closing::Idle), "nothing was ever asked");
-        assert_eq!(pulse.look(&slow, true), None, "a connection gets a second in any case");
+        let quick =
+            Limits { send_timeout_seconds: 0, idle_timeout_seconds: 0, header_timeout_seconds: 0, ..Limits::default() };
+        let (pulse, slow) = (Pulse::new(&quick), Pulse::new(&Limits::default()));
+        assert_eq!(pulse.look(false), Some(Closing::Idle), "nothing was ever asked");
+        assert_eq!(slow.look(true), None, "a connection gets a second in any case");
         let working = pulse.work();
-        assert_eq!(pulse.look(&quick, true), None);
+        assert_eq!(pulse.look(true), None);
         let mut sending = Sending::new(Arc::clone(&pulse));
         working.answered();
-        assert_eq!(pulse.look(&quick, true), Some(Closing::Unread), "nobody reads");
+        assert_eq!(pulse.look(true), Some(Closing::Unread), "nobody reads");
         sending.polled(false);
-        assert_eq!(pulse.look(&quick, true), None, "Ironic has to send first");
+        assert_eq!(pulse.look(true), None, "Ironic has to send first");
         sending.polled(true);
-        assert_eq!(pulse.look(&slow, true), None);
+        assert_eq!(pulse.look(true), Some(Closing::Unread));
         drop(sending);
-        assert_eq!(pulse.look(&quick, false), Some(Closing::Idle));
+        assert_eq!(pulse.look(false), Some(Closing::Idle));
         assert_eq!(pulse.cancelled.load(std::sync::atomic::Ordering::Relaxed), 0);
     }
 
