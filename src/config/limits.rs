@@ -103,8 +103,8 @@ pub struct RoleLimits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 10_000,
-            connections_per_address_max: 5_000,
+            connections_max: 5_000,
+            connections_per_address_max: 2_500,
             handshakes_max: 1_000,
             handshake_timeout_seconds: 10,
             header_timeout_seconds: 15,

@@ -86,13 +86,18 @@ fn held() -> (FakeIronic, std::sync::mpsc::Sender<()>) {
     (ironic, go)
 }
 
-/// Waits until Ironic was asked for a list so many times.
-fn until_asked(ironic: &FakeIronic, count: usize) {
+/// Waits for something that other threads do.
+fn until(there: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
-    while ironic.arrived().iter().filter(|arrived| arrived.line.starts_with("GET /v1/nodes ")).count() < count {
-        assert!(Instant::now() < deadline);
+    while !there() {
+        assert!(Instant::now() < deadline, "it does not come");
         pause(Duration::from_millis(5));
     }
+}
+
+/// Ironic was asked for a list so many times.
+fn asked(ironic: &FakeIronic) -> usize {
+    ironic.arrived().iter().filter(|arrived| arrived.line.starts_with("GET /v1/nodes ")).count()
 }
 
 #[test]
@@ -111,7 +116,7 @@ fn too_many_at_once_are_refused_by_class_role_and_listener() {
         std::thread::scope(|scope| {
             let reads: Vec<_> =
                 (0..3).map(|_| scope.spawn(|| irongate.ask("admin", "GET", "/v1/nodes", None))).collect();
-            until_asked(&ironic, 3);
+            until(|| asked(&ironic) == 3);
             let refused = irongate.ask("admin", "GET", "/v1/nodes", None);
             assert_eq!((refused.status, refused.code().as_str()), (503, code), "{refused:?}");
             assert_eq!(refused.header("retry-after").as_deref(), Some("1"));
@@ -129,7 +134,7 @@ fn too_many_at_once_are_refused_by_class_role_and_listener() {
         });
         let record = irongate.records(5).into_iter().find(|record| record["status"] == 503).unwrap();
         assert_eq!((&record["stage"], &record["reason"]), (&"limit".into(), &code.into()));
-        assert_eq!(irongate.server.current.load().limiter.load().requests(), 0);
+        until(|| irongate.server.current.load().limiter.load().requests() == 0);
     }
 }
 
@@ -171,9 +176,7 @@ fn bodies_in_memory_are_bounded() {
     let mut slow = TcpStream::connect(irongate.address).unwrap();
     slow.write_all(head(900_000).as_bytes()).unwrap();
     let load = || irongate.server.current.load();
-    while load().limiter.load().body_bytes() < 900_000 {
-        pause(Duration::from_millis(5));
-    }
+    until(|| load().limiter.load().body_bytes() == 900_000);
     let refused = send(irongate.address, head(500_000).as_bytes());
     assert_eq!((refused.status, refused.code().as_str()), (503, "bodies_busy"), "{refused:?}");
     assert!(refused.header("retry-after").is_some());
@@ -181,11 +184,8 @@ fn bodies_in_memory_are_bounded() {
     let patch = r#"[{"op": "add", "path": "/extra/a", "value": 1}]"#;
     assert_eq!(irongate.ask("admin", "PATCH", "/v1/nodes/n", Some(patch)).status, 200);
     drop(slow);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while load().limiter.load().body_bytes() > 0 {
-        assert!(Instant::now() < deadline, "a caller that went away still holds room");
-        pause(Duration::from_millis(5));
-    }
+    // A caller that went away holds nothing.
+    until(|| load().limiter.load().body_bytes() == 0);
 }
 
 #[test]
@@ -194,16 +194,9 @@ fn connections_are_bounded_and_idle_ones_make_room() {
     let irongate = Irongate::start(&ironic, "limits = { connections_max = 8, connections_per_address_max = 8 }");
     let idle: Vec<_> = (0..20).map(|_| TcpStream::connect(irongate.address).unwrap()).collect();
     let gate = &irongate.server.gate;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while gate.turned_away(TurnedAway::Full) < 12 {
-        assert!(Instant::now() < deadline);
-        pause(Duration::from_millis(5));
-    }
+    until(|| gate.turned_away(TurnedAway::Full) == 12);
     // Nobody closed one of the idle connections; they are closed because others need their places.
-    while gate.closed(Closing::Crowded) == 0 {
-        assert!(Instant::now() < deadline);
-        pause(Duration::from_millis(5));
-    }
+    until(|| gate.closed(Closing::Crowded) > 0);
     assert_eq!(irongate.ask("admin", "GET", "/v1/nodes", None).status, 200);
     drop(idle);
 }
@@ -218,6 +211,6 @@ fn a_reader_who_stops_reading_is_given_up_and_ironic_is_free() {
     stream.write_all(request.as_bytes()).unwrap();
     let record = &irongate.records(1)[0];
     assert_eq!(record["outcome"], "aborted", "{record}");
-    assert_eq!(irongate.server.gate.closed(Closing::Unread), 1);
-    assert_eq!(irongate.server.current.load().limiter.load().requests(), 0);
+    until(|| irongate.server.gate.closed(Closing::Unread) == 1);
+    until(|| irongate.server.current.load().limiter.load().requests() == 0);
 }

@@ -79,6 +79,15 @@ async fn h2(
     (sender, tokio::spawn(connection))
 }
 
+/// Waits for something that irongate's own threads do.
+async fn until(there: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !there() {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 fn list(irongate: &Irongate) -> Request<Empty<bytes::Bytes>> {
     let credential = basic("admin", PASSWORD);
     Request::get(format!("https://localhost:{}/v1/nodes", irongate.address.port()))
@@ -98,7 +107,7 @@ async fn an_h2_connection_that_asks_nothing_is_closed() {
     let (mut asking, connection) = h2(&irongate, certificates.path()).await;
     assert_eq!(asking.send_request(list(&irongate)).await.unwrap().status(), 200);
     drop(tokio::time::timeout(std::time::Duration::from_secs(20), connection).await.unwrap());
-    assert_eq!(irongate.server.gate.closed(Closing::Idle), 2);
+    until(|| irongate.server.gate.closed(Closing::Idle) == 2).await;
     drop((silent, asking));
     tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
 }
@@ -120,8 +129,8 @@ async fn streams_that_are_cancelled_again_and_again_end_the_connection() {
         let asked = sender.send_request(list(&irongate));
         drop(tokio::time::timeout(std::time::Duration::from_millis(30), asked).await);
     }
-    assert_eq!(irongate.server.gate.closed(Closing::Resets), 1);
-    assert_eq!(irongate.server.current.load().limiter.load().requests(), 0);
+    until(|| irongate.server.gate.closed(Closing::Resets) == 1).await;
+    until(|| irongate.server.current.load().limiter.load().requests() == 0).await;
     // Others are served.
     let (mut other, _) = h2(&irongate, certificates.path()).await;
     assert_eq!(other.send_request(list(&irongate)).await.unwrap().status(), 200);
