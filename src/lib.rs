@@ -40,3 +40,4 @@ pub mod admin;
 pub mod metrics;
 pub mod certs;
 pub mod telemetry;
+pub mod version;
