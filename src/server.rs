@@ -24,10 +24,14 @@ use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{Current, Snapshot};
 use crate::tls::TlsError;
+use crate::trace::{TraceError, Tracer};
 
 use listen::Listening;
 pub use probe::probe;
 pub use status::Status;
+
+/// So long the end waits for the collector to take the last traces.
+const TRACES_WAIT: Duration = Duration::from_secs(2);
 
 /// What the threads do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +64,9 @@ pub enum StartError {
     /// TLS towards Ironic.
     #[error("upstream: {0}")]
     Tls(#[from] TlsError),
+    /// The traces' collector.
+    #[error("tracing: {0}")]
+    Trace(#[from] TraceError),
     /// The endpoint.
     #[error("upstream: {0}")]
     Host(#[from] HostError),
@@ -78,6 +85,8 @@ pub struct Server {
     pub audit: Audit,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Begins traces, where they are configured.
+    pub tracer: Option<Arc<Tracer>>,
     /// Makes connections to Ironic, for the probe.
     pub connector: Connector,
     /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
@@ -108,6 +117,7 @@ impl Server {
         let tls = config.upstream.tls.as_ref().map(crate::tls::client_config).transpose()?.map(Arc::new);
         let connector = Connector::new(&config.upstream, tls)?;
         let audit = Audit::open(&config.audit)?;
+        let tracer = config.tracing.as_ref().map(Tracer::start).transpose()?;
         let (listening, addresses) = listen::bind(config)?;
         let names: Vec<Arc<str>> = config.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect();
         let metrics = Arc::new(Metrics::new(config.workers, &names));
@@ -119,7 +129,12 @@ impl Server {
             let counts = metrics.worker(index);
             let upstream = Upstream::new(&config.upstream, connector.clone(), config.workers, Arc::clone(&state));
             let worker = Worker {
-                pipeline: Arc::new(Pipeline { upstream, audit: audit.clone(), metrics: counts }),
+                pipeline: Arc::new(Pipeline {
+                    upstream,
+                    audit: audit.clone(),
+                    metrics: counts,
+                    tracer: tracer.clone(),
+                }),
                 current: Arc::clone(&current),
                 listening,
                 phase: observed.clone(),
@@ -138,11 +153,15 @@ impl Server {
         let sockets = sockets.collect();
         let workers = Mutex::new(workers);
         numbers::register(&metrics, &current, &state, &audit);
+        if let Some(tracer) = &tracer {
+            numbers::traces(&metrics, &tracer.counts());
+        }
         Ok(Self {
             current,
             state,
             audit,
             metrics,
+            tracer,
             connector,
             addresses,
             started: jiff::Timestamp::now(),
@@ -173,6 +192,9 @@ impl Server {
             drop(std::fs::remove_file(socket));
         }
         self.audit.flush();
+        if let Some(tracer) = &self.tracer {
+            tracer.flush(TRACES_WAIT);
+        }
     }
 }
 
