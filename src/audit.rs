@@ -2,7 +2,7 @@
 //!
 //! A [`Record`] is opened before anything is decided and written when it is dropped: with the answer's body, with a
 //! cancelled request, with a panic. Its fields are identifiers, names of the catalogue and ids of policies; of the values
-//! of a request it keeps only facts ([`facts`]): what is needed to decide again, and no text that the caller wrote.
+//! of a request it keeps only facts: what is needed to decide again, and no text that the caller wrote.
 
 mod cadf;
 mod facts;
@@ -18,6 +18,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderValue;
+
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 use crate::catalog::Operation;
@@ -27,6 +29,7 @@ use crate::policy::{Denial, Permit, Places, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
 use crate::telemetry;
+use crate::trace::{Phase, Trace};
 
 use cadf::Event;
 use line::{Line, Parameters, PrincipalLine, ResourceLine, VERSION, WouldBe};
@@ -42,6 +45,7 @@ pub struct Record {
     opened: Instant,
     audit: Audit,
     meter: Option<RequestMeter>,
+    trace: Option<Box<Trace>>,
     written: bool,
     terms: AuditTerms,
     class: Class,
@@ -108,10 +112,35 @@ impl Record {
             opened: Instant::now(),
             audit: audit.clone(),
             meter: None,
+            trace: None,
             written: false,
             terms: opening.terms,
             class: Class::Read,
         })
+    }
+
+    /// Traces the request, if it is sampled.
+    pub fn trace(&mut self, trace: Option<Box<Trace>>) {
+        self.trace = trace;
+    }
+
+    /// A part of the request begins.
+    pub fn enter(&mut self, phase: Phase) {
+        if let Some(trace) = &mut self.trace {
+            trace.enter(phase);
+        }
+    }
+
+    /// The part that runs has ended.
+    pub fn leave(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.leave();
+        }
+    }
+
+    /// The header that tells Ironic of the request's trace.
+    pub fn traceparent(&self) -> Option<HeaderValue> {
+        self.trace.as_ref().map(|trace| trace.header())
     }
 
     /// Counts the request when its record is written.
@@ -188,6 +217,7 @@ impl Record {
 
     /// What Ironic answered, and after how long.
     pub fn upstream(&mut self, status: http::StatusCode, request_id: Option<RequestId>, since: Instant) {
+        self.leave();
         self.line.upstream_status = Some(status.as_u16());
         self.line.upstream_request_id = request_id;
         self.line.upstream_us = Some(microseconds(since));
@@ -226,6 +256,9 @@ impl Record {
             self.line.duration_us = microseconds(self.opened);
             if let Some(meter) = self.meter.take() {
                 meter.finish(&self.line.observation());
+            }
+            if let Some(trace) = self.trace.take() {
+                trace.finish(self.line.traced());
             }
             if !self.is_kept() {
                 return self.audit.sampled_out();

@@ -15,6 +15,7 @@ use crate::body::{Body, BodyError};
 use crate::forward::UpstreamError;
 use crate::framing::FramingError;
 use crate::header::{X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION};
+use crate::limits::LimitError;
 use crate::listener::ListenerError;
 use crate::microversion::Ceiling;
 use crate::policy::{Denial, DenialReason};
@@ -42,6 +43,8 @@ pub enum Rejection {
     Route(RouteError, Ceiling),
     /// The policy says no.
     Denied(Refusal),
+    /// Too many at once, or too often.
+    Limit(LimitError),
     /// The body did not come.
     Body(BodyError),
     /// The request is not one that Ironic takes.
@@ -87,6 +90,7 @@ impl Rejection {
             Self::Route(error, _) => error.status(),
             Self::Denied(refusal) if refusal.denial.conceal => 404,
             Self::Denied(_) => 403,
+            Self::Limit(error) => error.status(),
             Self::Body(error) => error.status(),
             Self::Invalid(error, _) => error.status(),
             Self::Audit(_) => 503,
@@ -105,6 +109,7 @@ impl Rejection {
             Self::Unauthenticated(..) => "credential_missing",
             Self::Route(error, _) => error.code(),
             Self::Denied(refusal) => refusal.denial.reason.as_str(),
+            Self::Limit(error) => error.code(),
             Self::Body(error) => error.code(),
             Self::Invalid(error, _) => error.code(),
             Self::Audit(_) => "audit_full",
@@ -121,6 +126,7 @@ impl Rejection {
             Self::Authentication(..) => "authenticate",
             Self::Route(..) => "route",
             Self::Denied(_) | Self::Unauthenticated(..) => "authorize",
+            Self::Limit(_) => "limit",
             Self::Body(_) | Self::Invalid(..) => "validate",
             Self::Audit(_) => "audit",
             Self::Upstream(_) => "forward",
@@ -138,6 +144,7 @@ impl Rejection {
             Self::Route(error, _) => error.to_string(),
             Self::Denied(refusal) if refusal.denial.conceal => "the resource could not be found".to_owned(),
             Self::Denied(refusal) => denied(refusal),
+            Self::Limit(error) => error.to_string(),
             Self::Body(error) => error.to_string(),
             Self::Invalid(error, _) => error.to_string(),
             Self::Audit(_) => {
@@ -159,6 +166,7 @@ impl Rejection {
             | Self::Authentication(..)
             | Self::Unauthenticated(..)
             | Self::Route(..)
+            | Self::Limit(_)
             | Self::Body(_)
             | Self::Invalid(..)
             | Self::Audit(_)
@@ -208,7 +216,13 @@ impl Rejection {
                     set(headers, RETRY_AFTER, &seconds.to_string());
                 }
             }
-            Self::Denied(_) | Self::Body(_) | Self::Internal => {}
+            Self::Limit(error) => set(headers, RETRY_AFTER, &error.retry_after().to_string()),
+            Self::Body(error) => {
+                if let Some(seconds) = error.retry_after() {
+                    set(headers, RETRY_AFTER, &seconds.to_string());
+                }
+            }
+            Self::Denied(_) | Self::Internal => {}
         }
         response
     }
@@ -268,4 +282,4 @@ macro_rules! from {
     )*};
 }
 
-from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, AuditFull => Audit, UpstreamError => Upstream);
+from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, LimitError => Limit, AuditFull => Audit, UpstreamError => Upstream);

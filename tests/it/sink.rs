@@ -144,3 +144,85 @@ fn reads_are_sampled_and_nothing_else_is() {
         irongate.server.audit.counts().sampled_out > 5
     });
 }
+
+/// The same facts as a CADF event, and as few of the caller's words.
+#[test]
+fn cadf_events_tell_what_records_tell() {
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::changed(&ironic.endpoint(), "", |text| {
+        text.replace("[audit]\n", "[audit]\ncadf_file = \"cadf.jsonl\"\n")
+    });
+    let node = "8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01";
+    let secret = r#"[{"op": "add", "path": "/driver_info/redfish_password", "value": "S3cret"}]"#;
+    let rows: [(&str, &str, String, Option<&str>); 6] = [
+        ("admin", "GET", "/v1/nodes?fields=uuid,name&owner=S3cret".to_owned(), None),
+        ("admin", "PATCH", format!("/v1/nodes/{node}"), Some(secret)),
+        ("admin", "PUT", format!("/v1/nodes/{node}/states/power"), Some(r#"{"target": "power off"}"#)),
+        ("auditor", "DELETE", format!("/v1/nodes/{node}"), None),
+        ("nobody", "GET", "/v1/nodes".to_owned(), None),
+        ("admin", "GET", "/v1/nowhere".to_owned(), None),
+    ];
+    for (user, method, target, body) in rows {
+        irongate.ask(user, method, &target, body);
+    }
+    let records = irongate.records(6);
+    assert_eq!(irongate.server.audit.flush(), 0);
+    let text = std::fs::read_to_string(irongate.directory.path().join("cadf.jsonl")).unwrap();
+    assert!(!text.contains("S3cret"), "{text}");
+    let events: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected = [
+        ("read/list", "success", "admin", "baremetal", "200", "/v1/nodes?fields=uuid,name&owner=***"),
+        ("update", "success", "admin", node, "200", "/v1/nodes/8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01"),
+        (
+            "update/set_power_state",
+            "success",
+            "admin",
+            node,
+            "200",
+            "/v1/nodes/8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01/states/power",
+        ),
+        ("delete", "failure", "auditor", node, "403", "/v1/nodes/8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01"),
+        ("unknown", "failure", "unknown", "baremetal", "401", ""),
+        ("unknown", "failure", "admin", "baremetal", "404", ""),
+    ];
+    assert_eq!(events.len(), expected.len());
+    for ((event, record), (action, outcome, initiator, target, code, path)) in events.iter().zip(&records).zip(expected)
+    {
+        assert_eq!(event["typeURI"], "http://schemas.dmtf.org/cloud/audit/1.0/event");
+        assert_eq!((event["action"].as_str(), event["outcome"].as_str()), (Some(action), Some(outcome)), "{event}");
+        assert_eq!(
+            (event["initiator"]["id"].as_str(), event["target"]["id"].as_str()),
+            (Some(initiator), Some(target))
+        );
+        assert_eq!(event["reason"]["reasonCode"], code, "{event}");
+        assert_eq!(event["requestPath"].as_str().unwrap_or_default(), path);
+        assert_eq!(event["initiator"]["credential"]["token"], "***");
+        assert_eq!(record["request_id"].as_str().unwrap().trim_start_matches("req-"), event["id"]);
+    }
+    assert_eq!(events[3]["reason"]["policyId"], "default-deny");
+    assert_eq!(events[1]["reason"]["policyId"], "admin.everything");
+    assert_eq!(events[1]["attachments"][0]["content"]["writes"][0]["path"], "/driver_info/redfish_password");
+    let counts = irongate.server.audit.cadf_counts().unwrap();
+    assert_eq!((counts.written, counts.lost()), (6, 0));
+}
+
+#[test]
+fn mistakes_in_the_audit_section_are_told_with_their_line() {
+    for (audit, word) in [
+        ("on_full = \"perhaps\"", "deny-writes"),
+        ("on_full = { reads = \"deny-writes\" }", "writes only"),
+        ("on_full = { all = \"block\" }", "deny-writes"),
+        ("queue_bytes_max = 10", "262144"),
+        ("keep_one_read_in = 0", "at least 1"),
+        ("cadf_file = \"audit.jsonl\"", "must differ"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = crate::support::configuration(directory.path(), "unix:/x", "");
+        let text = std::fs::read_to_string(&file).unwrap().replace("[audit]\n", &format!("[audit]\n{audit}\n"));
+        std::fs::write(&file, &text).unwrap();
+        let Err(errors) = irongate::config::load(&file) else { panic!("{audit} was taken") };
+        let line = text.lines().position(|line| line == audit).unwrap() + 1;
+        assert!(errors[0].message.contains(word), "{audit}: {errors:?}");
+        assert_eq!(errors[0].line, Some(line), "{audit}: {errors:?}");
+    }
+}
