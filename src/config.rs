@@ -17,6 +17,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::authenticate::{BasicConfig, Binding, JwtConfig, KeystoneConfig, SchemeName};
+use crate::forward::Ejection;
 use crate::listener::Served;
 use crate::networks::Networks;
 use crate::scrub::Treatments;
@@ -118,24 +119,44 @@ pub enum ListenAddress {
 
 /// How Ironic is reached.
 pub struct Upstream {
-    /// Where.
-    pub endpoint: Endpoint,
-    /// The `Host` that Ironic sees.
-    pub authority: String,
-    /// TLS towards an `https` endpoint.
+    /// Where; at least one, at most [`ENDPOINTS_MAX`].
+    pub endpoints: Vec<UpstreamEndpoint>,
+    /// TLS towards `https` endpoints.
     pub tls: Option<ClientTls>,
     /// As whom irongate asks.
     pub identity: UpstreamIdentity,
     /// To connect, TLS handshake included.
     pub connect_timeout: Duration,
+    /// To hand a request's body over.
+    pub send_timeout: Duration,
     /// From the sent request to the head of the answer. Ironic's own synchronous calls take up to 60 s.
     pub answer_timeout: Duration,
     /// Between two pieces of the answer's body.
     pub idle_timeout: Duration,
-    /// Kept connections, all workers together. Ironic's own server keeps 10.
+    /// From the head of an answer to its end.
+    pub transfer_timeout: Duration,
+    /// When an endpoint that fails is left alone.
+    pub ejection: Ejection,
+    /// Between two probes of an endpoint.
+    pub probe_interval: Duration,
+    /// Kept connections to one endpoint, all workers together. Ironic's own server keeps 10.
     pub connections_idle_max: usize,
     /// How long a connection is kept unused. Ironic's own server closes after 10 s.
     pub connection_idle_timeout: Duration,
+}
+
+/// Endpoints that one Ironic may have.
+pub const ENDPOINTS_MAX: usize = 16;
+
+/// One of Ironic's addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamEndpoint {
+    /// As it was written.
+    pub name: String,
+    /// Where.
+    pub endpoint: Endpoint,
+    /// The `Host` that Ironic sees.
+    pub authority: String,
 }
 
 /// As whom irongate asks Ironic.

@@ -17,19 +17,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 
 use crate::audit::{Audit, AuditError};
-use crate::config::{Config, ConfigError, ListenAddress};
+use crate::config::{Config, ConfigError, ListenAddress, UpstreamEndpoint};
 use crate::forward::{Connector, HostError, Upstream, UpstreamState};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{Current, Snapshot};
-use crate::tls::TlsError;
 
 pub use gate::{Gate, TurnedAway};
 use listen::Listening;
-pub use probe::probe;
+pub use probe::{Target, probe};
 pub use pulse::{Closing, Pulse, Sending};
 
 /// Far more than the connections that a worker can have; the drain waits for all of them.
@@ -63,9 +63,6 @@ pub enum StartError {
     /// The audit sink.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// TLS towards Ironic.
-    #[error("upstream: {0}")]
-    Tls(#[from] TlsError),
     /// The endpoint.
     #[error("upstream: {0}")]
     Host(#[from] HostError),
@@ -86,8 +83,8 @@ pub struct Server {
     pub audit: Audit,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Makes connections to Ironic, for the probe.
-    pub connector: Connector,
+    /// Ironic's endpoints, for the probe.
+    pub targets: Vec<Target>,
     /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
     pub addresses: Vec<ListenAddress>,
     phase: watch::Sender<Phase>,
@@ -109,20 +106,23 @@ impl Server {
     /// Binds everything and starts the workers.
     pub fn start(config: &Config, file: PathBuf) -> Result<Self, StartError> {
         let snapshot = Snapshot::build(config, &file).map_err(StartError::Config)?;
-        let tls = config.upstream.tls.as_ref().map(crate::tls::client_config).transpose()?.map(Arc::new);
-        let connector = Connector::new(&config.upstream, tls)?;
+        let tls = snapshot.upstream_tls.clone().map(|tls| Arc::new(ArcSwap::new(tls)));
+        let connector = |target: &UpstreamEndpoint| {
+            Connector::following(&target.endpoint, tls.as_ref(), config.upstream.connect_timeout)
+        };
+        let connectors = config.upstream.endpoints.iter().map(connector).collect::<Result<Vec<_>, _>>()?;
         let audit = Audit::open(&config.audit)?;
         let (listening, addresses) = listen::bind(config)?;
         let names: Vec<Arc<str>> = config.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect();
         let metrics = Arc::new(Metrics::new(config.workers, &names));
-        let current = Arc::new(Current::new(snapshot, file, metrics.rules()));
-        let state = Arc::new(UpstreamState::default());
+        let current = Arc::new(Current::new(snapshot, config, file, tls, metrics.rules()));
+        let state = Arc::new(UpstreamState::new(&config.upstream));
         let gate = Arc::new(Gate::new(config.listeners.len()));
         let (phase, observed) = watch::channel(Phase::Serve);
         let mut workers = Vec::with_capacity(config.workers);
         for (index, listening) in listening.into_iter().enumerate() {
             let counts = metrics.worker(index);
-            let upstream = Upstream::new(&config.upstream, connector.clone(), config.workers, Arc::clone(&state));
+            let upstream = Upstream::new(&config.upstream, &connectors, config.workers, Arc::clone(&state));
             let worker = Worker {
                 pipeline: Arc::new(Pipeline { upstream, audit: audit.clone(), metrics: counts }),
                 current: Arc::clone(&current),
@@ -136,6 +136,12 @@ impl Server {
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
             workers.push(thread.spawn(move || runtime.block_on(worker.run())).map_err(StartError::Thread)?);
         }
+        let target = |(target, connector): (&UpstreamEndpoint, Connector)| Target {
+            connector,
+            authority: target.authority.clone(),
+            interval: config.upstream.probe_interval,
+        };
+        let targets = config.upstream.endpoints.iter().zip(connectors).map(target).collect();
         let sockets = addresses.iter().filter_map(|address| match address {
             ListenAddress::Unix(path) => Some(path.clone()),
             ListenAddress::Tcp(_) => None,
@@ -144,7 +150,7 @@ impl Server {
         let workers = Mutex::new(workers);
         numbers::register(&metrics, &current, &state, &audit);
         pressure::register(&metrics, &current, &gate);
-        Ok(Self { current, gate, state, audit, metrics, connector, addresses, phase, workers, sockets })
+        Ok(Self { current, gate, state, audit, metrics, targets, addresses, phase, workers, sockets })
     }
 
     /// Stops accepting; what runs is finished.

@@ -63,9 +63,7 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
         };
         tokio::spawn(admin::serve(listener, checks, metrics));
     }
-    let (connector, authority, state) =
-        (server.connector.clone(), config.upstream.authority.clone(), Arc::clone(&server.state));
-    tokio::spawn(async move { probe(connector, authority, &state).await });
+    tokio::spawn(probe(server.targets.clone(), Arc::clone(&server.state)));
 
     loop {
         tokio::select! {
@@ -98,7 +96,12 @@ async fn either(first: &mut Signal, second: &mut Signal) {
 
 fn reload(current: &Current) {
     match current.reload() {
-        Ok(revision) => tracing::info!(%revision, "reloaded"),
+        Ok(revision) => {
+            tracing::info!(%revision, "reloaded");
+            for setting in current.reloads().restart {
+                tracing::warn!(setting, "changed in the configuration, and needs a restart to take effect");
+            }
+        }
         Err(errors) => {
             for error in errors {
                 tracing::error!(%error, "not reloaded; the old configuration stays");

@@ -18,6 +18,7 @@ mod certificate;
 mod cli;
 mod compression;
 mod framing;
+mod hostile;
 mod jwt;
 mod keystone;
 mod life;
