@@ -11,6 +11,7 @@ mod numbers;
 mod pressure;
 mod probe;
 mod pulse;
+mod status;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,7 @@ pub use gate::{Gate, TurnedAway};
 use listen::Listening;
 pub use probe::{Target, probe};
 pub use pulse::{Closing, Pulse, Sending};
+pub use status::Status;
 
 /// Far more than the connections that a worker can have; the drain waits for all of them.
 const PERMITS: u32 = 1 << 24;
@@ -87,6 +89,8 @@ pub struct Server {
     pub targets: Vec<Target>,
     /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
     pub addresses: Vec<ListenAddress>,
+    /// When it was started.
+    started: jiff::Timestamp,
     phase: watch::Sender<Phase>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     sockets: Vec<PathBuf>,
@@ -150,7 +154,19 @@ impl Server {
         let workers = Mutex::new(workers);
         numbers::register(&metrics, &current, &state, &audit);
         pressure::register(&metrics, &current, &gate);
-        Ok(Self { current, gate, state, audit, metrics, targets, addresses, phase, workers, sockets })
+        Ok(Self {
+            current,
+            gate,
+            state,
+            audit,
+            metrics,
+            targets,
+            addresses,
+            started: jiff::Timestamp::now(),
+            phase,
+            workers,
+            sockets,
+        })
     }
 
     /// Stops accepting; what runs is finished.

@@ -155,6 +155,9 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
         let told = (&issuer.issuer, &issuer.audiences, issuer.leeway, &issuer.name_claim, &issuer.name_prefix);
         context.update(format!("{told:?}").as_bytes());
     }
+    if let Some(keystone) = &config.keystone {
+        context.update(keystone.described().as_bytes());
+    }
     let digest = context.finish();
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }

@@ -74,7 +74,7 @@ impl Checker<'_> {
             if endpoints.iter().any(|known| known.endpoint == endpoint) {
                 self.push(Some(text.span().start), "the endpoint is listed twice".to_owned());
             }
-            endpoints.push(UpstreamEndpoint { name: text.get_ref().clone(), endpoint, authority });
+            endpoints.push(UpstreamEndpoint { name: endpoint.to_string(), endpoint, authority });
         }
         (endpoints.len() == written.len()).then_some((first.span().start, endpoints))
     }
