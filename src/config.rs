@@ -23,7 +23,7 @@ use crate::networks::Networks;
 use crate::scrub::Treatments;
 use crate::tls::{CertificateExpiry, ClientTls, ServerTls};
 
-pub use check::{effective, load, policy_sources};
+pub use check::{effective, load, load_noting, policy_sources};
 pub use limits::{ClassLimits, ClassesLimits, Limits, RoleLimits};
 
 /// Everything that `serve` needs, read from files and checked. It holds keys and hashes and so cannot be printed.
@@ -60,6 +60,10 @@ pub struct Config {
     pub microversion_pin: Option<u16>,
     /// Bounds.
     pub limits: Limits,
+    /// Whether a changed file is a reason to reload.
+    pub watch: bool,
+    /// The file itself and what it names: files, and folders of policies.
+    pub files: Vec<PathBuf>,
     /// The certificates among the files that were read, and until when they hold.
     pub certificates: Vec<CertificateExpiry>,
 }
@@ -106,6 +110,8 @@ pub struct Listener {
     pub connections_max: Option<usize>,
     /// Requests under way; `None`: as many as `[limits]` says for all.
     pub requests_max: Option<usize>,
+    /// Whether it may speak without TLS to other machines.
+    pub insecure_plaintext: bool,
 }
 
 /// A socket address or a path.
@@ -115,6 +121,23 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// A unix socket; created with mode 0660.
     Unix(PathBuf),
+    /// A socket that the service manager opened.
+    Inherited {
+        /// The name that it was given there.
+        name: String,
+        /// Whether it is a unix socket; TCP otherwise.
+        unix: bool,
+    },
+}
+
+impl std::fmt::Display for ListenAddress {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(formatter, "{address}"),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+            Self::Inherited { name, unix } => write!(formatter, "{}:{name}", if *unix { "fd-unix" } else { "fd" }),
+        }
+    }
 }
 
 /// How Ironic is reached.

@@ -1,6 +1,7 @@
 //! Everything that is loaded, checked and swapped together. A request sees one snapshot from its start to its end.
 
 mod fixed;
+pub mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -170,6 +171,8 @@ pub struct Current {
     upstream_tls: Option<ClientTlsInForce>,
     rules: Arc<Rules>,
     reloads: Mutex<Reloads>,
+    /// The configuration and what it named when it was last read.
+    files: Mutex<Vec<PathBuf>>,
     /// One reload after the other.
     reloading: Mutex<()>,
 }
@@ -208,6 +211,7 @@ impl Current {
             upstream_tls,
             rules,
             reloads: Mutex::new(reloads),
+            files: Mutex::new(config.files.clone()),
             reloading: Mutex::new(()),
         }
     }
@@ -245,9 +249,17 @@ impl Current {
         self.reloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The files that a reload reads, and folders of policies: as they were named last, whether that took effect or not.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The new revision, and what else would need a restart.
     fn replace(&self) -> Result<(Arc<str>, Vec<String>), Vec<ConfigError>> {
-        let config = config::load(&self.file)?;
+        let mut files = Vec::new();
+        let config = config::load_noting(&self.file, &mut files);
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+        let config = config?;
         let mut next = Snapshot::build(&config, &self.file)?;
         let before = self.load();
         let names = |snapshot: &Snapshot| -> Vec<Arc<str>> {

@@ -38,6 +38,20 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub microversion: RawMicroversion,
     pub limits: Option<Spanned<Limits>>,
+    #[serde(default)]
+    pub reload: RawReload,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawReload {
+    pub watch: bool,
+}
+
+impl Default for RawReload {
+    fn default() -> Self {
+        Self { watch: true }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Server;
-use crate::config::ListenAddress;
 use crate::policy::PolicyMode;
 use crate::version;
 
@@ -96,10 +95,7 @@ impl Server {
         }
         let listeners = snapshot.listeners.iter().zip(&self.addresses).map(|(listener, address)| ListenerStatus {
             name: Arc::clone(&listener.name),
-            address: match address {
-                ListenAddress::Tcp(address) => address.to_string(),
-                ListenAddress::Unix(path) => format!("unix:{}", path.display()),
-            },
+            address: address.to_string(),
             tls: listener.tls.is_some(),
             schemes: listener.schemes.iter().map(|scheme| scheme.as_str()).collect(),
         });

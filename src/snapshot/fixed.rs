@@ -1,6 +1,6 @@
 //! What a running irongate cannot change: what its threads and sockets were made with.
 
-use crate::config::{Config, ListenAddress};
+use crate::config::Config;
 
 /// Words that say what was configured, each with a name for it. None of them is a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,11 +23,7 @@ impl Fixed {
         );
         told.push(("deadlines and connections of the upstream".to_owned(), format!("{times:?}")));
         for listener in &config.listeners {
-            let address = match &listener.address {
-                ListenAddress::Tcp(address) => address.to_string(),
-                ListenAddress::Unix(path) => format!("unix:{}", path.display()),
-            };
-            told.push((format!("the address of listener {}", listener.name), address));
+            told.push((format!("the address of listener {}", listener.name), listener.address.to_string()));
         }
         Self(told)
     }
