@@ -28,6 +28,7 @@ mod logs;
 mod metrics;
 mod microversion;
 mod operate;
+mod service;
 mod shadow;
 mod tls;
 mod treatment;
