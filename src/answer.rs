@@ -214,15 +214,11 @@ impl AnswerBody {
         self.masked
     }
 
-    /// Until when the next piece is waited for.
-    fn patience(&self) -> tokio::time::Instant {
-        self.deadline.min(tokio::time::Instant::now() + self.idle_timeout)
-    }
-
     /// The next piece as it came; `None` at the end, when the connection is given back.
     async fn piece(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         loop {
-            let frame = tokio::time::timeout_at(self.patience(), self.incoming.frame()).await;
+            let frame =
+                tokio::time::timeout_at(patience(self.deadline, self.idle_timeout), self.incoming.frame()).await;
             match frame.map_err(|_| UpstreamError::AnswerTimeout)? {
                 Some(Ok(frame)) => {
                     if let Ok(piece) = frame.into_data() {
@@ -289,8 +285,7 @@ impl AnswerBody {
             match frame {
                 Some(Ok(frame)) => {
                     let Ok(piece) = frame.into_data() else { continue };
-                    let patience = this.patience();
-                    this.idle.as_mut().reset(patience);
+                    this.idle.as_mut().reset(patience(this.deadline, this.idle_timeout));
                     this.ready.reserve(piece.len() + 64);
                     if scrubber.push(&piece, &mut this.ready).is_err() {
                         this.scrubber = None;
@@ -318,6 +313,11 @@ impl AnswerBody {
             }
         }
     }
+}
+
+/// Until when the next piece is waited for.
+fn patience(deadline: tokio::time::Instant, idle_timeout: Duration) -> tokio::time::Instant {
+    deadline.min(tokio::time::Instant::now() + idle_timeout)
 }
 
 /// HEAD is GET without the body.
