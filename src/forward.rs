@@ -263,7 +263,7 @@ impl Upstream {
             };
             loop {
                 let request = match unsent.take() {
-                    Some(unsent) => addressed(unsent, &pool.authority),
+                    Some(unsent) => addressed(*unsent, &pool.authority),
                     None => write(&pool.authority)?,
                 };
                 let reused = lease.reused();
@@ -324,13 +324,13 @@ impl Upstream {
                 }
             };
             match tokio::time::timeout(self.send_timeout, sending).await {
-                Ok(Some(answer)) => return answer.map_err(|failure| Unanswered::Closed(failure.unsent)),
+                Ok(Some(answer)) => return answer.map_err(|failure| Unanswered::Closed(failure.unsent.map(Box::new))),
                 Ok(None) => {}
                 Err(_) => return Err(Unanswered::Late(UpstreamError::SendTimeout)),
             }
         }
         match tokio::time::timeout(self.answer_timeout, answer).await {
-            Ok(answer) => answer.map_err(|failure| Unanswered::Closed(failure.unsent)),
+            Ok(answer) => answer.map_err(|failure| Unanswered::Closed(failure.unsent.map(Box::new))),
             Err(_) => Err(Unanswered::Late(UpstreamError::AnswerTimeout)),
         }
     }
@@ -342,7 +342,7 @@ const ENDPOINTS_TRIED_MAX: usize = 3;
 /// Why there is no answer.
 enum Unanswered {
     /// The connection ended; the request itself, if nothing of it was sent.
-    Closed(Option<Request<RequestBody>>),
+    Closed(Option<Box<Request<RequestBody>>>),
     /// Not in time.
     Late(UpstreamError),
 }

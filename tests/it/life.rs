@@ -177,7 +177,7 @@ fn what_needs_a_restart_is_named() {
     assert!(irongate.server.current.reload().unwrap_err()[0].message.contains("needs a restart"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn changed_files_are_noticed() {
     let ironic = FakeIronic::plain();
     let irongate = Irongate::start(&ironic, "");
