@@ -58,6 +58,8 @@ pub struct Config {
     pub microversion_max: u16,
     /// The only microversion to admit, if it is pinned.
     pub microversion_pin: Option<u16>,
+    /// Where traces go, if anywhere.
+    pub tracing: Option<Tracing>,
     /// Bounds.
     pub limits: Limits,
     /// Whether a changed file is a reason to reload.
@@ -168,6 +170,7 @@ pub struct Upstream {
     pub connection_idle_timeout: Duration,
 }
 
+<<<<<<< HEAD
 /// Endpoints that one Ironic may have.
 pub const ENDPOINTS_MAX: usize = 16;
 
@@ -180,6 +183,20 @@ pub struct UpstreamEndpoint {
     pub endpoint: Endpoint,
     /// The `Host` that Ironic sees.
     pub authority: String,
+=======
+/// Where traces go.
+pub struct Tracing {
+    /// The collector (OTLP over HTTP).
+    pub endpoint: Endpoint,
+    /// The `Host` that it sees.
+    pub authority: String,
+    /// TLS towards an `https` endpoint.
+    pub tls: Option<ClientTls>,
+    /// Of requests without a trusted parent, the part that is sampled: 0 to 1.
+    pub ratio: f64,
+    /// Listeners whose callers' `traceparent` is followed.
+    pub trusted_listeners: Vec<Arc<str>>,
+>>>>>>> main
 }
 
 /// As whom irongate asks Ironic.

@@ -246,7 +246,7 @@ impl Upstream {
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         let mut tried = 0;
         let mut failure = UpstreamError::Unreachable;
-        let mut unsent = None;
+        let mut unsent: Option<Box<Request<RequestBody>>> = None;
         let mut again = repeatable;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         for _ in 0..ENDPOINTS_TRIED_MAX {

@@ -30,6 +30,11 @@ use crate::forward::{Connector, HostError, Upstream, UpstreamState};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{Current, Snapshot};
+<<<<<<< HEAD
+=======
+use crate::tls::TlsError;
+use crate::trace::{TraceError, Tracer};
+>>>>>>> main
 
 pub use gate::{Gate, TurnedAway};
 use listen::Listening;
@@ -37,6 +42,8 @@ pub use probe::{Target, probe};
 pub use pulse::{Closing, Pulse, Sending};
 pub use status::Status;
 
+/// So long the end waits for the collector to take the last traces.
+const TRACES_WAIT: Duration = Duration::from_secs(2);
 /// Far more than the connections that a worker can have; the drain waits for all of them.
 const PERMITS: u32 = 1 << 24;
 
@@ -73,6 +80,15 @@ pub enum StartError {
     /// The audit sink.
     #[error(transparent)]
     Audit(#[from] AuditError),
+<<<<<<< HEAD
+=======
+    /// TLS towards Ironic.
+    #[error("upstream: {0}")]
+    Tls(#[from] TlsError),
+    /// The traces' collector.
+    #[error("tracing: {0}")]
+    Trace(#[from] TraceError),
+>>>>>>> main
     /// The endpoint.
     #[error("upstream: {0}")]
     Host(#[from] HostError),
@@ -93,8 +109,15 @@ pub struct Server {
     pub audit: Audit,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+<<<<<<< HEAD
     /// Ironic's endpoints, for the probe.
     pub targets: Vec<Target>,
+=======
+    /// Begins traces, where they are configured.
+    pub tracer: Option<Arc<Tracer>>,
+    /// Makes connections to Ironic, for the probe.
+    pub connector: Connector,
+>>>>>>> main
     /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
     pub addresses: Vec<ListenAddress>,
     /// When it was started.
@@ -128,12 +151,17 @@ impl Server {
         };
         let connectors = config.upstream.endpoints.iter().map(connector).collect::<Result<Vec<_>, _>>()?;
         let audit = Audit::open(&config.audit)?;
+<<<<<<< HEAD
         let listen::Bound { workers: listening, addresses, files } = listen::bind(config)?;
         let inherited: Vec<bool> = config
             .listeners
             .iter()
             .map(|listener| matches!(listener.address, ListenAddress::Inherited { .. }))
             .collect();
+=======
+        let tracer = config.tracing.as_ref().map(Tracer::start).transpose()?;
+        let (listening, addresses) = listen::bind(config)?;
+>>>>>>> main
         let names: Vec<Arc<str>> = config.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect();
         let metrics = Arc::new(Metrics::new(config.workers, &names));
         let current = Arc::new(Current::new(snapshot, config, file, tls, metrics.rules()));
@@ -148,7 +176,12 @@ impl Server {
             beats.push(Arc::clone(&beat));
             let upstream = Upstream::new(&config.upstream, &connectors, config.workers, Arc::clone(&state));
             let worker = Worker {
-                pipeline: Arc::new(Pipeline { upstream, audit: audit.clone(), metrics: counts }),
+                pipeline: Arc::new(Pipeline {
+                    upstream,
+                    audit: audit.clone(),
+                    metrics: counts,
+                    tracer: tracer.clone(),
+                }),
                 current: Arc::clone(&current),
                 listening,
                 phase: observed.clone(),
@@ -169,6 +202,9 @@ impl Server {
         let targets = config.upstream.endpoints.iter().zip(connectors).map(target).collect();
         let workers = Mutex::new(workers);
         numbers::register(&metrics, &current, &state, &audit);
+        if let Some(tracer) = &tracer {
+            numbers::traces(&metrics, &tracer.counts());
+        }
         pressure::register(&metrics, &current, &gate);
         Ok(Self {
             current,
@@ -176,7 +212,12 @@ impl Server {
             state,
             audit,
             metrics,
+<<<<<<< HEAD
             targets,
+=======
+            tracer,
+            connector,
+>>>>>>> main
             addresses,
             started: jiff::Timestamp::now(),
             phase,
@@ -222,6 +263,9 @@ impl Server {
             drop(std::fs::remove_file(socket));
         }
         self.audit.flush();
+        if let Some(tracer) = &self.tracer {
+            tracer.flush(TRACES_WAIT);
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::header::X_OPENSTACK_REQUEST_ID;
 use crate::json::Canonical;
 use crate::microversion;
 use crate::request_id::RequestId;
+use crate::trace::TRACEPARENT;
 
 const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 const X_SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
@@ -39,8 +40,13 @@ pub struct Forwarded<'a> {
     pub origin: &'a str,
     /// The token that proved the caller, if one did. It is sent only where the upstream's identity is the caller's token.
     pub token: Option<&'a ProvedToken>,
+<<<<<<< HEAD
     /// As whom irongate asks.
     pub identity: &'a UpstreamIdentity,
+=======
+    /// The header of irongate's own trace, if the request is sampled.
+    pub traceparent: Option<HeaderValue>,
+>>>>>>> main
 }
 
 /// The body's pieces, sent as they are.
@@ -118,7 +124,14 @@ pub(super) fn write(
     if let Some(source) = forwarded.source {
         request = request.header(X_FORWARDED_FOR, source.to_string());
     }
+<<<<<<< HEAD
     match (forwarded.identity, forwarded.token) {
+=======
+    if let Some(traceparent) = &forwarded.traceparent {
+        request = request.header(TRACEPARENT, traceparent);
+    }
+    match (identity, forwarded.token) {
+>>>>>>> main
         (UpstreamIdentity::Token, Some(token)) => {
             request = request.header(X_AUTH_TOKEN, token.user());
             if let Some(service) = token.service() {

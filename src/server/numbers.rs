@@ -1,12 +1,14 @@
 //! The numbers that are read from their owners when somebody asks.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::audit::Audit;
 use crate::forward::{EndpointHealth, UpstreamState};
 use crate::metrics::{Kind, Metrics};
 use crate::snapshot::Current;
 use crate::telemetry;
+use crate::trace::Counts;
 use crate::version;
 
 /// Tells `metrics` about them.
@@ -58,6 +60,7 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
     authentication(metrics, current);
 }
 
+<<<<<<< HEAD
 fn upstream(metrics: &Metrics, state: &Arc<UpstreamState>) {
     let now = Arc::clone(state);
     metrics.gauge("irongate_upstream_up", "1 if an endpoint of Ironic's answered its last probe", move || {
@@ -89,6 +92,22 @@ fn upstream(metrics: &Metrics, state: &Arc<UpstreamState>) {
     each("irongate_upstream_endpoint_ejections", "How often the endpoint was left alone", Kind::Counter, |endpoint| {
         endpoint.ejections()
     });
+=======
+/// What became of traces.
+pub(super) fn traces(metrics: &Metrics, counts: &Arc<Counts>) {
+    let counts = Arc::clone(counts);
+    metrics.family(
+        "irongate_traces",
+        "Sampled requests by what became of their traces",
+        Kind::Counter,
+        &["result"],
+        move |samples| {
+            samples.put(&["exported"], counts.exported.load(Ordering::Relaxed));
+            samples.put(&["dropped"], counts.dropped.load(Ordering::Relaxed));
+            samples.put(&["failed"], counts.failed.load(Ordering::Relaxed));
+        },
+    );
+>>>>>>> main
 }
 
 fn reloads(metrics: &Metrics, current: &Arc<Current>) {

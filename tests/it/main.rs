@@ -31,5 +31,6 @@ mod operate;
 mod service;
 mod shadow;
 mod tls;
+mod tracing;
 mod treatment;
 mod upstream;
