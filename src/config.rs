@@ -170,7 +170,6 @@ pub struct Upstream {
     pub connection_idle_timeout: Duration,
 }
 
-<<<<<<< HEAD
 /// Endpoints that one Ironic may have.
 pub const ENDPOINTS_MAX: usize = 16;
 
@@ -183,7 +182,8 @@ pub struct UpstreamEndpoint {
     pub endpoint: Endpoint,
     /// The `Host` that Ironic sees.
     pub authority: String,
-=======
+}
+
 /// Where traces go.
 pub struct Tracing {
     /// The collector (OTLP over HTTP).
@@ -196,7 +196,6 @@ pub struct Tracing {
     pub ratio: f64,
     /// Listeners whose callers' `traceparent` is followed.
     pub trusted_listeners: Vec<Arc<str>>,
->>>>>>> main
 }
 
 /// As whom irongate asks Ironic.

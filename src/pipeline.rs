@@ -160,11 +160,8 @@ impl Pipeline {
             source: peer.address,
             origin: &scene.origin,
             token: principal.token(),
-<<<<<<< HEAD
             identity: &snapshot.upstream_identity,
-=======
             traceparent: record.traceparent(),
->>>>>>> main
         };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
         let rules = snapshot.scrub.rules(principal.roles(), |field| authorizer.secret(call.call().route(), field));

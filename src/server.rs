@@ -30,11 +30,7 @@ use crate::forward::{Connector, HostError, Upstream, UpstreamState};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{Current, Snapshot};
-<<<<<<< HEAD
-=======
-use crate::tls::TlsError;
 use crate::trace::{TraceError, Tracer};
->>>>>>> main
 
 pub use gate::{Gate, TurnedAway};
 use listen::Listening;
@@ -80,15 +76,9 @@ pub enum StartError {
     /// The audit sink.
     #[error(transparent)]
     Audit(#[from] AuditError),
-<<<<<<< HEAD
-=======
-    /// TLS towards Ironic.
-    #[error("upstream: {0}")]
-    Tls(#[from] TlsError),
     /// The traces' collector.
     #[error("tracing: {0}")]
     Trace(#[from] TraceError),
->>>>>>> main
     /// The endpoint.
     #[error("upstream: {0}")]
     Host(#[from] HostError),
@@ -109,15 +99,10 @@ pub struct Server {
     pub audit: Audit,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-<<<<<<< HEAD
     /// Ironic's endpoints, for the probe.
     pub targets: Vec<Target>,
-=======
     /// Begins traces, where they are configured.
     pub tracer: Option<Arc<Tracer>>,
-    /// Makes connections to Ironic, for the probe.
-    pub connector: Connector,
->>>>>>> main
     /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
     pub addresses: Vec<ListenAddress>,
     /// When it was started.
@@ -151,17 +136,13 @@ impl Server {
         };
         let connectors = config.upstream.endpoints.iter().map(connector).collect::<Result<Vec<_>, _>>()?;
         let audit = Audit::open(&config.audit)?;
-<<<<<<< HEAD
+        let tracer = config.tracing.as_ref().map(Tracer::start).transpose()?;
         let listen::Bound { workers: listening, addresses, files } = listen::bind(config)?;
         let inherited: Vec<bool> = config
             .listeners
             .iter()
             .map(|listener| matches!(listener.address, ListenAddress::Inherited { .. }))
             .collect();
-=======
-        let tracer = config.tracing.as_ref().map(Tracer::start).transpose()?;
-        let (listening, addresses) = listen::bind(config)?;
->>>>>>> main
         let names: Vec<Arc<str>> = config.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect();
         let metrics = Arc::new(Metrics::new(config.workers, &names));
         let current = Arc::new(Current::new(snapshot, config, file, tls, metrics.rules()));
@@ -212,12 +193,8 @@ impl Server {
             state,
             audit,
             metrics,
-<<<<<<< HEAD
-            targets,
-=======
             tracer,
-            connector,
->>>>>>> main
+            targets,
             addresses,
             started: jiff::Timestamp::now(),
             phase,

@@ -40,13 +40,10 @@ pub struct Forwarded<'a> {
     pub origin: &'a str,
     /// The token that proved the caller, if one did. It is sent only where the upstream's identity is the caller's token.
     pub token: Option<&'a ProvedToken>,
-<<<<<<< HEAD
     /// As whom irongate asks.
     pub identity: &'a UpstreamIdentity,
-=======
     /// The header of irongate's own trace, if the request is sampled.
     pub traceparent: Option<HeaderValue>,
->>>>>>> main
 }
 
 /// The body's pieces, sent as they are.
@@ -124,14 +121,10 @@ pub(super) fn write(
     if let Some(source) = forwarded.source {
         request = request.header(X_FORWARDED_FOR, source.to_string());
     }
-<<<<<<< HEAD
-    match (forwarded.identity, forwarded.token) {
-=======
     if let Some(traceparent) = &forwarded.traceparent {
         request = request.header(TRACEPARENT, traceparent);
     }
-    match (identity, forwarded.token) {
->>>>>>> main
+    match (forwarded.identity, forwarded.token) {
         (UpstreamIdentity::Token, Some(token)) => {
             request = request.header(X_AUTH_TOKEN, token.user());
             if let Some(service) = token.service() {

@@ -60,7 +60,6 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
     authentication(metrics, current);
 }
 
-<<<<<<< HEAD
 fn upstream(metrics: &Metrics, state: &Arc<UpstreamState>) {
     let now = Arc::clone(state);
     metrics.gauge("irongate_upstream_up", "1 if an endpoint of Ironic's answered its last probe", move || {
@@ -92,7 +91,8 @@ fn upstream(metrics: &Metrics, state: &Arc<UpstreamState>) {
     each("irongate_upstream_endpoint_ejections", "How often the endpoint was left alone", Kind::Counter, |endpoint| {
         endpoint.ejections()
     });
-=======
+}
+
 /// What became of traces.
 pub(super) fn traces(metrics: &Metrics, counts: &Arc<Counts>) {
     let counts = Arc::clone(counts);
@@ -107,7 +107,6 @@ pub(super) fn traces(metrics: &Metrics, counts: &Arc<Counts>) {
             samples.put(&["failed"], counts.failed.load(Ordering::Relaxed));
         },
     );
->>>>>>> main
 }
 
 fn reloads(metrics: &Metrics, current: &Arc<Current>) {

@@ -50,7 +50,6 @@ impl Checker<'_> {
         })
     }
 
-<<<<<<< HEAD
     /// All endpoints, and where the first of them stands.
     fn endpoints(&mut self, raw: &RawUpstream) -> Option<(usize, Vec<UpstreamEndpoint>)> {
         let written: Vec<&Spanned<String>> = match (&raw.endpoint, &raw.endpoints) {
@@ -80,10 +79,7 @@ impl Checker<'_> {
         (endpoints.len() == written.len()).then_some((first.span().start, endpoints))
     }
 
-    fn endpoint(&mut self, endpoint: &Spanned<String>) -> Option<(Endpoint, String)> {
-=======
     pub(super) fn endpoint(&mut self, endpoint: &Spanned<String>) -> Option<(Endpoint, String)> {
->>>>>>> main
         if let Some(path) = endpoint.get_ref().strip_prefix("unix:") {
             return Some((Endpoint::Unix(self.path(Path::new(path))), "localhost".to_owned()));
         }
