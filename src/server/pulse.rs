@@ -31,6 +31,8 @@ pub struct Pulse {
     /// Of these, such as wait for Ironic and not for their reader.
     waiting: AtomicUsize,
     spoken: AtomicBool,
+    /// irongate is about to end.
+    leaving: AtomicBool,
     cancelled: AtomicU32,
     resets_max: u32,
     header_timeout: Duration,
@@ -76,6 +78,7 @@ impl Pulse {
             sending: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             spoken: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             cancelled: AtomicU32::new(0),
             resets_max: limits.resets_max,
             header_timeout: Duration::from_secs(limits.header_timeout_seconds),
@@ -100,6 +103,16 @@ impl Pulse {
         self.spoken.store(true, Ordering::Relaxed);
         self.working.fetch_add(1, Ordering::Relaxed);
         Working { pulse: Arc::clone(self), answered: false }
+    }
+
+    /// Notes that irongate is about to end.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether irongate is about to end: answers on HTTP/1.1 are the last of their connection.
+    pub(super) fn leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// Returns when the connection is to be closed.
@@ -131,6 +144,10 @@ impl Pulse {
         let spoken = self.spoken.load(Ordering::Relaxed);
         let patience = if spoken { self.idle_timeout } else { self.header_timeout };
         if quiet >= patience {
+            return Some(Closing::Idle);
+        }
+        // Nobody waits long for who has asked nothing yet.
+        if !spoken && self.leaving() && quiet >= LOOK {
             return Some(Closing::Idle);
         }
         (crowded && quiet >= QUIET_WHEN_CROWDED).then_some(Closing::Crowded)
