@@ -147,7 +147,8 @@ impl Door {
             let door = Arc::clone(&door);
             let peer = peer.clone();
             let working = beating.work();
-            async move { Ok::<_, Infallible>(door.answer(request, &peer, working).await) }
+            // hyper keeps room for this future in every connection, idle ones included: boxed, it takes none of it.
+            Box::pin(async move { Ok::<_, Infallible>(door.answer(request, &peer, working).await) })
         });
         // Only what would be the same in any proxy is a layer; every step that makes or needs a security fact is a line
         // of the pipeline. Outermost first.

@@ -14,9 +14,12 @@ use super::gate::Seat;
 use crate::config::Limits;
 
 /// Between two looks at a connection.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a connection may be quiet when places are scarce.
-const QUIET_WHEN_CROWDED: Duration = Duration::from_secs(1);
+const QUIET_WHEN_CROWDED: Duration = Duration::from_millis(500);
+
+/// How long irongate waits for a first request when it is about to end.
+const QUIET_WHEN_LEAVING: Duration = Duration::from_secs(2);
 
 /// What one connection is doing. Its own worker writes it.
 #[derive(Debug)]
@@ -147,7 +150,7 @@ impl Pulse {
             return Some(Closing::Idle);
         }
         // Nobody waits long for who has asked nothing yet.
-        if !spoken && self.leaving() && quiet >= LOOK {
+        if !spoken && self.leaving() && quiet >= QUIET_WHEN_LEAVING {
             return Some(Closing::Idle);
         }
         (crowded && quiet >= QUIET_WHEN_CROWDED).then_some(Closing::Crowded)
@@ -232,7 +235,7 @@ mod tests {
             Limits { send_timeout_seconds: 0, idle_timeout_seconds: 0, header_timeout_seconds: 0, ..Limits::default() };
         let (pulse, slow) = (Pulse::new(&quick), Pulse::new(&Limits::default()));
         assert_eq!(pulse.look(false), Some(Closing::Idle), "nothing was ever asked");
-        assert_eq!(slow.look(true), None, "a connection gets a second in any case");
+        assert_eq!(slow.look(true), None, "a connection gets a moment in any case");
         let working = pulse.work();
         assert_eq!(pulse.look(true), None);
         let mut sending = Sending::new(Arc::clone(&pulse));

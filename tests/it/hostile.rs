@@ -107,7 +107,10 @@ fn each_misdeed_has_its_error_and_frees_everything() {
         pause(Duration::from_secs(20));
         drop(stream);
     });
-    let patch = format!(r#"[{{"op": "add", "path": "/extra/a", "value": [{}"a"]}}]"#, "\"aaaaaaaa\",".repeat(20_000));
+    let patch = format!(
+        r#"[{{"op": "add", "path": "/extra/a", "value": [{}"a"]}}]"#,
+        format!("\"{}\",", "a".repeat(900)).repeat(1_000)
+    );
     let write = |irongate: &Irongate| irongate.ask("admin", "PATCH", "/v1/nodes/n", Some(&patch));
     check(&not_reading.endpoint(), write, 504, "upstream_send_timeout");
 

@@ -184,16 +184,16 @@ async fn changed_files_are_noticed() {
     let directory = irongate.directory.path().to_owned();
     let current = std::sync::Arc::clone(&irongate.server.current);
     // The configuration as Kubernetes mounts it: links to `..data`, which is swapped.
-    let mounted = |version: &str, role: &str| {
+    let mounted = |version: &str, from: &str, to: &str| {
         std::fs::create_dir(directory.join(version)).unwrap();
         let text = std::fs::read_to_string(directory.join("irongate.toml")).unwrap();
-        let text = text.replace("role = \"auditor\"", &format!("role = \"{role}\""));
+        let text = if from.is_empty() { text } else { text.replace(from, to) };
         std::fs::write(directory.join(version).join("irongate.toml"), text).unwrap();
         drop(std::fs::remove_file(directory.join("..next")));
         std::os::unix::fs::symlink(version, directory.join("..next")).unwrap();
         std::fs::rename(directory.join("..next"), directory.join("..data")).unwrap();
     };
-    mounted("..1", "auditor");
+    mounted("..1", "", "");
     std::fs::remove_file(directory.join("irongate.toml")).unwrap();
     std::os::unix::fs::symlink("..data/irongate.toml", directory.join("irongate.toml")).unwrap();
     let reloading = std::sync::Arc::clone(&current);
@@ -209,10 +209,10 @@ async fn changed_files_are_noticed() {
         }
     };
     tokio::time::sleep(Duration::from_millis(300)).await;
-    mounted("..2", "admin");
+    mounted("..2", "role = \"auditor\"", "role = \"admin\"");
     until(1, 0).await;
     let revision = current.load().revision.clone();
-    mounted("..3", "admin\"\nbroken = \"");
+    mounted("..3", "workers = 1", "wolkers = 1");
     until(1, 1).await;
     assert_eq!(current.load().revision, revision);
     // A file that the configuration names, replaced by a rename.
