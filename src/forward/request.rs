@@ -29,6 +29,9 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// So much of a body is handed over at once.
+const PIECE_BYTES_MAX: usize = 32 * 1024;
+
 /// What Ironic is told of the caller's side.
 #[derive(Debug)]
 pub struct Forwarded<'a> {
@@ -75,7 +78,11 @@ impl Body for RequestBody {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.pieces.pop_front();
+        let piece = match self.pieces.front_mut() {
+            // A large piece handed over in one would look as if it had been sent.
+            Some(large) if large.len() > PIECE_BYTES_MAX => Some(large.split_to(PIECE_BYTES_MAX)),
+            Some(_) | None => self.pieces.pop_front(),
+        };
         self.left = self.left.saturating_sub(piece.as_ref().map_or(0, Bytes::len));
         if self.pieces.is_empty() {
             self.sent = None;

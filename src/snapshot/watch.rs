@@ -2,7 +2,7 @@
 //!
 //! Folders are watched and not files, because files are replaced: by a rename, or, in Kubernetes, by a link `..data` that
 //! comes to point to another folder. An event only says that it is time to look; whether something changed is decided by
-//! what the files are ([`Seen`]). They are also looked at from time to time without any event: not every file system tells
+//! what the files are. They are also looked at from time to time without any event: not every file system tells
 //! of changes.
 
 use std::collections::BTreeSet;
