@@ -5,6 +5,7 @@ mod keystone;
 mod listener;
 mod policy;
 mod scrub;
+mod tracing;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use toml::Spanned;
 
 pub(super) use jwt::RawJwt;
 pub use policy::policy_sources;
+pub(super) use tracing::RawTracing;
 
 use super::raw::{RawConfig, RawListener, RawServerTls};
 use super::{AuditSink, Config, ConfigError, Limits, ListenAddress, Listener, overrides};
@@ -132,6 +134,7 @@ impl Checker<'_> {
             self.push(Some(max.span().start.max(pin.span().start)), message);
         }
         let scrub = self.scrub(raw.scrub);
+        let tracing = raw.tracing.as_ref().and_then(|tracing| self.tracing(tracing, &listeners));
         let limits = self.limits(raw.limits);
         let audit = if raw.audit.file == Path::new("-") {
             AuditSink::Stdout
@@ -155,6 +158,7 @@ impl Checker<'_> {
                 audit,
                 microversion_max,
                 microversion_pin,
+                tracing,
                 limits,
                 certificates: self.certificates,
             }),
@@ -232,6 +236,8 @@ impl Checker<'_> {
             let operations = self.served(listener.operations.as_ref());
             let source_networks = self.source_networks(listener.source_networks.as_ref());
             let compression = listener.compression;
+            let connections_max = self.positive(listener.connections_max.as_ref(), "connections_max");
+            let requests_max = self.positive(listener.requests_max.as_ref(), "requests_max");
             listeners.push(Listener {
                 name,
                 address,
@@ -241,9 +247,19 @@ impl Checker<'_> {
                 compression,
                 operations,
                 source_networks,
+                connections_max,
+                requests_max,
             });
         }
         listeners
+    }
+
+    fn positive(&mut self, number: Option<&Spanned<usize>>, name: &str) -> Option<usize> {
+        let number = number?;
+        if *number.get_ref() == 0 {
+            self.push(Some(number.span().start), format!("{name} = 0 would refuse everything: give a positive number"));
+        }
+        Some(*number.get_ref())
     }
 
     fn schemes(&mut self, schemes: &Spanned<Vec<SchemeName>>, configured: Configured) {
@@ -356,8 +372,8 @@ impl Checker<'_> {
         let Some(limits) = limits else { return Limits::default() };
         let at = limits.span().start;
         let limits = limits.into_inner();
-        if let Some(name) = limits.zero() {
-            self.push(Some(at), format!("{name} = 0 would refuse everything: give a positive number"));
+        for mistake in limits.mistakes() {
+            self.push(Some(at), mistake);
         }
         limits
     }

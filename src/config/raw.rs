@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::check::RawJwt;
+use super::check::{RawJwt, RawTracing};
 use super::{Limits, Mode};
 use crate::authenticate::{RawBinding, SchemeName};
 use crate::scrub::SecretTreatment;
@@ -37,6 +37,7 @@ pub(super) struct RawConfig {
     pub audit: RawAudit,
     #[serde(default)]
     pub microversion: RawMicroversion,
+    pub tracing: Option<RawTracing>,
     pub limits: Option<Spanned<Limits>>,
 }
 
@@ -50,6 +51,8 @@ pub(super) struct RawListener {
     pub public_url: Option<Spanned<String>>,
     pub operations: Option<Spanned<Vec<String>>>,
     pub source_networks: Option<Spanned<Vec<String>>>,
+    pub connections_max: Option<Spanned<usize>>,
+    pub requests_max: Option<Spanned<usize>>,
     #[serde(default)]
     pub insecure_plaintext: bool,
     #[serde(default)]
