@@ -258,6 +258,31 @@ async fn keys_of_one_id_are_told_apart_by_algorithm_and_bounded() {
 }
 
 #[tokio::test]
+async fn each_issuer_has_keys_of_its_own() {
+    let (ours, theirs) = (Keys::new(), Keys::new());
+    let issuer = |name: &str, keys: &Keys| JwtIssuer {
+        issuer: name.to_owned(),
+        audiences: vec!["irongate".to_owned()],
+        // The same key ids in both sets.
+        keys: JwtKeys::Fixed(KeySet::from_jwks(keys.jwks().to_string().as_bytes(), &JwtAlgorithm::DEFAULT).unwrap()),
+        leeway: Duration::ZERO,
+        name_claim: Pointer::from_segments(["sub"]),
+        name_prefix: format!("{name}:"),
+    };
+    let jwt = Jwt::new(JwtConfig::new(vec![issuer("a", &ours), issuer("b", &theirs)])).unwrap();
+    let check = async |named: &str, signer: &Keys, expected: Result<&str, JwtFault>| {
+        let token = signer.token(&with(&json!({ "iss": named })));
+        let found = jwt.verify(token.as_bytes(), NOW).await.map(|verified| verified.name.to_string());
+        assert_eq!(found.as_deref().map_err(|fault| *fault), expected, "{named}");
+    };
+    check("a", &ours, Ok("a:alice")).await;
+    check("b", &theirs, Ok("b:alice")).await;
+    check("a", &theirs, Err(JwtFault::Signature)).await;
+    check("b", &ours, Err(JwtFault::Signature)).await;
+    check("c", &ours, Err(JwtFault::Issuer)).await;
+}
+
+#[tokio::test]
 async fn key_ids_are_bounded_texts() {
     let keys = Keys::new();
     let jwt = all(&keys);

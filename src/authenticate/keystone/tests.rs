@@ -144,6 +144,35 @@ async fn what_keystone_says_decides() {
 }
 
 #[tokio::test]
+async fn every_scope_is_told_apart() {
+    let found = async |change: fn(&mut Value)| {
+        let fake = Fake::start(Says::Answer(200, document(change))).await;
+        let principal = ask_token(&authenticator(&fake, |_| {}), &token(1)).await.unwrap();
+        principal.keystone().unwrap().clone()
+    };
+    let project = found(|token| token["is_admin_project"] = json!(true)).await;
+    assert_eq!((project.scope(), project.is_admin_project, project.system), ("project", true, false));
+    assert_eq!(&*project.project.unwrap().name, "metal");
+    let system = found(|token| {
+        token["project"].take();
+        token["system"] = json!({"all": true});
+    });
+    let system = system.await;
+    assert_eq!((system.scope(), system.system, system.project, system.is_admin_project), ("system", true, None, false));
+    let domain = found(|token| {
+        token["project"].take();
+        token["domain"] = json!({"id": "d1", "name": "D"});
+    });
+    let domain = domain.await;
+    assert_eq!((domain.scope(), &*domain.domain.unwrap().id, domain.project), ("domain", "d1", None));
+    let trust = found(|token| token["OS-TRUST:trust"] = json!({"id": "t1", "impersonation": false})).await;
+    assert_eq!(trust.trust_id.as_deref(), Some("t1"));
+    let limited = found(|token| token["application_credential"] = json!({"id": "a1", "access_rules": []})).await;
+    let limited = limited.application_credential.unwrap();
+    assert_eq!((&*limited.id, limited.access_rules), ("a1", Some(Vec::new())));
+}
+
+#[tokio::test]
 async fn nonsense_is_never_a_permit() {
     let error = |code: u16| format!("{{\"error\": {{\"code\": {code}}}}}\n");
     let rows = [
