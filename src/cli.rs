@@ -1,5 +1,8 @@
 //! The command line.
 
+mod logs;
+mod policy_learn;
+mod policy_replay;
 mod policy_test;
 mod serve;
 mod whoami;
@@ -153,6 +156,16 @@ enum PolicyCommand {
         #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
         coverage_min: u32,
     },
+    /// Write the least policy for each caller from the records of what it did, with cases that show it.
+    ///
+    /// What was let through counts, in dry-run too; what was denied or refused does not. Identifiers stand for any object;
+    /// docs/rollout.md has the rules.
+    Learn(policy_learn::LearnArguments),
+    /// Decide recorded requests again under other policies; exit 1 if any would be decided otherwise.
+    ///
+    /// What is compared is what became of a request then: let through (in dry-run also against the policies), or denied by
+    /// a policy. Where a decision hangs on what a record does not hold, that is counted and named, never guessed.
+    Replay(policy_replay::ReplayArguments),
     /// Print what each role may do: role × operation.
     ///
     /// `+` permitted with every write, `w` permitted but each write is decided, `-` denied.
@@ -230,6 +243,8 @@ pub fn run() -> ExitCode {
         Command::Policy { policy: PolicyCommand::Test { paths, format, coverage_min } } => {
             test(&paths.paths, format, coverage_min)
         }
+        Command::Policy { policy: PolicyCommand::Learn(arguments) } => policy_learn::run(&arguments),
+        Command::Policy { policy: PolicyCommand::Replay(arguments) } => policy_replay::run(&arguments),
         Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
         Command::Hmac { key_file } => hmac(&key_file),
         Command::Htpasswd { name, cost } => htpasswd(&name, cost),
