@@ -25,6 +25,7 @@ mod schema;
 mod shipped;
 mod slice;
 mod url;
+mod written;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub use places::{PlaceError, Places};
 pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;
+pub(crate) use written::{UrlOrigin, value_facts};
 
 /// What the decision point is asked.
 #[derive(Debug)]
