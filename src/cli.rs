@@ -3,6 +3,7 @@
 mod logs;
 mod policy_learn;
 mod policy_replay;
+mod policy_report;
 mod policy_test;
 mod serve;
 mod whoami;
@@ -166,6 +167,9 @@ enum PolicyCommand {
     /// What is compared is what became of a request then: let through (in dry-run also against the policies), or denied by
     /// a policy. Where a decision hangs on what a record does not hold, that is counted and named, never guessed.
     Replay(policy_replay::ReplayArguments),
+    /// Make one page (HTML) of a log: who calls what, what would be denied and by which rule, unused rights, a suggested
+    /// policy for each caller. It asks for nothing outside of itself.
+    Report(policy_report::ReportArguments),
     /// Print what each role may do: role × operation.
     ///
     /// `+` permitted with every write, `w` permitted but each write is decided, `-` denied.
@@ -245,6 +249,7 @@ pub fn run() -> ExitCode {
         }
         Command::Policy { policy: PolicyCommand::Learn(arguments) } => policy_learn::run(&arguments),
         Command::Policy { policy: PolicyCommand::Replay(arguments) } => policy_replay::run(&arguments),
+        Command::Policy { policy: PolicyCommand::Report(arguments) } => policy_report::run(&arguments),
         Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
         Command::Hmac { key_file } => hmac(&key_file),
         Command::Htpasswd { name, cost } => htpasswd(&name, cost),

@@ -3,11 +3,14 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
-use crate::audit::read::{KeystoneLine, LineError, PrincipalLine, QueryValue, RecordLine, UrlLine, ValueLine, WriteLine};
+use crate::audit::read::{
+    KeystoneLine, LineError, PrincipalLine, QueryValue, RecordLine, UrlLine, ValueLine, WriteLine,
+};
 use crate::authenticate::SchemeName;
 use crate::call::WriteOp;
 use crate::catalog::{BodyKind, Operation, ResourceType, catalog};
 use crate::microversion;
+use crate::telemetry;
 use crate::policy::{PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told};
 
 /// A longer line is no record; in bytes. A record with everything that it may hold has about 64 KiB.
@@ -182,6 +185,21 @@ pub fn text(value: &QueryValue) -> String {
         QueryValue::Text(text) => text.clone(),
         QueryValue::List(items) => items.join(","),
     }
+}
+
+/// A text of a record for people: on one line, not too long, with nothing in it that turns its direction, hides, or is a
+/// command to a terminal.
+pub fn shown(text: &str) -> String {
+    const LENGTH_MAX: usize = 200;
+    let plain = |character: char| !character.is_control() && !is_format(character);
+    let shown: String =
+        text.chars().take(LENGTH_MAX).map(|character| if plain(character) { character } else { '\u{fffd}' }).collect();
+    let more = if text.chars().nth(LENGTH_MAX).is_some() { "…" } else { "" };
+    telemetry::cast(format!("{shown}{more}"))
+}
+
+fn is_format(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Whether a policy that names one object may mean it by another identifier than the request's.

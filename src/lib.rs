@@ -32,6 +32,7 @@ pub mod audit;
 pub mod history;
 pub mod replay;
 pub mod learn;
+pub mod report;
 
 pub mod catalog;
 pub mod rejection;

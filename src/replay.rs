@@ -199,11 +199,7 @@ impl Replay {
             PastDecision::Deny { reason, policies, write } => {
                 let write = write.and_then(|index| request.writes.get(index));
                 let path = write.map_or("", |write| if write.path.is_empty() { "(the body)" } else { &write.path });
-                Decided::Deny {
-                    rules: joined(&policies, DEFAULT_DENY),
-                    reason: reason.as_str(),
-                    path: path.into(),
-                }
+                Decided::Deny { rules: joined(&policies, DEFAULT_DENY), reason: reason.as_str(), path: path.into() }
             }
             PastDecision::Unknown { policies, missing } => {
                 Decided::Unknown { rules: joined(&policies, ""), missing: missing.join(", ").into() }

@@ -25,7 +25,8 @@ pub(super) fn read(paths: &LogPaths, mut take: impl FnMut(Option<&[u8]>)) -> Res
         let done = if path == Path::new("-") {
             history::each_line(io::stdin().lock(), &mut take)
         } else {
-            File::open(path).and_then(|file| history::each_line(BufReader::with_capacity(BUFFER_BYTES, file), &mut take))
+            File::open(path)
+                .and_then(|file| history::each_line(BufReader::with_capacity(BUFFER_BYTES, file), &mut take))
         };
         if let Err(error) = done {
             say(&format!("error: {} cannot be read: {error}", path.display()));

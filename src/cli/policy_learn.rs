@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::logs::{LogPaths, note_skipped, read};
-use super::policy_replay::line;
 use super::{Format, USAGE, policy_test, print, say, sources};
+use crate::history::shown as line;
 use crate::learn::{self, Candidate, Compared, Comparison, Learned, Learner, Window};
 use crate::policy::PolicySource;
 
@@ -48,7 +48,7 @@ pub(super) struct Suggestion {
     pub(super) without_case: usize,
 }
 
-fn moment(text: &str) -> Result<jiff::Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<jiff::Timestamp, String> {
     let midnight = || {
         let date: jiff::civil::Date = text.parse().ok()?;
         Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
@@ -137,8 +137,7 @@ pub(super) fn suggest(learned: &Learned<'_>, window: &Window) -> Result<Suggesti
 }
 
 fn write(directory: &Path, suggestions: &[(Learned<'_>, Suggestion)]) -> Result<(), String> {
-    std::fs::create_dir_all(directory)
-        .map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
+    std::fs::create_dir_all(directory).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
     for (learned, suggestion) in suggestions {
         for (kind, text) in [("cedar", &suggestion.cedar), ("yaml", &suggestion.cases)] {
             let file = directory.join(format!("{}.{kind}", learned.slug));
@@ -189,9 +188,10 @@ fn text(
 
 fn comparison_text(compared: &Compared) -> String {
     let mut text = format!("\ncompared with {}\n", compared.roles.join(", "));
-    for (title, list) in
-        [("operations that were not used", &compared.unused_operations), ("policies that permitted nothing", &compared.unused_policies)]
-    {
+    for (title, list) in [
+        ("operations that were not used", &compared.unused_operations),
+        ("policies that permitted nothing", &compared.unused_policies),
+    ] {
         text.push_str(&format!("  {title}: {}\n", list.len()));
         list.iter().for_each(|item| text.push_str(&format!("    - {item}\n")));
     }

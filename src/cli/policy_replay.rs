@@ -7,8 +7,8 @@ use clap::Args;
 
 use super::logs::{LogPaths, note_skipped, read};
 use super::{FINDINGS, Format, USAGE, print, say, sources};
+use crate::history::shown as line;
 use crate::replay::{Change, Replay, Tally};
-use crate::telemetry;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArguments {
@@ -113,17 +113,4 @@ fn text(tally: &Tally) -> String {
         tally.records, tally.unchanged, tally.new_denials, tally.new_permits, tally.incomplete
     ));
     text
-}
-
-/// A text of a record on one line of a terminal: nothing in it is a command to the terminal.
-pub(super) fn line(text: &str) -> String {
-    let plain = |character: char| !character.is_control() && !is_format(character);
-    let shown: String = text.chars().take(200).map(|character| if plain(character) { character } else { '\u{fffd}' }).collect();
-    let more = if text.chars().nth(200).is_some() { "…" } else { "" };
-    telemetry::cast(format!("{shown}{more}"))
-}
-
-/// Marks that turn the direction of a text or hide in it.
-fn is_format(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

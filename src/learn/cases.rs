@@ -47,7 +47,13 @@ pub fn candidates(learned: &Learned<'_>) -> Vec<Candidate> {
     for operation in catalog().operations() {
         if !learned.used.operations.contains_key(operation.id.as_str()) {
             let request = request(operation, None);
-            cases.push(Candidate { name: "never used".to_owned(), request, microversion: None, body: None, permit: false });
+            cases.push(Candidate {
+                name: "never used".to_owned(),
+                request,
+                microversion: None,
+                body: None,
+                permit: false,
+            });
         }
     }
     if let Some(update) = learned.used.operations.get("node:update") {
@@ -72,7 +78,9 @@ pub fn render(learned: &Learned<'_>, cases: &[Candidate]) -> String {
         Subject::Caller { scheme: SchemeName::Anonymous, .. } => json!({"scheme": "anonymous"}),
         Subject::Caller { scheme, name } => json!({"user": name, "scheme": scheme.as_str(), "roles": []}),
     };
-    let mut text = format!("# Made with the policy beside it: what was used is permitted, what was not is denied.\ndefaults: {who}\n\ncases:\n");
+    let mut text = format!(
+        "# Made with the policy beside it: what was used is permitted, what was not is denied.\ndefaults: {who}\n\ncases:\n"
+    );
     let mut position = 0;
     while let Some(case) = cases.get(position) {
         // Requests without a body and with the same expectation stand together.
@@ -131,7 +139,8 @@ fn parameter(name: &str, kind: Parameter, record: Option<&RecordLine>) -> String
         let own = record.resource.as_ref().and_then(|resource| resource.id.as_ref());
         record.parameters.get(name).or(own)
     });
-    let plain = |text: &&String| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
+    let plain =
+        |text: &&String| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
     let known = known.filter(plain).cloned();
     match kind {
         Parameter::UuidOrName | Parameter::Uuid => UUID.to_owned(),

@@ -57,9 +57,16 @@ fn head(learned: &Learned<'_>, window: &Window) -> String {
 fn operation(text: &mut String, learned: &Learned<'_>, used: &OperationUse) {
     let id = &used.operation.id;
     let failed = if used.failed > 0 { format!(", {} answered with an error", used.failed) } else { String::new() };
-    text.push_str(&comment(&format!("{} {}: {}{failed}", used.operation.method.as_str(), used.operation.path, times(&used.seen))));
+    text.push_str(&comment(&format!(
+        "{} {}: {}{failed}",
+        used.operation.method.as_str(),
+        used.operation.path,
+        times(&used.seen)
+    )));
     if used.cut {
-        text.push_str(&comment("Some records do not hold all that was written: compare with what the caller is meant to do."));
+        text.push_str(&comment(
+            "Some records do not hold all that was written: compare with what the caller is meant to do.",
+        ));
     }
     policy(text, learned, id, id, &query(used));
     let mut open: BTreeMap<Vec<&str>, Vec<(&PlaceKey, &PlaceUse)>> = BTreeMap::new();
@@ -110,7 +117,11 @@ fn query(used: &OperationUse) -> Vec<String> {
         conditions.push(format!("{}.containsAll(context.query_names)", list(&used.query_names)));
     }
     let fields = &used.fields;
-    let is_list = used.operation.query.iter().any(|field| field.name == "fields" && field.kind == crate::catalog::Kind::StringList);
+    let is_list = used
+        .operation
+        .query
+        .iter()
+        .any(|field| field.name == "fields" && field.kind == crate::catalog::Kind::StringList);
     if is_list && !fields.names.is_empty() && !fields.unknown {
         let named = format!("context.query has fields && {}.containsAll(context.query.fields)", list(&fields.names));
         conditions.push(if fields.without { format!("(!(context.query has fields) || ({named}))") } else { named });
@@ -228,8 +239,11 @@ fn comment(text: &str) -> String {
     let plain: String = line
         .chars()
         .flat_map(|character| {
-            let shown: Box<dyn Iterator<Item = char>> =
-                if character == '…' || matches!(character, ' '..='~') { Box::new(std::iter::once(character)) } else { Box::new(character.escape_unicode()) };
+            let shown: Box<dyn Iterator<Item = char>> = if character == '…' || matches!(character, ' '..='~') {
+                Box::new(std::iter::once(character))
+            } else {
+                Box::new(character.escape_unicode())
+            };
             shown
         })
         .collect();

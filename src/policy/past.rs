@@ -14,8 +14,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Decision as Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
-    PolicySet, Response,
+    AuthorizationError, Authorizer, Decision as Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    PolicyId, PolicySet, Response,
 };
 
 use super::finding::{PolicyFinding, Severity};
@@ -283,8 +283,7 @@ impl PastEngine {
                 }
                 (Answer::Unknown(rules), known) => {
                     let missing = rules.iter().filter_map(|index| self.rules.get(*index));
-                    let missing =
-                        missing.fold(FactSet::NONE, |facts, rule| facts.union(rule.required)).without(known);
+                    let missing = missing.fold(FactSet::NONE, |facts, rule| facts.union(rule.required)).without(known);
                     let (all, facts) = unknown.get_or_insert_with(|| (BTreeSet::new(), FactSet::NONE));
                     all.extend(rules);
                     *facts = facts.union(missing);
@@ -429,8 +428,7 @@ fn desks(operations: &[Operation], rules: &[Rule]) -> Option<Vec<Desk>> {
     operations
         .iter()
         .map(|operation| {
-            let write =
-                if has_writes(operation) { Some(action(&ActionGroups::write(operation))?) } else { None };
+            let write = if has_writes(operation) { Some(action(&ActionGroups::write(operation))?) } else { None };
             Some(Desk {
                 resource_type: operation.resource.as_str().parse().ok()?,
                 fixed_id: fixed_id(operation),

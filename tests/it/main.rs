@@ -26,6 +26,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod microversion;
+mod rollout;
 mod shadow;
 mod tls;
 mod treatment;

@@ -205,7 +205,11 @@ fn gets(path: &str) -> FactSet {
         return FactSet::named("context.parameters");
     }
     match path {
-        "context.query" | "context.parameters" | "context.write" | "context.write.value" | "context.write.value.url"
+        "context.query"
+        | "context.parameters"
+        | "context.write"
+        | "context.write.value"
+        | "context.write.value.url"
         | "context.write.step" => FactSet::UNTOLD,
         _ => FactSet::named(path),
     }

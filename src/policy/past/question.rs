@@ -70,7 +70,10 @@ fn known_of_write(request: &PastRequest, write: &PastWrite, tell: &mut impl FnMu
         tell(&format!("context.write.{path}"), true);
     }
     tell("context.write.secret", write.secret.is_some());
-    tell("context.write.siblings", request.writes_complete && request.writes.iter().all(|write| is_set(write).is_some()));
+    tell(
+        "context.write.siblings",
+        request.writes_complete && request.writes.iter().all(|write| is_set(write).is_some()),
+    );
     let step = &write.step;
     tell("context.write.step", step.is_told());
     for path in ["id", "interface", "step"] {
