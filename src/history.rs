@@ -10,8 +10,8 @@ use crate::authenticate::SchemeName;
 use crate::call::WriteOp;
 use crate::catalog::{BodyKind, Operation, ResourceType, catalog};
 use crate::microversion;
-use crate::telemetry;
 use crate::policy::{PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told};
+use crate::telemetry;
 
 /// A longer line is no record; in bytes. A record with everything that it may hold has about 64 KiB.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;

@@ -147,7 +147,12 @@ impl Report {
             self.hours.entry(hour).or_default().note(class);
         }
         if fate == Fate::LetThrough {
-            for role in record.principal.iter().flat_map(|principal| &principal.roles).filter(|role| self.roles.iter().any(|known| known.role == **role)) {
+            for role in record
+                .principal
+                .iter()
+                .flat_map(|principal| &principal.roles)
+                .filter(|role| self.roles.iter().any(|known| known.role == **role))
+            {
                 self.used_by_role.entry(role.clone()).or_default().insert(operation.id.clone());
             }
         }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
+use crate::limits::Limiter;
 use crate::listener::ListenerState;
 use crate::metrics::Rules;
 use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub scrub: Arc<Treatments>,
     /// Bounds of one request.
     pub limits: Limits,
+    /// What is counted against them.
+    pub limiter: Limiter,
     /// The highest microversion to admit.
     pub microversion_max: u16,
     /// The only microversion to admit, if it is pinned.
@@ -61,14 +64,21 @@ impl Snapshot {
             bindings: config.bindings.clone(),
         });
         let authenticator = authenticator.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+        let limiter = Limiter::new(
+            &config.limits,
+            config.listeners.iter().map(|listener| (&listener.name, listener.requests_max)),
+        );
         let listeners = config
             .listeners
             .iter()
-            .map(|listener| {
+            .enumerate()
+            .map(|(index, listener)| {
                 let tls = listener.tls.as_ref().map(crate::tls::server_config).transpose();
                 let asked = listener.tls.as_ref().and_then(|tls: &ServerTls| tls.client_certificates.as_ref());
                 let client_trust = asked.map(ClientTrust::new).transpose();
                 Ok(ListenerState {
+                    index,
+                    connections_max: listener.connections_max,
                     name: Arc::clone(&listener.name),
                     schemes: listener.schemes.clone(),
                     tls: tls.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?.map(Arc::new),
@@ -93,6 +103,7 @@ impl Snapshot {
             places: Arc::clone(&config.places),
             scrub: Arc::clone(&config.scrub),
             limits: config.limits.clone(),
+            limiter,
             microversion_max: config.microversion_max,
             microversion_pin: config.microversion_pin,
             listeners,
@@ -119,6 +130,7 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     context.update(config.scrub.description().as_bytes());
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
+        context.update(format!("{:?}", (listener.connections_max, listener.requests_max)).as_bytes());
         context.update(format!("{told:?}").as_bytes());
         if let Some(asked) = listener.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref()) {
             context.update(&asked.ca.pem);
@@ -128,6 +140,9 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
     for issuer in config.jwt.iter().flat_map(|jwt| &jwt.issuers) {
         let told = (&issuer.issuer, &issuer.audiences, issuer.leeway, &issuer.name_claim, &issuer.name_prefix);
         context.update(format!("{told:?}").as_bytes());
+    }
+    if let Some(keystone) = &config.keystone {
+        context.update(keystone.described().as_bytes());
     }
     let digest = context.finish();
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
@@ -194,7 +209,7 @@ impl Current {
 
     fn replace(&self) -> Result<Arc<str>, Vec<ConfigError>> {
         let config = config::load(&self.file)?;
-        let next = Snapshot::build(&config, &self.file)?;
+        let mut next = Snapshot::build(&config, &self.file)?;
         let before = self.load();
         if next.listeners.len() != before.listeners.len() {
             return Err(vec![ConfigError::new(
@@ -204,6 +219,7 @@ impl Current {
             )]);
         }
         next.authenticator.inherit(&before.authenticator);
+        next.limiter.inherit(&before.limiter);
         let revision = Arc::clone(&next.revision);
         // Before the first request that may name a new rule.
         self.rules.load(next.policies.policy_modes().map(|(id, _)| id));

@@ -242,9 +242,11 @@ fn cell(classes: Classes, greatest: u64, caller: &str, operation: &str) -> Cell 
     let count = classes.all();
     let refused = classes.would_deny + classes.denied;
     let mut title = format!("{}, {operation}: {} calls", shown(caller), number(count));
-    for (count, what) in
-        [(classes.would_deny, "would be denied"), (classes.denied, "denied"), (classes.unknown, "not to be told from the records")]
-    {
+    for (count, what) in [
+        (classes.would_deny, "would be denied"),
+        (classes.denied, "denied"),
+        (classes.unknown, "not to be told from the records"),
+    ] {
         if count > 0 {
             title.push_str(&format!(", {} {what}", number(count)));
         }
@@ -301,7 +303,9 @@ fn roles(report: &Report) -> Vec<Role> {
             Role { name: shown(&rights.role), granted, used: used_count, percent, unused, seen: used.is_some() }
         })
         .collect();
-    roles.sort_by(|one, other| (other.seen, other.unused.len(), &one.name).cmp(&(one.seen, one.unused.len(), &other.name)));
+    roles.sort_by(|one, other| {
+        (other.seen, other.unused.len(), &one.name).cmp(&(one.seen, one.unused.len(), &other.name))
+    });
     roles
 }
 
@@ -315,7 +319,8 @@ fn trend(hours: &BTreeMap<i64, Classes>) -> Option<Trend> {
     let count = last.div_euclid(unit) - start + 1;
     let mut bars = vec![Classes::default(); usize::try_from(count).ok()?];
     for (hour, classes) in hours {
-        let Some(bar) = usize::try_from(hour.div_euclid(unit) - start).ok().and_then(|index| bars.get_mut(index)) else {
+        let Some(bar) = usize::try_from(hour.div_euclid(unit) - start).ok().and_then(|index| bars.get_mut(index))
+        else {
             continue;
         };
         bar.permitted += classes.permitted;
@@ -377,7 +382,8 @@ fn trend(hours: &BTreeMap<i64, Classes>) -> Option<Trend> {
 
 fn suggestion(report: &Report, caller: &str, cedar: &str) -> Option<Suggestion> {
     let used = report.learner.callers().get(caller)?;
-    let would_deny = report.cells.iter().filter(|((_, of), _)| of == caller).map(|(_, classes)| classes.would_deny).sum();
+    let would_deny =
+        report.cells.iter().filter(|((_, of), _)| of == caller).map(|(_, classes)| classes.would_deny).sum();
     Some(Suggestion {
         caller: shown(caller),
         known_as: known_as(report, caller).unwrap_or_default(),

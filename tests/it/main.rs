@@ -26,6 +26,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod microversion;
+mod operate;
 mod rollout;
 mod shadow;
 mod tls;
