@@ -12,13 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
 use crate::audit::read::RecordLine;
 use crate::history::{self, Fate};
 use crate::learn::{Learner, Window};
 use crate::policy::{PolicyEngine, PolicyFinding, PolicySource, granted};
-use crate::replay::{DEFAULT_DENY, Decided, GROUPS_MAX, Replay, Seen, count};
+use crate::replay::{DEFAULT_DENY, Decided, Replay, Seen, count};
 
 const PAGE: &str = include_str!("report/page.html");
 const STYLE: &str = include_str!("report/style.css");
@@ -74,7 +75,7 @@ pub struct Report {
     used_by_role: BTreeMap<String, BTreeSet<String>>,
     modes: BTreeSet<String>,
     span: Option<(jiff::Timestamp, jiff::Timestamp)>,
-    /// Denials of groups beyond [`GROUPS_MAX`].
+    /// Denials of groups beyond [`crate::replay::GROUPS_MAX`].
     more: u64,
 }
 
@@ -203,10 +204,10 @@ impl Report {
             .render(context! {
                 style => Value::from_safe_string(STYLE.to_owned()),
                 script => Value::from_safe_string(SCRIPT.to_owned()),
-                style_digest => digest_of(STYLE),
-                script_digest => digest_of(SCRIPT),
+                style_digest => Value::from_safe_string(digest_of(STYLE)),
+                script_digest => Value::from_safe_string(digest_of(SCRIPT)),
                 version => env!("CARGO_PKG_VERSION"),
-                report => Value::from_serialize(&view),
+                report => Value::from(Serde(&view)),
             })
             .map_err(|error| error.to_string())
     }
