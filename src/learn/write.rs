@@ -160,9 +160,12 @@ fn writes(operation: &Operation, group: &[(&PlaceKey, &PlaceUse)]) -> Vec<String
     if let Some(step) = &key.step {
         conditions.push(format!("context.write has step && context.write.step.id == {}", literal(step)));
         match &place.arguments {
-            Some(arguments) if arguments.is_empty() => conditions.push("!(context.write.step has argument)".to_owned()),
+            Some(arguments) if arguments.is_empty() => {
+                conditions.push("!(context.write has step.argument)".to_owned());
+            }
             Some(arguments) => conditions.push(format!(
-                "(!(context.write.step has argument) || {}.contains(context.write.step.argument))",
+                "(!(context.write has step.argument) || (context.write has step.argument && \
+                 {}.contains(context.write.step.argument)))",
                 list(arguments)
             )),
             None => {}

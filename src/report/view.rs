@@ -186,7 +186,7 @@ pub(super) fn view(report: &Report, suggestions: &[(String, String)]) -> View {
         columns_more,
         denials: denials(report),
         denials_more: report.more + u64::try_from(report.denials.len().saturating_sub(DENIALS_MAX)).unwrap_or_default(),
-        unused: roles.iter().map(|role| role.unused.len()).sum(),
+        unused: roles.iter().filter(|role| role.seen).map(|role| role.unused.len()).sum(),
         roles,
         trend: trend(&report.hours),
         suggestions: suggestions.iter().filter_map(|(caller, cedar)| suggestion(report, caller, cedar)).collect(),
@@ -260,7 +260,7 @@ fn shade(count: u64, greatest: u64) -> u32 {
         return 0;
     }
     let (part, whole) = ((count + 1).ilog2(), (greatest + 1).ilog2().max(1));
-    (part * (SHADES - 1)).div_ceil(whole).clamp(1, SHADES)
+    (part * SHADES).div_ceil(whole).clamp(1, SHADES)
 }
 
 fn denials(report: &Report) -> Vec<Denial> {

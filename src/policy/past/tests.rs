@@ -98,7 +98,7 @@ fn what_hangs_on_a_fact_that_is_not_recorded_is_unknown() {
     writes(&format!("when {{ if ({on}) then true else true }}"), '+', '+');
     writes(&format!("when {{ if ({on}) then true else false }}"), '+', '?');
     writes("when { context.write has value }", '+', '+');
-    writes("when { context.write.value has url }", '-', '-');
+    writes("when { context.write has value.url }", '-', '-');
 }
 
 #[test]
