@@ -14,6 +14,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderValue;
+
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 use crate::catalog::Operation;
@@ -23,6 +25,7 @@ use crate::policy::{Denial, Permit, Places, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
 use crate::telemetry;
+use crate::trace::{Phase, Trace};
 
 use line::{Line, Parameters, PrincipalLine, ResourceLine, VERSION, WouldBe};
 
@@ -35,6 +38,7 @@ pub struct Record {
     opened: Instant,
     audit: Audit,
     meter: Option<RequestMeter>,
+    trace: Option<Box<Trace>>,
     written: bool,
 }
 
@@ -96,8 +100,33 @@ impl Record {
             opened: Instant::now(),
             audit: audit.clone(),
             meter: None,
+            trace: None,
             written: false,
         })
+    }
+
+    /// Traces the request, if it is sampled.
+    pub fn trace(&mut self, trace: Option<Box<Trace>>) {
+        self.trace = trace;
+    }
+
+    /// A part of the request begins.
+    pub fn enter(&mut self, phase: Phase) {
+        if let Some(trace) = &mut self.trace {
+            trace.enter(phase);
+        }
+    }
+
+    /// The part that runs has ended.
+    pub fn leave(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.leave();
+        }
+    }
+
+    /// The header that tells Ironic of the request's trace.
+    pub fn traceparent(&self) -> Option<HeaderValue> {
+        self.trace.as_ref().map(|trace| trace.header())
     }
 
     /// Counts the request when its record is written.
@@ -172,6 +201,7 @@ impl Record {
 
     /// What Ironic answered, and after how long.
     pub fn upstream(&mut self, status: http::StatusCode, request_id: Option<RequestId>, since: Instant) {
+        self.leave();
         self.line.upstream_status = Some(status.as_u16());
         self.line.upstream_request_id = request_id;
         self.line.upstream_us = Some(microseconds(since));
@@ -210,6 +240,9 @@ impl Record {
             self.line.duration_us = microseconds(self.opened);
             if let Some(meter) = self.meter.take() {
                 meter.finish(&self.line.observation());
+            }
+            if let Some(trace) = self.trace.take() {
+                trace.finish(self.line.traced());
             }
             match serde_json::to_string(&self.line) {
                 Ok(line) => {

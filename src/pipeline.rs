@@ -31,6 +31,7 @@ use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
 use crate::snapshot::Snapshot;
+use crate::trace::{Phase, Tracer};
 use crate::validate;
 
 /// What one worker needs to serve requests.
@@ -42,6 +43,8 @@ pub struct Pipeline {
     pub audit: Audit,
     /// What this worker counts.
     pub metrics: Arc<WorkerMetrics>,
+    /// Begins traces, where they are configured.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// What one request meets: the snapshot that it keeps, its listener in it, and its peer.
@@ -72,6 +75,9 @@ impl Pipeline {
         };
         let mut record = Record::open(&self.audit, opening, &ids);
         record.measure(self.metrics.request(snapshot.listener_index(listener)));
+        if let Some(tracer) = &self.tracer {
+            record.trace(tracer.begin(&listener.name, request.headers()));
+        }
         let scene = Scene { snapshot, listener, peer, ids, origin: origin(&request, listener, peer) };
         let (head, mut incoming) = request.into_parts();
         let mut ticket = None;
@@ -116,11 +122,13 @@ impl Pipeline {
         if head.method == Method::OPTIONS {
             return options(head, ceiling);
         }
+        record.enter(Phase::Authenticate);
         let principal = snapshot
             .authenticator
             .authenticate(&head.headers, peer, &listener.schemes)
             .await
             .map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
+        record.leave();
         record.principal(&principal);
         let route = route::find(head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
@@ -128,8 +136,10 @@ impl Pipeline {
         let operation = route.operation();
 
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
+        record.enter(Phase::Decide);
         let permit = authorizer.call(&route, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
 
+        record.leave();
         snapshot.limiter.admit(ticket, listener.index, operation.class(), &principal, peer.address)?;
         let mut room = snapshot.limiter.bodies();
         let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot), &mut room).await?;
@@ -139,15 +149,18 @@ impl Pipeline {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
         let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
+        record.enter(Phase::Decide);
         let call = authorizer.writes(call, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let asked = Instant::now();
+        record.enter(Phase::Upstream);
         let forwarded = Forwarded {
             request_id: scene.ids.upstream(),
             source: peer.address,
             origin: &scene.origin,
             token: principal.token(),
+            traceparent: record.traceparent(),
         };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
         let rules = snapshot.scrub.rules(principal.roles(), |field| authorizer.secret(call.call().route(), field));

@@ -13,6 +13,7 @@ use crate::call::Route;
 use crate::metrics::Observation;
 use crate::policy::{Denial, PolicyIds};
 use crate::request_id::RequestId;
+use crate::trace::Facts;
 
 /// The version of the schema. Within a version fields are added, never taken away or given another meaning.
 pub(super) const VERSION: u8 = 1;
@@ -78,6 +79,25 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// What of it a trace tells.
+    pub(super) fn traced(&self) -> Facts {
+        Facts {
+            request_id: self.request_id,
+            listener: Arc::clone(&self.listener),
+            operation: self.operation,
+            http: self.http,
+            mode: self.mode,
+            scheme: self.principal.as_ref().map(|principal| principal.scheme),
+            decision: self.decision,
+            rule: self.policies.first().map(Arc::clone),
+            stage: self.stage,
+            reason: self.reason,
+            status: self.status,
+            upstream_status: self.upstream_status,
+            outcome: self.outcome,
+        }
+    }
+
     /// What of it is counted.
     pub(super) fn observation(&self) -> Observation<'_> {
         Observation {

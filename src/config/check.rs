@@ -5,6 +5,7 @@ mod keystone;
 mod listener;
 mod policy;
 mod scrub;
+mod tracing;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use toml::Spanned;
 
 pub(super) use jwt::RawJwt;
 pub use policy::policy_sources;
+pub(super) use tracing::RawTracing;
 
 use super::raw::{RawConfig, RawListener, RawServerTls};
 use super::{AuditSink, Config, ConfigError, Limits, ListenAddress, Listener, overrides};
@@ -132,6 +134,7 @@ impl Checker<'_> {
             self.push(Some(max.span().start.max(pin.span().start)), message);
         }
         let scrub = self.scrub(raw.scrub);
+        let tracing = raw.tracing.as_ref().and_then(|tracing| self.tracing(tracing, &listeners));
         let limits = self.limits(raw.limits);
         let audit = if raw.audit.file == Path::new("-") {
             AuditSink::Stdout
@@ -155,6 +158,7 @@ impl Checker<'_> {
                 audit,
                 microversion_max,
                 microversion_pin,
+                tracing,
                 limits,
                 certificates: self.certificates,
             }),

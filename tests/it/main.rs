@@ -30,5 +30,6 @@ mod operate;
 mod rollout;
 mod shadow;
 mod tls;
+mod tracing;
 mod treatment;
 mod upstream;

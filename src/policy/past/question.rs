@@ -120,7 +120,9 @@ fn known_of_write(request: &PastRequest, write: &PastWrite, tell: &mut impl FnMu
 pub(super) fn question(request: &PastRequest, write: Option<usize>, stage: &Stage<'_>) -> Option<(Request, Entities)> {
     let id = match request.scheme {
         SchemeName::Anonymous => SchemeName::Anonymous.as_str().to_owned(),
-        scheme => format!("{}:{}", scheme.as_str(), request.name),
+        scheme @ (SchemeName::Basic | SchemeName::Keystone | SchemeName::Jwt | SchemeName::Certificate) => {
+            format!("{}:{}", scheme.as_str(), request.name)
+        }
     };
     let principal = uid("Principal", &id)?;
     let parents: Option<HashSet<EntityUid>> = request.roles.iter().map(|role| uid("Role", role)).collect();
