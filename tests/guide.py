@@ -51,7 +51,7 @@ def likeness(text):
     """The text without what differs from run to run. A line of three dots stands for any lines."""
     text = re.sub(r"req-[0-9a-f-]{36}", "REQ", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z( to \d{4}-\d\d-\d\dT[0-9:.]+Z)?", "TIME", text)
-    text = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)
+    text = re.sub(r"\b[0-9a-f]{32}([0-9a-f]{32})?\b", "DIGEST", text)
     text = re.sub(r"(/[\w.-]+)+/(?=irongate|rollout)", "", text)
     return [re.sub(r"\s+", " ", re.sub(r"\d+", "#", line)).strip() for line in text.splitlines()]
 

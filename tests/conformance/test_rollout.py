@@ -2,8 +2,10 @@
 clients go on as before, and what they never did is denied."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from contextlib import closing
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ import pytest
 from raw import Raw
 from stack import gate
 from test_clients import command, connection
-from world import binary
+from world import ROOT, binary
 
 
 def command_line(front, user):
@@ -87,8 +89,7 @@ def front(world, gated, tmp_path_factory):
     port, admin_port = gate.free_ports(2)
     stands = gate.Gate(binary(), world.ironic.environment, folder / "gate", port, admin_port)
     made = SimpleNamespace(
-        gate=stands, folder=folder, url=stands.url, authority=stands.authority, passwords=world.passwords, ironic=world.ironic,
-        raw=Raw(port=port, authority=stands.authority, passwords=world.passwords))
+        gate=stands, folder=folder, url=stands.url, authority=stands.authority, passwords=world.passwords, ironic=world.ironic)
     made.prepare = lambda policies, mode: stands.prepare(
         world.passwords, f"unix:{world.ironic.socket}", policies, mode=mode, cost=4)
     made.prepare([folder / "nothing"], "shadow")
@@ -147,3 +148,22 @@ def test_from_dry_run_to_least_privilege(front):
     assert code == 0, told
     text = page.read_text()
     assert "Nothing would break" in text and re.search(r"learned\.basic-admin\.node:set_power_state", text)
+
+
+def test_the_guide(gated, tmp_path):
+    """Every command of docs/rollout.md, against a demo of its own, prints what the guide says."""
+    port, admin_port = gate.free_ports(2)
+    variables = os.environ | {
+        "IRONGATE_DEMO_DIR": str(tmp_path), "IRONGATE_DEMO_PORT": str(port), "IRONGATE_DEMO_ADMIN_PORT": str(admin_port),
+        "IRONGATE_BINARY": str(binary())}
+
+    def run(*words):
+        return subprocess.run(words, env=variables, capture_output=True, text=True, timeout=300)
+
+    up = run(ROOT / "demo" / "up")
+    try:
+        assert up.returncode == 0, up.stdout + up.stderr
+        done = run(sys.executable, ROOT / "tests" / "guide.py", ROOT / "docs" / "rollout.md")
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        run(ROOT / "demo" / "down")
