@@ -31,7 +31,7 @@ pub enum Fate {
 /// Why a record says nothing about rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Aside {
-    /// Nobody was proven, or the request was not understood, or was refused for what it held.
+    /// Nobody was proven, or the request was not understood, or was refused for what it held, or by a limit.
     Refused,
     /// It ended before all was decided: the caller went away, or irongate failed.
     Unfinished,
@@ -43,7 +43,7 @@ impl Aside {
     /// What a reader is told of these records.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Refused => "refused before any policy decided about them",
+            Self::Refused => "refused for other reasons than a policy",
             Self::Unfinished => "ended before all was decided",
             Self::Unfamiliar => "of operations that this irongate does not know",
         }
@@ -125,8 +125,8 @@ pub fn fate(record: &RecordLine) -> Result<(Fate, &'static Operation), Aside> {
     let operation = catalog().operation(operation).ok_or(Aside::Unfamiliar)?;
     match (record.decision.as_str(), record.stage.as_deref()) {
         ("deny", _) => Ok((Fate::Denied, operation)),
-        // What came after all decisions: Ironic, its answer, a limit on the way there.
-        ("permit", None | Some("forward" | "limit" | "scrub" | "answer")) => {
+        // What came after all decisions: Ironic and its answer.
+        ("permit", None | Some("forward")) => {
             let forwarded = record.upstream_status.is_some() || record.stage.is_some();
             let undecided = !forwarded && record.writes.is_empty() && takes_body(operation);
             if undecided { Err(Aside::Unfinished) } else { Ok((Fate::LetThrough, operation)) }
