@@ -56,7 +56,7 @@ pub struct Learner {
     callers: BTreeMap<String, Use>,
     /// Records within the window.
     pub records: u64,
-    /// Records of callers beyond [`CALLERS_MAX`].
+    /// Records of callers beyond the first few thousand.
     pub more: u64,
     /// Records that say nothing about rights.
     pub aside: BTreeMap<Aside, u64>,
