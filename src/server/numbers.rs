@@ -61,6 +61,7 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
         telemetry::masked_log_lines,
     );
     authentication(metrics, current);
+    memory(metrics, current);
 }
 
 /// What became of traces.
@@ -95,6 +96,18 @@ fn reloads(metrics: &Metrics, current: &Arc<Current>) {
         let reloads = now.reloads();
         samples.put(&["success"], reloads.succeeded);
         samples.put(&["failure"], reloads.failed);
+    });
+}
+
+/// What is remembered of Keystone's tokens.
+fn memory(metrics: &Metrics, current: &Arc<Current>) {
+    let now = Arc::clone(current);
+    metrics.counter("irongate_token_cache_hits", "Keystone tokens that were remembered", move || {
+        now.load().authenticator.token_recalls().0
+    });
+    let now = Arc::clone(current);
+    metrics.counter("irongate_token_cache_misses", "Keystone tokens that were not remembered", move || {
+        now.load().authenticator.token_recalls().1
     });
 }
 
