@@ -17,6 +17,7 @@ mod canary;
 mod certificate;
 mod cli;
 mod compression;
+mod credentials;
 mod framing;
 mod jwt;
 mod keystone;
