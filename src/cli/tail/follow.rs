@@ -97,7 +97,8 @@ impl Source {
         let Ok(metadata) = std::fs::metadata(&followed.path) else { return Ok(false) };
         let is_other = identity(&metadata) != followed.identity;
         let is_cut = !is_other && metadata.is_file() && metadata.len() < followed.position;
-        if !is_cut && !(is_other && metadata.len() > 0) {
+        let is_begun = is_other && metadata.len() > 0;
+        if !is_cut && !is_begun {
             return Ok(false);
         }
         if is_other && !std::mem::replace(&mut followed.ends, true) {
