@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use crate::audit::AuditTerms;
 use crate::authenticate::{BasicConfig, Binding, JwtConfig, KeystoneConfig, SchemeName};
 use crate::forward::Ejection;
 use crate::listener::Served;
@@ -53,7 +54,7 @@ pub struct Config {
     /// The secret map with the operator's additions, for every role.
     pub scrub: Arc<Treatments>,
     /// Where records go.
-    pub audit: AuditSink,
+    pub audit: AuditConfig,
     /// The highest microversion to admit (the minor number of `1.N`).
     pub microversion_max: u16,
     /// The only microversion to admit, if it is pinned.
@@ -234,6 +235,26 @@ pub enum Endpoint {
         /// Whether the scheme is `https`.
         tls: bool,
     },
+}
+
+/// Where records go, and what happens if they cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// Where to.
+    pub sink: AuditSink,
+    /// Where the same goes as CADF events.
+    pub cadf: Option<AuditSink>,
+    /// Records that may wait for a sink, in bytes.
+    pub queue_bytes_max: usize,
+    /// What happens if it is full, and which reads are left out.
+    pub terms: AuditTerms,
+}
+
+impl AuditConfig {
+    /// To this sink, with the defaults.
+    pub fn to(sink: AuditSink) -> Self {
+        Self { sink, cadf: None, queue_bytes_max: crate::audit::QUEUE_BYTES_MAX, terms: AuditTerms::default() }
+    }
 }
 
 impl std::fmt::Display for Endpoint {

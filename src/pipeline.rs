@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use hyper::body::Incoming;
 
 use crate::answer::{self, Terms};
-use crate::audit::{Audit, Opening, Record};
+use crate::audit::{Audit, Class, Opening, Record};
 use crate::authenticate::{AuthnError, Peer, Principal, SchemeName};
 use crate::authorize::{Authorizer, Refusal};
 use crate::body::{self, Body, ReadDeadlines};
@@ -71,6 +71,7 @@ impl Pipeline {
             source: peer.address,
             http: if request.version() == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" },
             mode: snapshot.mode,
+            terms: snapshot.audit,
             revision: Arc::clone(&snapshot.revision),
         };
         let mut record = Record::open(&self.audit, opening, &ids);
@@ -85,6 +86,8 @@ impl Pipeline {
             Ok(response) => response,
             Err(rejection) => {
                 record.reject(&rejection);
+                // A refusal is answered once it can be recorded, where the configuration says so.
+                self.audit.admit(Class::Denial, &snapshot.audit).await.ok();
                 // A caller that is still sending when its stream ends may never look at the answer: a small body is
                 // let in first. Who waits for 100-continue has sent none.
                 if !head.headers.contains_key(EXPECT) {
@@ -151,6 +154,8 @@ impl Pipeline {
         let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
         record.enter(Phase::Decide);
         let call = authorizer.writes(call, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
+
+        self.audit.admit(Class::of(operation), &snapshot.audit).await?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let asked = Instant::now();

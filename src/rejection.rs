@@ -8,6 +8,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICAT
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+use crate::audit::AuditFull;
 use crate::authenticate::AuthnError;
 use crate::authorize::Refusal;
 use crate::body::{Body, BodyError};
@@ -23,6 +24,9 @@ use crate::validate::InvalidRequest;
 
 /// The rule that denies where no policy says anything.
 const DEFAULT_DENY: &str = "default-deny";
+
+/// `Retry-After` while records cannot be written.
+const AUDIT_RETRY_SECONDS: &str = "5";
 
 /// A refusal by any stage.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub enum Rejection {
     Body(BodyError),
     /// The request is not one that Ironic takes.
     Invalid(InvalidRequest, Ceiling),
+    /// It could not be recorded, and so is not carried out.
+    Audit(AuditFull),
     /// Ironic did not answer as it should.
     Upstream(UpstreamError),
     /// A bug here; the panic has been caught.
@@ -87,6 +93,7 @@ impl Rejection {
             Self::Limit(error) => error.status(),
             Self::Body(error) => error.status(),
             Self::Invalid(error, _) => error.status(),
+            Self::Audit(_) => 503,
             Self::Upstream(error) => error.status(),
             Self::Internal => 500,
         };
@@ -105,6 +112,7 @@ impl Rejection {
             Self::Limit(error) => error.code(),
             Self::Body(error) => error.code(),
             Self::Invalid(error, _) => error.code(),
+            Self::Audit(_) => "audit_full",
             Self::Upstream(error) => error.code(),
             Self::Internal => "internal",
         }
@@ -120,6 +128,7 @@ impl Rejection {
             Self::Denied(_) | Self::Unauthenticated(..) => "authorize",
             Self::Limit(_) => "limit",
             Self::Body(_) | Self::Invalid(..) => "validate",
+            Self::Audit(_) => "audit",
             Self::Upstream(_) => "forward",
             Self::Internal => "internal",
         }
@@ -138,6 +147,9 @@ impl Rejection {
             Self::Limit(error) => error.to_string(),
             Self::Body(error) => error.to_string(),
             Self::Invalid(error, _) => error.to_string(),
+            Self::Audit(_) => {
+                "the request cannot be recorded at present and was not carried out; try again later".to_owned()
+            }
             Self::Upstream(error) => error.to_string(),
             Self::Internal => "irongate failed to answer; the request was not completed".to_owned(),
         }
@@ -157,6 +169,7 @@ impl Rejection {
             | Self::Limit(_)
             | Self::Body(_)
             | Self::Invalid(..)
+            | Self::Audit(_)
             | Self::Upstream(_)
             | Self::Internal => None,
         };
@@ -197,6 +210,7 @@ impl Rejection {
                     set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
                 }
             }
+            Self::Audit(_) => set(headers, RETRY_AFTER, AUDIT_RETRY_SECONDS),
             Self::Upstream(error) => {
                 if let Some(seconds) = error.retry_after() {
                     set(headers, RETRY_AFTER, &seconds.to_string());
@@ -268,4 +282,4 @@ macro_rules! from {
     )*};
 }
 
-from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, LimitError => Limit, UpstreamError => Upstream);
+from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, LimitError => Limit, AuditFull => Audit, UpstreamError => Upstream);

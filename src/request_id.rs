@@ -24,6 +24,11 @@ impl RequestId {
         Self(Uuid::new_v4())
     }
 
+    /// Whether this is one of the ids that are kept where one in `count` is: which ones is up to chance.
+    pub fn is_kept(&self, count: u32) -> bool {
+        count <= 1 || self.0.as_u128().is_multiple_of(u128::from(count))
+    }
+
     /// Reads `req-<uuid>`; anything else is no id.
     pub fn parse(text: &str) -> Option<Self> {
         let uuid = text.strip_prefix("req-")?;

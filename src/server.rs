@@ -239,7 +239,10 @@ impl Server {
         for socket in &self.sockets {
             drop(std::fs::remove_file(socket));
         }
-        self.audit.flush();
+        let left = self.audit.flush();
+        if left > 0 {
+            tracing::error!(count = left, "audit records are lost: the sink did not take them before the end");
+        }
         if let Some(tracer) = &self.tracer {
             tracer.flush(TRACES_WAIT);
         }

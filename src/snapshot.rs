@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 
+use crate::audit::AuditTerms;
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
 use crate::config::{self, Config, ConfigError, Limits, Mode, UpstreamIdentity};
 use crate::forward::ClientTlsInForce;
@@ -39,6 +40,8 @@ pub struct Snapshot {
     pub places: Arc<Places>,
     /// The secret map, for every role.
     pub scrub: Arc<Treatments>,
+    /// What becomes of records that cannot be written.
+    pub audit: AuditTerms,
     /// Bounds of one request.
     pub limits: Limits,
     /// What is counted against them.
@@ -115,6 +118,7 @@ impl Snapshot {
             policies,
             places: Arc::clone(&config.places),
             scrub: Arc::clone(&config.scrub),
+            audit: config.audit.terms,
             limits: config.limits.clone(),
             limiter,
             microversion_max: config.microversion_max,

@@ -94,6 +94,15 @@ const fn is_false(flag: &bool) -> bool {
 }
 
 impl QueryValues {
+    /// As it stood in the query.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| match value {
+            QueryValue::Word(word) => (*word).to_owned(),
+            QueryValue::Number(number) => number.clone(),
+            QueryValue::Words(words) => words.join(","),
+        })
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

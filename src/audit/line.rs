@@ -69,6 +69,8 @@ pub(super) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) upstream_request_id: Option<RequestId>,
     pub(super) outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) one_of: Option<u32>,
     pub(super) request_bytes: u64,
     pub(super) answer_bytes: u64,
     #[serde(skip_serializing_if = "is_zero_u64")]
@@ -114,12 +116,12 @@ impl Line {
 
 #[derive(Debug, Serialize)]
 pub(super) struct PrincipalLine {
-    scheme: &'static str,
-    name: String,
-    roles: Vec<Arc<str>>,
-    bindings: Vec<Arc<str>>,
+    pub(super) scheme: &'static str,
+    pub(super) name: String,
+    pub(super) roles: Vec<Arc<str>>,
+    pub(super) bindings: Vec<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    keystone: Option<KeystoneLine>,
+    pub(super) keystone: Option<KeystoneLine>,
 }
 
 impl PrincipalLine {
@@ -137,25 +139,25 @@ impl PrincipalLine {
 /// What Keystone said of a caller: ids and names, no token.
 #[derive(Debug, Serialize)]
 pub(super) struct KeystoneLine {
-    user: Arc<str>,
-    user_domain: Arc<str>,
-    user_domain_id: Arc<str>,
-    scope: &'static str,
+    pub(super) user: Arc<str>,
+    pub(super) user_domain: Arc<str>,
+    pub(super) user_domain_id: Arc<str>,
+    pub(super) scope: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    project_id: Option<Arc<str>>,
+    pub(super) project_id: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    project: Option<Arc<str>>,
+    pub(super) project: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    project_domain_id: Option<Arc<str>>,
+    pub(super) project_domain_id: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    domain_id: Option<Arc<str>>,
-    roles: Vec<Arc<str>>,
+    pub(super) domain_id: Option<Arc<str>>,
+    pub(super) roles: Vec<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    application_credential_id: Option<Arc<str>>,
+    pub(super) application_credential_id: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    trust_id: Option<Arc<str>>,
+    pub(super) trust_id: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    service_roles: Vec<Arc<str>>,
+    pub(super) service_roles: Vec<Arc<str>>,
 }
 
 impl KeystoneLine {
@@ -182,9 +184,9 @@ impl KeystoneLine {
 #[derive(Debug, Serialize)]
 pub(super) struct ResourceLine {
     #[serde(rename = "type")]
-    kind: crate::catalog::ResourceType,
+    pub(super) kind: crate::catalog::ResourceType,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
+    pub(super) id: Option<String>,
 }
 
 impl ResourceLine {
@@ -202,6 +204,11 @@ impl Parameters {
         let own = route.operation().resource_parameter.as_deref();
         let others = route.parameters().filter(|(name, _)| Some(*name) != own);
         Self(others.map(|(name, text)| (name, text.to_owned())).collect())
+    }
+
+    /// The text of the parameter of this name.
+    pub(super) fn of_name(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str())
     }
 
     fn is_empty(&self) -> bool {

@@ -42,6 +42,7 @@ pub struct RecordLine {
     pub upstream_status: Option<u16>,
     pub upstream_request_id: Option<String>,
     pub outcome: String,
+    pub one_of: Option<u32>,
     pub request_bytes: u64,
     pub answer_bytes: u64,
     pub masked: u64,

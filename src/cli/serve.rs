@@ -41,6 +41,7 @@ enum End {
 async fn control(config: &Config, file: &Path) -> Result<End, String> {
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut reopen = signal(SignalKind::user_defined1()).map_err(|error| error.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let admin = match config.admin {
         Some(address) => {
@@ -70,11 +71,7 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
                     ready: server.as_ref().is_some_and(|server| server.current.reloads().error.is_none()),
                     needed: false,
                 },
-                Check {
-                    name: "audit",
-                    ready: server.is_some_and(|server| server.audit.lost_records() == 0),
-                    needed: true,
-                },
+                Check { name: "audit", ready: server.is_some_and(|server| server.audit.is_well()), needed: true },
             ]
         };
         let status = move || told.upgrade().and_then(|server| serde_json::to_string_pretty(&server.status()).ok());
@@ -92,6 +89,7 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
     loop {
         tokio::select! {
             _ = hangup.recv() => reload(Arc::clone(&server.current)).await,
+            _ = reopen.recv() => server.audit.reopen(),
             () = either(&mut terminate, &mut interrupt) => break,
         }
     }

@@ -1,5 +1,6 @@
 //! `RawConfig` → [`Config`]: every mistake at once, each with its line and what to change.
 
+mod audit;
 mod jwt;
 mod keystone;
 mod listener;
@@ -21,7 +22,7 @@ pub use policy::policy_sources;
 pub(super) use tracing::RawTracing;
 
 use super::raw::{RawConfig, RawListener, RawServerTls};
-use super::{AuditSink, Config, ConfigError, Limits, ListenAddress, Listener, overrides};
+use super::{Config, ConfigError, Limits, ListenAddress, Listener, overrides};
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
@@ -144,11 +145,7 @@ impl Checker<'_> {
         let scrub = self.scrub(raw.scrub);
         let tracing = raw.tracing.as_ref().and_then(|tracing| self.tracing(tracing, &listeners));
         let limits = self.limits(raw.limits);
-        let audit = if raw.audit.file == Path::new("-") {
-            AuditSink::Stdout
-        } else {
-            AuditSink::File(self.path(&raw.audit.file))
-        };
+        let audit = self.audit(&raw.audit);
         match (upstream, scrub) {
             (Some(upstream), Some(scrub)) if self.errors.is_empty() => Ok(Config {
                 mode: raw.mode,

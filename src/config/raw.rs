@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::check::{RawJwt, RawTracing};
 use super::{Limits, Mode};
+use crate::audit::OnFull;
 use crate::authenticate::{RawBinding, SchemeName};
 use crate::scrub::SecretTreatment;
 use crate::tls::TlsVersion;
@@ -222,12 +223,36 @@ pub(super) struct RawTreatment {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAudit {
+    #[serde(default = "standard_output")]
     pub file: PathBuf,
+    pub cadf_file: Option<Spanned<PathBuf>>,
+    pub on_full: Option<Spanned<RawOnFull>>,
+    pub queue_bytes_max: Option<Spanned<usize>>,
+    pub keep_one_read_in: Option<Spanned<u32>>,
+}
+
+/// One word for all classes, or one for each.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(
+    untagged,
+    expecting = "write \"block\", \"deny-writes\" or \"drop\", or a table of reads, writes and denials with these"
+)]
+pub(super) enum RawOnFull {
+    All(OnFull),
+    ByClass(RawOnFullClasses),
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOnFullClasses {
+    pub reads: Option<OnFull>,
+    pub writes: Option<OnFull>,
+    pub denials: Option<OnFull>,
 }
 
 impl Default for RawAudit {
     fn default() -> Self {
-        Self { file: "-".into() }
+        Self { file: standard_output(), cadf_file: None, on_full: None, queue_bytes_max: None, keep_one_read_in: None }
     }
 }
 
@@ -240,6 +265,9 @@ pub(super) struct RawMicroversion {
 
 const fn enforce() -> Mode {
     Mode::Enforce
+}
+fn standard_output() -> PathBuf {
+    "-".into()
 }
 fn realm() -> String {
     "Baremetal API".to_owned()

@@ -234,6 +234,7 @@ impl Door {
             source: address,
             http: "unknown",
             mode: snapshot.mode,
+            terms: snapshot.audit,
             revision: Arc::clone(&snapshot.revision),
         };
         let too_large = error.is_parse_too_large();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, AuditCounts};
 use crate::forward::{EndpointHealth, UpstreamState};
 use crate::metrics::{Kind, Metrics};
 use crate::snapshot::Current;
@@ -50,8 +50,7 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
         },
     );
     upstream(metrics, state);
-    let audit = audit.clone();
-    metrics.counter("irongate_audit_dropped", "Records that could not be written", move || audit.lost_records());
+    records(metrics, audit);
     metrics.counter(
         "irongate_masked_lines",
         "Lines of log or audit in which the last net had to mask something",
@@ -92,6 +91,72 @@ fn upstream(metrics: &Metrics, state: &Arc<UpstreamState>) {
     each("irongate_upstream_endpoint_ejections", "How often the endpoint was left alone", Kind::Counter, |endpoint| {
         endpoint.ejections()
     });
+}
+
+/// By sink: `records`, and `cadf` where events are written too.
+fn records(metrics: &Metrics, audit: &Audit) {
+    let family = |name, help, kind, read: fn(&AuditCounts) -> f64| {
+        let audit = audit.clone();
+        metrics.family(name, help, kind, &["sink"], move |samples| {
+            for (sink, counts) in sinks(&audit) {
+                samples.put(&[sink], read(&counts));
+            }
+        });
+    };
+    let counter = |name, help, read| family(name, help, Kind::Counter, read);
+    counter("irongate_audit_records", "Records that were written", |counts| precise(counts.written));
+    let of = audit.clone();
+    metrics.family(
+        "irongate_audit_records_lost",
+        "Records that were lost, by reason: the queue was full, the end came, they could not be put into JSON",
+        Kind::Counter,
+        &["sink", "reason"],
+        move |samples| {
+            for (sink, counts) in sinks(&of) {
+                samples.put(&[sink, "queue_full"], counts.lost_full);
+                samples.put(&[sink, "end"], counts.lost_at_end);
+                samples.put(&[sink, "unwritable"], counts.lost_unwritable);
+            }
+        },
+    );
+    let of = audit.clone();
+    metrics.family(
+        "irongate_audit_reopens",
+        "Times the file was opened anew",
+        Kind::Counter,
+        &["sink", "result"],
+        move |samples| {
+            for (sink, counts) in sinks(&of) {
+                samples.put(&[sink, "success"], counts.reopened);
+                samples.put(&[sink, "failure"], counts.reopen_failed);
+            }
+        },
+    );
+    let gauge = |name, help, read| family(name, help, Kind::Gauge, read);
+    gauge("irongate_audit_queue_bytes", "Bytes of the records that wait to be written", |counts| {
+        precise(counts.queue_bytes)
+    });
+    gauge("irongate_audit_failing", "1 if records could not be written at the last try", |counts| {
+        f64::from(u8::from(counts.failing))
+    });
+    let of = audit.clone();
+    metrics.counter("irongate_audit_records_sampled_out", "Reads that were left out on purpose", move || {
+        of.counts().sampled_out
+    });
+    let of = audit.clone();
+    metrics.counter("irongate_audit_waits", "Requests that waited until they could be recorded", move || {
+        of.counts().waited
+    });
+    let of = audit.clone();
+    metrics.counter(
+        "irongate_audit_refusals",
+        "Calls that were refused because they could not be recorded",
+        move || of.counts().refused,
+    );
+}
+
+fn sinks(audit: &Audit) -> impl Iterator<Item = (&'static str, AuditCounts)> {
+    std::iter::once(("records", audit.counts())).chain(audit.cadf_counts().map(|counts| ("cadf", counts)))
 }
 
 /// What became of traces.
@@ -157,6 +222,11 @@ fn authentication(metrics: &Metrics, current: &Arc<Current>) {
             samples.put(&["jwt"], snapshot.authenticator.signature_checks());
         },
     );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of records and bytes of a queue are far below 2^52")]
+fn precise(count: u64) -> f64 {
+    count as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]

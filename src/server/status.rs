@@ -129,7 +129,7 @@ impl Server {
             listeners: listeners.collect(),
             upstreams: upstreams.collect(),
             certificates: certificates.collect(),
-            audit: AuditStatus { lost: self.audit.lost_records() },
+            audit: AuditStatus { lost: self.audit.counts().lost() },
         }
     }
 }

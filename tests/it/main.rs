@@ -31,6 +31,7 @@ mod microversion;
 mod operate;
 mod service;
 mod shadow;
+mod sink;
 mod tls;
 mod tracing;
 mod treatment;

@@ -1,0 +1,74 @@
+//! What becomes of records that the sink does not take fast enough, and of the many records of reads.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Method, Operation};
+
+/// What happens while the queue of records is full: the sink is too slow, or cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFull {
+    /// Requests wait until there is room: nothing is done that is not recorded.
+    Block,
+    /// Calls that may change something are refused (503) before Ironic hears of them.
+    DenyWrites,
+    /// Requests go on; records are lost, and counted.
+    Drop,
+}
+
+/// Which records are treated alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Of a `GET` that was not refused.
+    Read,
+    /// Of any other call that was not refused.
+    Write,
+    /// Of a request that irongate refused.
+    Denial,
+}
+
+impl Class {
+    /// Of a call that is not refused.
+    pub fn of(operation: &Operation) -> Self {
+        if operation.method == Method::Get { Self::Read } else { Self::Write }
+    }
+}
+
+/// What the configuration says of each class. Part of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditTerms {
+    /// For reads: block or drop.
+    pub reads: OnFull,
+    /// For writes.
+    pub writes: OnFull,
+    /// For denials: block or drop.
+    pub denials: OnFull,
+    /// One of this many reads without anything remarkable is recorded; 1: all.
+    pub keep_one_read_in: u32,
+}
+
+impl Default for AuditTerms {
+    fn default() -> Self {
+        Self::all(OnFull::Block)
+    }
+}
+
+impl AuditTerms {
+    /// The same for every class. Where writes are denied, reads and denials go on unrecorded.
+    pub const fn all(on_full: OnFull) -> Self {
+        let others = match on_full {
+            OnFull::Block => OnFull::Block,
+            OnFull::DenyWrites | OnFull::Drop => OnFull::Drop,
+        };
+        Self { reads: others, writes: on_full, denials: others, keep_one_read_in: 1 }
+    }
+
+    /// What holds for a class.
+    pub const fn on_full(&self, class: Class) -> OnFull {
+        match class {
+            Class::Read => self.reads,
+            Class::Write => self.writes,
+            Class::Denial => self.denials,
+        }
+    }
+}
