@@ -8,6 +8,7 @@ mod policy_replay;
 mod policy_report;
 mod policy_test;
 mod serve;
+mod tail;
 mod whoami;
 
 use std::io::{IsTerminal, Read, Write};
@@ -71,6 +72,7 @@ enum Command {
     ///
     /// Exit codes: 0 somebody with roles, 1 refused or without roles, 2 usage or configuration.
     Whoami(Box<whoami::Whoami>),
+    Tail(Box<tail::Tail>),
     /// List the operations of Ironic's API that irongate knows.
     Routes {
         #[arg(long, value_enum, default_value = "text")]
@@ -285,6 +287,7 @@ pub fn run() -> ExitCode {
         Command::Policy { policy: PolicyCommand::Replay(arguments) } => policy_replay::run(&arguments),
         Command::Policy { policy: PolicyCommand::Report(arguments) } => policy_report::run(&arguments),
         Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
+        Command::Tail(tail) => tail.run(),
         Command::Hmac { key_file } => hmac(&key_file),
         Command::Htpasswd { name, cost } => htpasswd(&name, cost),
         Command::Certs { certs: CertsCommand::Dev { directory, names, days, force } } => {
