@@ -10,15 +10,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderValue;
 use serde::Serialize;
 
 use crate::authenticate::{KeystoneFacts, Principal};
 use crate::call::{Route, Write};
 use crate::config::Mode;
+use crate::metrics::{Observation, RequestMeter};
 use crate::policy::{Denial, Permit, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
 use crate::telemetry;
+use crate::trace::{Facts, Phase, Trace};
 
 pub use sink::{Audit, AuditError};
 
@@ -31,6 +34,8 @@ pub struct Record {
     line: Line,
     opened: Instant,
     audit: Audit,
+    meter: Option<RequestMeter>,
+    trace: Option<Box<Trace>>,
     written: bool,
 }
 
@@ -171,6 +176,40 @@ const fn is_zero_u64(number: &u64) -> bool {
     *number == 0
 }
 
+impl Line {
+    /// What of it a trace tells.
+    fn traced(&self) -> Facts {
+        Facts {
+            request_id: self.request_id,
+            listener: Arc::clone(&self.listener),
+            operation: self.operation,
+            http: self.http,
+            mode: self.mode,
+            scheme: self.principal.as_ref().map(|principal| principal.scheme),
+            decision: self.decision,
+            rule: self.policies.first().map(Arc::clone),
+            stage: self.stage,
+            reason: self.reason,
+            status: self.status,
+            upstream_status: self.upstream_status,
+            outcome: self.outcome,
+        }
+    }
+
+    /// What of it is counted.
+    fn observation(&self) -> Observation<'_> {
+        Observation {
+            status: self.status,
+            duration_us: self.duration_us,
+            upstream_us: self.upstream_us,
+            decision: self.decision,
+            policies: &self.policies,
+            would_be: self.would_be.as_ref().map(|would_be| (would_be.decision, &*would_be.policies)),
+            masked: self.masked,
+        }
+    }
+}
+
 /// What is known of a request before its head is read.
 #[derive(Debug, Clone)]
 pub struct Opening {
@@ -225,12 +264,46 @@ impl Record {
             },
             opened: Instant::now(),
             audit: audit.clone(),
+            meter: None,
+            trace: None,
             written: false,
         })
     }
 
+    /// Traces the request, if it is sampled.
+    pub fn trace(&mut self, trace: Option<Box<Trace>>) {
+        self.trace = trace;
+    }
+
+    /// A part of the request begins.
+    pub fn enter(&mut self, phase: Phase) {
+        if let Some(trace) = &mut self.trace {
+            trace.enter(phase);
+        }
+    }
+
+    /// The part that runs has ended.
+    pub fn leave(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.leave();
+        }
+    }
+
+    /// The header that tells Ironic of the request's trace.
+    pub fn traceparent(&self) -> Option<HeaderValue> {
+        self.trace.as_ref().map(|trace| trace.header())
+    }
+
+    /// Counts the request when its record is written.
+    pub fn measure(&mut self, meter: RequestMeter) {
+        self.meter = Some(meter);
+    }
+
     /// Who asks.
     pub fn principal(&mut self, principal: &Principal) {
+        if let Some(meter) = &mut self.meter {
+            meter.authenticated(principal.scheme().as_str());
+        }
         self.line.principal = Some(PrincipalLine {
             scheme: principal.scheme().as_str(),
             name: principal.name().to_owned(),
@@ -243,6 +316,9 @@ impl Record {
     /// What is asked: names of query parameters, never their values.
     pub fn route(&mut self, route: &Route<'_>) {
         let operation = route.operation();
+        if let Some(meter) = &mut self.meter {
+            meter.operation(operation);
+        }
         self.line.operation = Some(&operation.id);
         self.line.resource =
             Some(ResourceLine { kind: operation.resource, id: route.resource_id().map(ToOwned::to_owned) });
@@ -294,6 +370,9 @@ impl Record {
 
     /// A refusal that is answered.
     pub fn reject(&mut self, rejection: &Rejection) {
+        if let Some(meter) = &mut self.meter {
+            meter.reject(rejection);
+        }
         self.line.stage = Some(rejection.stage());
         self.line.reason = Some(rejection.code());
         if let Rejection::Denied(refusal) | Rejection::Unauthenticated(refusal, _) = rejection {
@@ -309,6 +388,7 @@ impl Record {
 
     /// What Ironic answered, and after how long.
     pub fn upstream(&mut self, status: http::StatusCode, request_id: Option<RequestId>, since: Instant) {
+        self.leave();
         self.line.upstream_status = Some(status.as_u16());
         self.line.upstream_request_id = request_id;
         self.line.upstream_us = Some(microseconds(since));
@@ -345,6 +425,12 @@ impl Record {
     fn write(&mut self) {
         if !std::mem::replace(&mut self.written, true) {
             self.line.duration_us = microseconds(self.opened);
+            if let Some(meter) = self.meter.take() {
+                meter.finish(&self.line.observation());
+            }
+            if let Some(trace) = self.trace.take() {
+                trace.finish(self.line.traced());
+            }
             match serde_json::to_string(&self.line) {
                 Ok(line) => {
                     let mut line = telemetry::cast(line).into_bytes();

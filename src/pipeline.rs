@@ -23,12 +23,15 @@ use crate::forward::{Forwarded, Upstream, UpstreamError};
 use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
+use crate::limits::Ticket;
 use crate::listener::ListenerState;
+use crate::metrics::WorkerMetrics;
 use crate::microversion::Ceiling;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
 use crate::snapshot::Snapshot;
+use crate::trace::{Phase, Tracer};
 use crate::validate;
 
 /// What one worker needs to serve requests.
@@ -38,6 +41,10 @@ pub struct Pipeline {
     pub upstream: Upstream,
     /// Where records go.
     pub audit: Audit,
+    /// What this worker counts.
+    pub metrics: Arc<WorkerMetrics>,
+    /// Begins traces, where they are configured.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// What one request meets: the snapshot that it keeps, its listener in it, and its peer.
@@ -67,9 +74,14 @@ impl Pipeline {
             revision: Arc::clone(&snapshot.revision),
         };
         let mut record = Record::open(&self.audit, opening, &ids);
+        record.measure(self.metrics.request(snapshot.listener_index(listener)));
+        if let Some(tracer) = &self.tracer {
+            record.trace(tracer.begin(&listener.name, request.headers()));
+        }
         let scene = Scene { snapshot, listener, peer, ids, origin: origin(&request, listener, peer) };
         let (head, mut incoming) = request.into_parts();
-        let mut response = match self.enforce(&head, &mut incoming, &scene, &mut record).await {
+        let mut ticket = None;
+        let mut response = match self.enforce(&head, &mut incoming, &scene, &mut record, &mut ticket).await {
             Ok(response) => response,
             Err(rejection) => {
                 record.reject(&rejection);
@@ -86,7 +98,7 @@ impl Pipeline {
             response.headers_mut().insert(OPENSTACK_REQUEST_ID, id);
         }
         record.status(response.status());
-        response.map(|body| body.with_record(record))
+        response.map(|body| body.with_record(record).with_ticket(ticket))
     }
 
     async fn enforce(
@@ -95,6 +107,7 @@ impl Pipeline {
         incoming: &mut Incoming,
         scene: &Scene<'_>,
         record: &mut Record,
+        ticket: &mut Option<Ticket>,
     ) -> Result<Response<Body>, Rejection> {
         let Scene { snapshot, listener, peer, .. } = scene;
         let ceiling = match snapshot.microversion_pin {
@@ -102,17 +115,20 @@ impl Pipeline {
             None => Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max()),
         };
 
+        let ticket = ticket.insert(snapshot.limiter.enter(listener.index)?);
         framing::check(head, &snapshot.limits)?;
         listener.admit(peer)?;
         listener.serve(head)?;
         if head.method == Method::OPTIONS {
             return options(head, ceiling);
         }
+        record.enter(Phase::Authenticate);
         let principal = snapshot
             .authenticator
             .authenticate(&head.headers, peer, &listener.schemes)
             .await
             .map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
+        record.leave();
         record.principal(&principal);
         let route = route::find(head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
@@ -120,24 +136,31 @@ impl Pipeline {
         let operation = route.operation();
 
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
+        record.enter(Phase::Decide);
         let permit = authorizer.call(&route, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
 
-        let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot)).await?;
+        record.leave();
+        snapshot.limiter.admit(ticket, listener.index, operation.class(), &principal, peer.address)?;
+        let mut room = snapshot.limiter.bodies();
+        let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot), &mut room).await?;
         record.request_bytes(bytes.len());
         let invalid = |error| Rejection::Invalid(error, ceiling);
         if !bytes.is_empty() {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
         let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
+        record.enter(Phase::Decide);
         let call = authorizer.writes(call, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let asked = Instant::now();
+        record.enter(Phase::Upstream);
         let forwarded = Forwarded {
             request_id: scene.ids.upstream(),
             source: peer.address,
             origin: &scene.origin,
             token: principal.token(),
+            traceparent: record.traceparent(),
         };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
         let rules = snapshot.scrub.rules(principal.roles(), |field| authorizer.secret(call.call().route(), field));

@@ -14,6 +14,7 @@ use crate::body::{Body, BodyError};
 use crate::forward::UpstreamError;
 use crate::framing::FramingError;
 use crate::header::{X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION};
+use crate::limits::LimitError;
 use crate::listener::ListenerError;
 use crate::microversion::Ceiling;
 use crate::policy::{Denial, DenialReason};
@@ -38,6 +39,8 @@ pub enum Rejection {
     Route(RouteError, Ceiling),
     /// The policy says no.
     Denied(Refusal),
+    /// Too many at once, or too often.
+    Limit(LimitError),
     /// The body did not come.
     Body(BodyError),
     /// The request is not one that Ironic takes.
@@ -81,6 +84,7 @@ impl Rejection {
             Self::Route(error, _) => error.status(),
             Self::Denied(refusal) if refusal.denial.conceal => 404,
             Self::Denied(_) => 403,
+            Self::Limit(error) => error.status(),
             Self::Body(error) => error.status(),
             Self::Invalid(error, _) => error.status(),
             Self::Upstream(error) => error.status(),
@@ -98,6 +102,7 @@ impl Rejection {
             Self::Unauthenticated(..) => "credential_missing",
             Self::Route(error, _) => error.code(),
             Self::Denied(refusal) => refusal.denial.reason.as_str(),
+            Self::Limit(error) => error.code(),
             Self::Body(error) => error.code(),
             Self::Invalid(error, _) => error.code(),
             Self::Upstream(error) => error.code(),
@@ -113,6 +118,7 @@ impl Rejection {
             Self::Authentication(..) => "authenticate",
             Self::Route(..) => "route",
             Self::Denied(_) | Self::Unauthenticated(..) => "authorize",
+            Self::Limit(_) => "limit",
             Self::Body(_) | Self::Invalid(..) => "validate",
             Self::Upstream(_) => "forward",
             Self::Internal => "internal",
@@ -129,6 +135,7 @@ impl Rejection {
             Self::Route(error, _) => error.to_string(),
             Self::Denied(refusal) if refusal.denial.conceal => "the resource could not be found".to_owned(),
             Self::Denied(refusal) => denied(refusal),
+            Self::Limit(error) => error.to_string(),
             Self::Body(error) => error.to_string(),
             Self::Invalid(error, _) => error.to_string(),
             Self::Upstream(error) => error.to_string(),
@@ -147,6 +154,7 @@ impl Rejection {
             | Self::Authentication(..)
             | Self::Unauthenticated(..)
             | Self::Route(..)
+            | Self::Limit(_)
             | Self::Body(_)
             | Self::Invalid(..)
             | Self::Upstream(_)
@@ -194,7 +202,13 @@ impl Rejection {
                     set(headers, RETRY_AFTER, &seconds.to_string());
                 }
             }
-            Self::Denied(_) | Self::Body(_) | Self::Internal => {}
+            Self::Limit(error) => set(headers, RETRY_AFTER, &error.retry_after().to_string()),
+            Self::Body(error) => {
+                if let Some(seconds) = error.retry_after() {
+                    set(headers, RETRY_AFTER, &seconds.to_string());
+                }
+            }
+            Self::Denied(_) | Self::Internal => {}
         }
         response
     }
@@ -254,4 +268,4 @@ macro_rules! from {
     )*};
 }
 
-from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, UpstreamError => Upstream);
+from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, LimitError => Limit, UpstreamError => Upstream);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::check::RawJwt;
+use super::check::{RawJwt, RawTracing};
 use super::{Limits, Mode};
 use crate::authenticate::{RawBinding, SchemeName};
 use crate::scrub::SecretTreatment;
@@ -37,6 +37,7 @@ pub(super) struct RawConfig {
     pub audit: RawAudit,
     #[serde(default)]
     pub microversion: RawMicroversion,
+    pub tracing: Option<RawTracing>,
     pub limits: Option<Spanned<Limits>>,
 }
 
@@ -50,6 +51,8 @@ pub(super) struct RawListener {
     pub public_url: Option<Spanned<String>>,
     pub operations: Option<Spanned<Vec<String>>>,
     pub source_networks: Option<Spanned<Vec<String>>>,
+    pub connections_max: Option<Spanned<usize>>,
+    pub requests_max: Option<Spanned<usize>>,
     #[serde(default)]
     pub insecure_plaintext: bool,
     #[serde(default)]
@@ -125,6 +128,7 @@ pub(super) struct RawKeystone {
     pub service_credential_file: Option<Spanned<PathBuf>>,
     pub service_roles: Option<Spanned<Vec<String>>>,
     pub service_token_roles_required: Option<bool>,
+    pub allow_expired_seconds: Option<Spanned<u64>>,
     pub connect_timeout_seconds: Option<Spanned<u64>>,
     pub timeout_seconds: Option<Spanned<u64>>,
     pub connections_max: Option<Spanned<usize>>,
