@@ -63,7 +63,21 @@ pub fn query(operation: &Operation, field: &Field, minor: u16) -> Value {
         Kind::Integer => text("^[0-9]{1,18}$"),
         Kind::HostPort => text("^[A-Za-z0-9._~:@\\[\\]-]{1,255}$"),
         Kind::Trait => text(NAME),
-        _ => Writer { minor, form: Form::Documented, converts: false }.value(field),
+        Kind::Any
+        | Kind::StrictBoolean
+        | Kind::StrictInteger
+        | Kind::Uuid
+        | Kind::Name
+        | Kind::UuidOrName
+        | Kind::Mac
+        | Kind::Enum
+        | Kind::StringOrObject
+        | Kind::StringOrBoolean
+        | Kind::Object
+        | Kind::ArrayOrObject
+        | Kind::Map
+        | Kind::Array
+        | Kind::Steps => Writer { minor, form: Form::Documented, converts: false }.value(field),
     }
 }
 

@@ -267,6 +267,7 @@ impl ResourceType {
 
 /// What an operation takes as its body.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "some hundred of them, made once")]
 pub enum BodyKind {
     /// None: a body is refused.
     None,

@@ -244,15 +244,17 @@ fn wrong_kind(field: &Field, at: &At<'_>) -> InvalidRequest {
 }
 
 fn expected(field: &Field) -> Cow<'_, str> {
-    match field.kind {
-        Kind::Any if !field.types.is_empty() => field.types.join(" or ").into(),
-        Kind::StrictInteger if !field.like.is_empty() => format!("an integer, or {}", field.like).into(),
-        Kind::StrictInteger if !field.values.is_empty() => {
-            let words: Vec<&str> = field.values.iter().map(|known| known.value.as_str()).collect();
-            format!("an integer, or {}", words.join(", ")).into()
-        }
-        _ => plainly_expected(field).into(),
+    if !field.types.is_empty() {
+        return field.types.join(" or ").into();
     }
+    if field.kind == Kind::StrictInteger && !field.like.is_empty() {
+        return format!("an integer, or {}", field.like).into();
+    }
+    if field.kind == Kind::StrictInteger && !field.values.is_empty() {
+        let words: Vec<&str> = field.values.iter().map(|known| known.value.as_str()).collect();
+        return format!("an integer, or {}", words.join(", ")).into();
+    }
+    plainly_expected(field).into()
 }
 
 const fn plainly_expected(field: &Field) -> &'static str {

@@ -73,7 +73,22 @@ fn good(field: &Field, operation: &Operation, seed: u64) -> String {
         Kind::Uuid => super::UUID.to_owned(),
         Kind::Mac => "52:54:00:12:34:56".to_owned(),
         Kind::Enum => field.values[usize::try_from(seed).unwrap() % field.values.len()].value.clone(),
-        _ => "some-name".to_owned(),
+        Kind::Any
+        | Kind::String
+        | Kind::StrictBoolean
+        | Kind::StrictInteger
+        | Kind::Name
+        | Kind::UuidOrName
+        | Kind::Trait
+        | Kind::StringOrObject
+        | Kind::StringOrBoolean
+        | Kind::Object
+        | Kind::ArrayOrObject
+        | Kind::Map
+        | Kind::Array
+        | Kind::Steps
+        | Kind::StringList
+        | Kind::HostPort => "some-name".to_owned(),
     }
 }
 
