@@ -88,6 +88,8 @@ struct Line {
     answer_bytes: u64,
     #[serde(skip_serializing_if = "is_zero_u64")]
     masked: u64,
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    would_mask: u64,
     duration_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream_us: Option<u64>,
@@ -259,6 +261,7 @@ impl Record {
                 request_bytes: 0,
                 answer_bytes: 0,
                 masked: 0,
+                would_mask: 0,
                 duration_us: 0,
                 upstream_us: None,
             },
@@ -357,6 +360,18 @@ impl Record {
             reason: denial.reason.as_str(),
             policies: denial.policies.clone(),
         });
+    }
+
+    /// The check of bodies in shadow, if any, that would have refused the request.
+    pub fn would_refuse(&mut self, check: Option<&'static str>) {
+        if let Some(reason) = check {
+            self.line.would_be.get_or_insert_with(|| WouldBe { decision: "deny", reason, policies: Arc::default() });
+        }
+    }
+
+    /// Values that scrub rules in shadow would have masked.
+    pub fn would_mask(&mut self, count: u64) {
+        self.line.would_mask = count;
     }
 
     /// What shadow policies would permit.

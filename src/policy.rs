@@ -40,6 +40,13 @@ pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;
 
+/// Scheme, host and port of a URL that policies take for plain, for fuzzing only.
+#[cfg(fuzzing)]
+pub fn plain_url(text: &str) -> Option<(String, String, Option<u16>)> {
+    let facts = url::url_facts(text, true).filter(|facts| facts.plain)?;
+    Some((facts.scheme, facts.host, facts.port))
+}
+
 /// What the decision point is asked.
 #[derive(Debug)]
 pub struct AccessRequest<'a> {
