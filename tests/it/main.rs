@@ -34,4 +34,5 @@ mod shadow;
 mod tls;
 mod tracing;
 mod treatment;
+mod rollout;
 mod upstream;
