@@ -71,7 +71,7 @@ impl<'a> Authorizer<'a> {
             siblings: &[],
             circumstances: &self.circumstances,
         };
-        let settled = self.settle(self.policies.decide(&request), record);
+        let settled = self.settle(self.policies.decide(&request), None, record);
         let permit = settled.map_err(|denial| Refusal { denial, operation: route.operation(), write: None })?;
         record.permit(&permit);
         Ok(permit)
@@ -80,7 +80,7 @@ impl<'a> Authorizer<'a> {
     /// Each of its writes; all must be permitted.
     pub fn writes<'c>(&self, call: Call<'c>, record: &mut Record) -> Result<PermittedCall<'c>, Refusal> {
         let writes = validate::writes(&call);
-        record.writes(&writes);
+        record.writes(call.route().operation(), &writes, &self.circumstances.places);
         for write in &writes {
             let request = AccessRequest {
                 principal: self.principal,
@@ -89,10 +89,11 @@ impl<'a> Authorizer<'a> {
                 siblings: &writes,
                 circumstances: &self.circumstances,
             };
-            let permit = self.settle(self.policies.decide(&request), record).map_err(|denial| Refusal {
+            let path = write.path.as_str();
+            let permit = self.settle(self.policies.decide(&request), Some(path), record).map_err(|denial| Refusal {
                 denial,
                 operation: call.route().operation(),
-                write: Some(shown(write.path.as_str())),
+                write: Some(shown(path)),
             })?;
             record.permit(&permit);
         }
@@ -113,11 +114,11 @@ impl<'a> Authorizer<'a> {
     }
 
     /// In dry-run a denial is recorded and waived.
-    fn settle(&self, verdict: Verdict, record: &mut Record) -> Result<Permit, Denial> {
+    fn settle(&self, verdict: Verdict, path: Option<&str>, record: &mut Record) -> Result<Permit, Denial> {
         match verdict.decision {
             Decision::Permit(permit) => {
                 if let Some(WouldBe::Deny(denial)) = &verdict.would_be {
-                    record.would_deny(denial);
+                    record.would_deny(denial, path);
                 }
                 Ok(permit)
             }
@@ -126,7 +127,7 @@ impl<'a> Authorizer<'a> {
                     record.would_permit(policies);
                 }
                 let Some(shadow) = self.shadow else { return Err(denial) };
-                record.would_deny(&denial);
+                record.would_deny(&denial, path);
                 Ok(denial.waive(shadow))
             }
         }

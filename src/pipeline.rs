@@ -162,6 +162,7 @@ impl Pipeline {
             source: peer.address,
             origin: &scene.origin,
             token: principal.token(),
+            identity: &snapshot.upstream_identity,
             traceparent: record.traceparent(),
         };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
@@ -171,12 +172,13 @@ impl Pipeline {
             rules: &rules,
             origin: &scene.origin,
             idle_timeout: self.upstream.idle_timeout(),
+            transfer_timeout: self.upstream.transfer_timeout(),
             ceiling,
         };
         self.upstream.state().note_answer(answered.headers());
         let mut answer = answer::write(answered, lease, &terms, record, asked).await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
-            scene.challenge(self.upstream.identity(), &principal, answer.headers_mut())?;
+            scene.challenge(&snapshot.upstream_identity, &principal, answer.headers_mut())?;
         }
         Ok(if head.method == Method::HEAD { answer::without_body(answer) } else { answer })
     }

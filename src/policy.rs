@@ -16,6 +16,7 @@ mod engine;
 mod finding;
 mod lint;
 mod matrix;
+mod past;
 mod places;
 mod reads;
 mod roles;
@@ -24,6 +25,7 @@ mod schema;
 mod shipped;
 mod slice;
 mod url;
+mod written;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,11 +36,15 @@ use crate::call::{Route, Write};
 pub use cases::{Case, CaseError, CaseFile, Expected, ExpectedOutcome, Who};
 pub use engine::PolicyEngine;
 pub use finding::{PolicyFinding, Severity, findings_json};
-pub use matrix::matrix;
+pub use matrix::{granted, matrix};
+pub use past::{
+    FactSet, PastDecision, PastEngine, PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told,
+};
 pub use places::{PlaceError, Places};
 pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;
+pub(crate) use written::{UrlOrigin, value_facts};
 
 /// Scheme, host and port of a URL that policies take for plain, for fuzzing only.
 #[cfg(fuzzing)]

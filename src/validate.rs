@@ -5,6 +5,7 @@
 //! on state or on Ironic's release is passed on, and Ironic answers. A few things that Ironic takes are refused on
 //! purpose: the mask of hidden values, two patch operations on one path, patches inside a step, arguments given twice.
 
+mod arguments;
 mod error;
 mod mask;
 mod patch;
@@ -163,7 +164,10 @@ fn check(route: &Route<'_>, body: &mut Json<'_>, shadow: &Shadow) -> Result<(), 
     };
     match &operation.body {
         BodyKind::None => Err(InvalidRequest::BodyNotTaken),
-        BodyKind::Any => check_open_keys(route, body),
+        BodyKind::Any => {
+            check_passthru(body)?;
+            check_open_keys(route, body)
+        }
         BodyKind::Object { schema, .. } => {
             if schema.open {
                 check_open_keys(route, body)?;
@@ -174,6 +178,16 @@ fn check(route: &Route<'_>, body: &mut Json<'_>, shadow: &Shadow) -> Result<(), 
             Some(schema) => patch::check(body, schema, &context),
             None => Err(InvalidRequest::BodyNotTaken),
         },
+    }
+}
+
+/// Ironic hands the members of a vendor method's body to the driver as named arguments, so that it must have some or be none.
+fn check_passthru(body: &Json<'_>) -> Result<(), InvalidRequest> {
+    match body {
+        Json::Object(_) | Json::Null => Ok(()),
+        Json::Boolean(_) | Json::Integer(_) | Json::Float(_) | Json::String(_) | Json::Array(_) => {
+            Err(InvalidRequest::WrongKind { field: Place::default(), expected: "an object, or null".into() })
+        }
     }
 }
 

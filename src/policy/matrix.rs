@@ -41,6 +41,14 @@ pub(super) fn matrix_of(operations: &[Operation], engine: &PolicyEngine, roles: 
     text
 }
 
+/// The operations that a caller with these roles is permitted, at least in some circumstances.
+pub fn granted(engine: &PolicyEngine, roles: &[Arc<str>]) -> impl Iterator<Item = &'static Operation> {
+    let permitted = |operation: &&Operation| {
+        engine.outlook(operation, roles).is_some_and(|(request, _)| request != Outlook::Denied)
+    };
+    catalog().operations().iter().filter(permitted)
+}
+
 fn mark(engine: &PolicyEngine, operation: &Operation, role: &Arc<str>) -> char {
     let roles = if **role == *NO_ROLE { &[] } else { std::slice::from_ref(role) };
     match engine.outlook(operation, roles) {

@@ -1,11 +1,8 @@
 //! One value against one field of the catalogue.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
 
-use regex::Regex;
-
+use super::arguments;
 use super::error::{At, InvalidRequest};
 use super::shadow::Shadow;
 use crate::catalog::{EnumValue, Field, Kind};
@@ -34,10 +31,11 @@ pub(super) fn check(
     context: &Context<'_>,
 ) -> Result<(), InvalidRequest> {
     if matches!(value, Json::Null) {
-        return if field.nullable || field.kind == Kind::Any { Ok(()) } else { Err(wrong_kind(field, at)) };
+        let any = field.kind == Kind::Any && takes(field, value);
+        return if field.nullable || any { Ok(()) } else { Err(wrong_kind(field, at)) };
     }
     match field.kind {
-        Kind::Any => Ok(()),
+        Kind::Any => allowed(takes(field, value), field, at),
         Kind::ArrayOrObject => allowed(matches!(value, Json::Array(_) | Json::Object(_)), field, at),
         Kind::String | Kind::StringList | Kind::HostPort => check_text(text(value, field, at)?, field, at),
         Kind::StrictBoolean => allowed(matches!(value, Json::Boolean(_)), field, at),
@@ -49,6 +47,7 @@ pub(super) fn check(
             let number = integer(value, context).ok_or_else(|| wrong_kind(field, at))?;
             within(number, field, at, "a number")
         }
+        Kind::StrictInteger => strict_integer(value, field, at),
         Kind::Uuid => spelled(value, field, at, is_uuid),
         Kind::Name | Kind::UuidOrName => {
             let may_be_empty = field.min == Some(0);
@@ -65,7 +64,8 @@ pub(super) fn check(
         Kind::StringOrObject if field.fields.is_empty() => allowed(matches!(value, Json::Object(_)), field, at),
         Kind::StringOrObject | Kind::Object => {
             let Json::Object(members) = value else { return Err(wrong_kind(field, at)) };
-            check_members(members, &field.fields, field.open, at, context)
+            check_members(members, &field.fields, field.open, at, context)?;
+            arguments::check(members, field, at)
         }
         Kind::Array | Kind::Steps => {
             let Json::Array(values) = value else { return Err(wrong_kind(field, at)) };
@@ -88,6 +88,7 @@ pub(super) fn check_members<'j>(
     at: &At<'_>,
     context: &Context<'_>,
 ) -> Result<(), InvalidRequest> {
+    let mut needed = false;
     for (key, value) in members.iter_mut() {
         let at = at.key(key);
         match fields.iter().find(|field| field.name == *key) {
@@ -95,6 +96,7 @@ pub(super) fn check_members<'j>(
                 let context = &within_field(field, context);
                 check(value, field, &at, context)?;
                 check_microversion(value, field, &at, context)?;
+                needed = needed || !field.needs.is_empty();
             }
             None if open => {}
             None => context.shadow.settle(Err(InvalidRequest::UnknownField { field: at.place() }))?,
@@ -104,6 +106,9 @@ pub(super) fn check_members<'j>(
         if !members.iter().any(|(key, _)| *key == field.name) {
             return Err(InvalidRequest::MissingField { field: at.key(&field.name).place() });
         }
+    }
+    if needed {
+        check_needs(members, fields, at)?;
     }
     if let Some((_, Json::String(target))) = members.iter().find(|(key, _)| key == "target") {
         for (key, value) in members.iter() {
@@ -119,6 +124,15 @@ pub(super) fn check_members<'j>(
         }
     }
     Ok(())
+}
+
+/// What must stand beside a member is there.
+fn check_needs(members: &[(Cow<'_, str>, Json<'_>)], fields: &[Field], at: &At<'_>) -> Result<(), InvalidRequest> {
+    let has = |name: &str| members.iter().any(|(key, _)| key == name);
+    match fields.iter().filter(|field| has(&field.name)).flat_map(|field| &field.needs).find(|name| !has(name)) {
+        Some(name) => Err(InvalidRequest::MissingField { field: at.key(name).place() }),
+        None => Ok(()),
+    }
 }
 
 /// Ironic answers 400 wherever a config drive does not fit, microversion included; other fields say it themselves.
@@ -214,7 +228,7 @@ fn spelled(
     if is_plain(text(value, field, at)?) {
         Ok(())
     } else {
-        Err(InvalidRequest::WrongFormat { field: at.place(), expected: expected(field).into() })
+        Err(InvalidRequest::WrongFormat { field: at.place(), expected: expected(field).into_owned().into() })
     }
 }
 
@@ -223,8 +237,8 @@ fn check_text(text: &str, field: &Field, at: &At<'_>) -> Result<(), InvalidReque
         within(i64::try_from(text.chars().count()).unwrap_or(i64::MAX), field, at, "a length")?;
     }
     match &field.pattern {
-        Some(pattern) if !matches_whole(pattern, text) => {
-            Err(InvalidRequest::WrongFormat { field: at.place(), expected: format!("text like {pattern}").into() })
+        Some(pattern) if !pattern.matches(text) => {
+            Err(InvalidRequest::WrongFormat { field: at.place(), expected: field.like.clone().into() })
         }
         _ => Ok(()),
     }
@@ -248,19 +262,31 @@ fn allowed(is_allowed: bool, field: &Field, at: &At<'_>) -> Result<(), InvalidRe
 }
 
 fn wrong_kind(field: &Field, at: &At<'_>) -> InvalidRequest {
-    let kind = expected(field);
+    let kind = expected(field).into_owned();
     let expected = if field.nullable { format!("{kind}, or null").into() } else { kind.into() };
     InvalidRequest::WrongKind { field: at.place(), expected }
 }
 
-const fn expected(field: &Field) -> &'static str {
+fn expected(field: &Field) -> Cow<'_, str> {
+    match field.kind {
+        Kind::Any if !field.types.is_empty() => field.types.join(" or ").into(),
+        Kind::StrictInteger if !field.like.is_empty() => format!("an integer, or {}", field.like).into(),
+        Kind::StrictInteger if !field.values.is_empty() => {
+            let words: Vec<&str> = field.values.iter().map(|known| known.value.as_str()).collect();
+            format!("an integer, or {}", words.join(", ")).into()
+        }
+        _ => plainly_expected(field).into(),
+    }
+}
+
+const fn plainly_expected(field: &Field) -> &'static str {
     match field.kind {
         Kind::Any => "any JSON",
         Kind::ArrayOrObject => "an array or an object",
         Kind::String | Kind::Enum | Kind::StringList => "a string",
         Kind::StrictBoolean => "true or false",
         Kind::Boolean => "true or false",
-        Kind::Integer => "an integer",
+        Kind::Integer | Kind::StrictInteger => "an integer",
         Kind::Uuid => "a UUID of 36 characters",
         Kind::Name => "a name of 1 to 255 letters, digits, \"-\", \".\", \"_\" or \"~\"",
         Kind::UuidOrName => "a UUID, or a name of 1 to 255 letters, digits, \"-\", \".\", \"_\" or \"~\"",
@@ -294,6 +320,27 @@ fn boolean(value: &Json<'_>, context: &Context<'_>) -> Option<bool> {
         Json::Integer(1) if context.converts => Some(true),
         Json::Integer(0) if context.converts => Some(false),
         Json::Null | Json::Integer(_) | Json::Float(_) | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+/// Whether a free-form value is of a kind that is taken.
+fn takes(field: &Field, value: &Json<'_>) -> bool {
+    field.types.is_empty() || field.types.iter().any(|known| known == value.kind())
+}
+
+/// A JSON integer, which 2.0 is too, or one of the few texts that stand for one.
+fn strict_integer(value: &Json<'_>, field: &Field, at: &At<'_>) -> Result<(), InvalidRequest> {
+    let known = |text: &str| {
+        field.values.iter().any(|known| known.value == text)
+            || field.pattern.as_ref().is_some_and(|pattern| pattern.matches(text))
+    };
+    match value {
+        Json::String(text) => allowed(known(text), field, at),
+        Json::Integer(_) | Json::Float(_) => {
+            let number = integer(value, &Context { converts: false, minor: 0, too_new_status: 400 });
+            within(number.ok_or_else(|| wrong_kind(field, at))?, field, at, "a number")
+        }
+        Json::Null | Json::Boolean(_) | Json::Array(_) | Json::Object(_) => Err(wrong_kind(field, at)),
     }
 }
 
@@ -342,14 +389,4 @@ fn is_mac(text: &str) -> bool {
 fn is_trait(text: &str) -> bool {
     (1..=255).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
-}
-
-/// A pattern that does not compile matches nothing.
-fn matches_whole(pattern: &str, text: &str) -> bool {
-    static COMPILED: LazyLock<Mutex<HashMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
-    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    if !compiled.contains_key(pattern) {
-        compiled.insert(pattern.to_owned(), Regex::new(&format!(r"\A(?:{pattern})\z")).ok());
-    }
-    compiled.get(pattern).is_some_and(|regex| regex.as_ref().is_some_and(|regex| regex.is_match(text)))
 }
