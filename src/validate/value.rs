@@ -337,7 +337,8 @@ fn strict_integer(value: &Json<'_>, field: &Field, at: &At<'_>) -> Result<(), In
     match value {
         Json::String(text) => allowed(known(text), field, at),
         Json::Integer(_) | Json::Float(_) => {
-            let number = integer(value, &Context { converts: false, minor: 0, too_new_status: 400 });
+            let number =
+                integer(value, &Context { converts: false, minor: 0, too_new_status: 400, shadow: &Shadow::default() });
             within(number.ok_or_else(|| wrong_kind(field, at))?, field, at, "a number")
         }
         Json::Null | Json::Boolean(_) | Json::Array(_) | Json::Object(_) => Err(wrong_kind(field, at)),
