@@ -96,6 +96,7 @@ impl Record {
                 policies: Vec::new(),
                 denied_path: None,
                 would_be: None,
+                would_refuse: None,
                 stage: None,
                 reason: None,
                 status: None,
@@ -106,6 +107,7 @@ impl Record {
                 request_bytes: 0,
                 answer_bytes: 0,
                 masked: 0,
+                would_mask: 0,
                 duration_us: 0,
                 upstream_us: None,
             },
@@ -188,6 +190,16 @@ impl Record {
     /// A denial that is not enforced; `path` where it is one write's. The first one of a request counts.
     pub fn would_deny(&mut self, denial: &Denial, path: Option<&str>) {
         self.line.would_be.get_or_insert_with(|| WouldBe::deny(denial, path));
+    }
+
+    /// The check of bodies in shadow, if any, that would have refused the request.
+    pub fn would_refuse(&mut self, check: Option<&'static str>) {
+        self.line.would_refuse = check;
+    }
+
+    /// Values that scrub rules in shadow would have masked.
+    pub fn would_mask(&mut self, count: u64) {
+        self.line.would_mask = count;
     }
 
     /// What shadow policies would permit.

@@ -23,6 +23,7 @@ use crate::listener::Served;
 use crate::networks::Networks;
 use crate::scrub::Treatments;
 use crate::tls::{CertificateExpiry, ClientTls, ServerTls};
+use crate::validate::ShadowChecks;
 
 pub use check::{effective, load, load_noting, policy_sources};
 pub use limits::{ClassLimits, ClassesLimits, Limits, RoleLimits};
@@ -53,6 +54,8 @@ pub struct Config {
     pub places: Arc<crate::policy::Places>,
     /// The secret map with the operator's additions, for every role.
     pub scrub: Arc<Treatments>,
+    /// The checks of bodies that are only tried out.
+    pub shadow_checks: ShadowChecks,
     /// Where records go.
     pub audit: AuditConfig,
     /// The highest microversion to admit (the minor number of `1.N`).

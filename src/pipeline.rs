@@ -151,7 +151,9 @@ impl Pipeline {
         if !bytes.is_empty() {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
-        let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
+        let (call, would_refuse) =
+            validate::validate_shadowed(route, Some(&bytes), &permit, snapshot.shadow_checks).map_err(invalid)?;
+        record.would_refuse(would_refuse);
         record.enter(Phase::Decide);
         let call = authorizer.writes(call, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
 

@@ -46,6 +46,13 @@ pub use schema::cedar_schema;
 pub use shipped::shipped;
 pub(crate) use written::{UrlOrigin, value_facts};
 
+/// Scheme, host and port of a URL that policies take for plain, for fuzzing only.
+#[cfg(fuzzing)]
+pub fn plain_url(text: &str) -> Option<(String, String, Option<u16>)> {
+    let facts = url::url_facts(text, true).filter(|facts| facts.plain)?;
+    Some((facts.scheme, facts.host, facts.port))
+}
+
 /// What the decision point is asked.
 #[derive(Debug)]
 pub struct AccessRequest<'a> {

@@ -21,6 +21,7 @@ use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, Severity, S
 use crate::scrub::Treatments;
 use crate::telemetry;
 use crate::tls::{CertificateExpiry, ClientTrust, ServerTls};
+use crate::validate::ShadowChecks;
 
 use fixed::Fixed;
 
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub scrub: Arc<Treatments>,
     /// What becomes of records that cannot be written.
     pub audit: AuditTerms,
+    /// The checks of bodies that are only tried out.
+    pub shadow_checks: ShadowChecks,
     /// Bounds of one request.
     pub limits: Limits,
     /// What is counted against them.
@@ -119,6 +122,7 @@ impl Snapshot {
             places: Arc::clone(&config.places),
             scrub: Arc::clone(&config.scrub),
             audit: config.audit.terms,
+            shadow_checks: config.shadow_checks,
             limits: config.limits.clone(),
             limiter,
             microversion_max: config.microversion_max,
@@ -147,6 +151,7 @@ fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
         format!("{:?}", (&config.bindings, config.mode, &config.limits, microversions, &config.places)).as_bytes(),
     );
     context.update(config.scrub.description().as_bytes());
+    context.update(format!("{:?}", config.shadow_checks).as_bytes());
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
         context.update(format!("{:?}", (listener.connections_max, listener.requests_max)).as_bytes());

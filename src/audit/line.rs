@@ -59,6 +59,8 @@ pub(super) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) would_be: Option<WouldBe>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) would_refuse: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stage: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<&'static str>,
@@ -75,6 +77,8 @@ pub(super) struct Line {
     pub(super) answer_bytes: u64,
     #[serde(skip_serializing_if = "is_zero_u64")]
     pub(super) masked: u64,
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    pub(super) would_mask: u64,
     pub(super) duration_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) upstream_us: Option<u64>,

@@ -143,6 +143,7 @@ impl Checker<'_> {
             self.push(Some(max.span().start.max(pin.span().start)), message);
         }
         let scrub = self.scrub(raw.scrub);
+        let shadow_checks = self.validation(raw.validation);
         let tracing = raw.tracing.as_ref().and_then(|tracing| self.tracing(tracing, &listeners));
         let limits = self.limits(raw.limits);
         let audit = self.audit(&raw.audit);
@@ -160,6 +161,7 @@ impl Checker<'_> {
                 policies,
                 places: Arc::new(places),
                 scrub: Arc::new(scrub),
+                shadow_checks,
                 audit,
                 microversion_max,
                 microversion_pin,

@@ -33,6 +33,8 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub policy: RawPolicy,
     #[serde(default)]
+    pub validation: RawValidation,
+    #[serde(default)]
     pub scrub: RawScrub,
     #[serde(default)]
     pub audit: RawAudit,
@@ -208,7 +210,22 @@ pub(super) struct RawScrub {
     pub fields: Vec<String>,
     pub shapes: Vec<String>,
     pub hmac_key_file: Option<Spanned<PathBuf>>,
+    pub shadow: Option<Spanned<RawScrubShadow>>,
     pub role: Vec<Spanned<RawTreatment>>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawScrubShadow {
+    pub words: Vec<String>,
+    pub fields: Vec<String>,
+    pub shapes: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawValidation {
+    pub shadow: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]

@@ -16,7 +16,7 @@ const OPERATIONS_MAX: usize = 1000;
 const SEGMENT_BYTES_MAX: usize = 255;
 
 /// Checks every operation. The `value` of a `remove`, which means nothing, is taken out.
-pub(super) fn check(body: &mut Json<'_>, schema: &PatchSchema, context: &Context) -> Result<(), InvalidRequest> {
+pub(super) fn check(body: &mut Json<'_>, schema: &PatchSchema, context: &Context<'_>) -> Result<(), InvalidRequest> {
     let Json::Array(operations) = body else {
         return Err(InvalidRequest::WrongKind { field: Place::default(), expected: "an array of operations".into() });
     };
@@ -26,7 +26,7 @@ pub(super) fn check(body: &mut Json<'_>, schema: &PatchSchema, context: &Context
     for (index, operation) in operations.iter_mut().enumerate() {
         check_operation(operation, schema, &At::Root.index(index), context)?;
     }
-    refuse_same_paths(operations, schema)
+    context.shadow.settle(refuse_same_paths(operations, schema))
 }
 
 /// The parts of a checked operation.
@@ -55,7 +55,7 @@ fn check_operation(
     item: &mut Json<'_>,
     schema: &PatchSchema,
     at: &At<'_>,
-    context: &Context,
+    context: &Context<'_>,
 ) -> Result<(), InvalidRequest> {
     let Json::Object(members) = item else {
         return Err(InvalidRequest::WrongKind { field: at.place(), expected: "an object".into() });

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use super::arguments;
 use super::error::{At, InvalidRequest};
+use super::shadow::Shadow;
 use crate::catalog::{EnumValue, Field, Kind};
 use crate::json::Json;
 
 /// What a value's check depends on, beside the field.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Context {
+pub(super) struct Context<'s> {
     /// The minor number of the request's microversion.
     pub(super) minor: u16,
     /// What Ironic answers to a field that is too new for it: 406 or 400.
@@ -17,11 +18,18 @@ pub(super) struct Context {
     /// Whether Ironic converts the arguments itself (`PUT …/states/power`): it then takes 0 and 1 as booleans and
     /// truncates fractions.
     pub(super) converts: bool,
+    /// The checks that are only tried out.
+    pub(super) shadow: &'s Shadow,
 }
 
 /// Checks `value`. A boolean that is spelled as text becomes a boolean, as Ironic makes it one: a policy sees one
 /// spelling. Nothing else is changed.
-pub(super) fn check(value: &mut Json<'_>, field: &Field, at: &At<'_>, context: &Context) -> Result<(), InvalidRequest> {
+pub(super) fn check(
+    value: &mut Json<'_>,
+    field: &Field,
+    at: &At<'_>,
+    context: &Context<'_>,
+) -> Result<(), InvalidRequest> {
     if matches!(value, Json::Null) {
         let any = field.kind == Kind::Any && takes(field, value);
         return if field.nullable || any { Ok(()) } else { Err(wrong_kind(field, at)) };
@@ -48,7 +56,7 @@ pub(super) fn check(value: &mut Json<'_>, field: &Field, at: &At<'_>, context: &
         }
         Kind::Mac => spelled(value, field, at, is_mac),
         Kind::Trait => spelled(value, field, at, is_trait),
-        Kind::Enum => listed(text(value, field, at)?, &field.values, at, context),
+        Kind::Enum => context.shadow.settle(listed(text(value, field, at)?, &field.values, at, context)),
         Kind::StringOrBoolean if matches!(value, Json::Boolean(_)) => Ok(()),
         Kind::StringOrBoolean => check_text(text(value, field, at)?, field, at),
         Kind::StringOrObject if matches!(value, Json::String(_)) => check_text(text(value, field, at)?, field, at),
@@ -78,7 +86,7 @@ pub(super) fn check_members<'j>(
     fields: &[Field],
     open: bool,
     at: &At<'_>,
-    context: &Context,
+    context: &Context<'_>,
 ) -> Result<(), InvalidRequest> {
     let mut needed = false;
     for (key, value) in members.iter_mut() {
@@ -91,7 +99,7 @@ pub(super) fn check_members<'j>(
                 needed = needed || !field.needs.is_empty();
             }
             None if open => {}
-            None => return Err(InvalidRequest::UnknownField { field: at.place() }),
+            None => context.shadow.settle(Err(InvalidRequest::UnknownField { field: at.place() }))?,
         }
     }
     for field in fields.iter().filter(|field| field.required) {
@@ -105,7 +113,13 @@ pub(super) fn check_members<'j>(
     if let Some((_, Json::String(target))) = members.iter().find(|(key, _)| key == "target") {
         for (key, value) in members.iter() {
             if let Some(field) = fields.iter().find(|field| field.name == *key && !field.targets.is_empty()) {
-                check_target(value, field, target, &at.key(key), &within_field(field, context))?;
+                context.shadow.settle(check_target(
+                    value,
+                    field,
+                    target,
+                    &at.key(key),
+                    &within_field(field, context),
+                ))?;
             }
         }
     }
@@ -122,7 +136,7 @@ fn check_needs(members: &[(Cow<'_, str>, Json<'_>)], fields: &[Field], at: &At<'
 }
 
 /// Ironic answers 400 wherever a config drive does not fit, microversion included; other fields say it themselves.
-const fn within_field(field: &Field, context: &Context) -> Context {
+const fn within_field<'s>(field: &Field, context: &Context<'s>) -> Context<'s> {
     match (field.too_early_status, field.kind) {
         (Some(too_new_status), _) => Context { too_new_status, ..*context },
         (None, Kind::StringOrObject) => Context { too_new_status: 400, ..*context },
@@ -131,7 +145,12 @@ const fn within_field(field: &Field, context: &Context) -> Context {
 }
 
 /// Ironic looks away from a field that is null or empty, or refuses it itself: both are passed on.
-fn check_microversion(value: &Json<'_>, field: &Field, at: &At<'_>, context: &Context) -> Result<(), InvalidRequest> {
+fn check_microversion(
+    value: &Json<'_>,
+    field: &Field,
+    at: &At<'_>,
+    context: &Context<'_>,
+) -> Result<(), InvalidRequest> {
     if is_empty(value) {
         return Ok(());
     }
@@ -151,7 +170,7 @@ fn check_target(
     field: &Field,
     target: &str,
     at: &At<'_>,
-    context: &Context,
+    context: &Context<'_>,
 ) -> Result<(), InvalidRequest> {
     if is_empty(value) {
         return Ok(());
@@ -173,11 +192,16 @@ fn is_empty(value: &Json<'_>) -> bool {
     }
 }
 
-pub(super) fn too_new(since: u16, at: &At<'_>, context: &Context) -> InvalidRequest {
+pub(super) fn too_new(since: u16, at: &At<'_>, context: &Context<'_>) -> InvalidRequest {
     InvalidRequest::TooNew { field: at.place(), since, status: context.too_new_status }
 }
 
-pub(super) fn listed(text: &str, values: &[EnumValue], at: &At<'_>, context: &Context) -> Result<(), InvalidRequest> {
+pub(super) fn listed(
+    text: &str,
+    values: &[EnumValue],
+    at: &At<'_>,
+    context: &Context<'_>,
+) -> Result<(), InvalidRequest> {
     match values.iter().find(|known| known.value == text) {
         Some(known) if context.minor < known.since => Err(too_new(known.since, at, context)),
         Some(_) => Ok(()),
@@ -185,7 +209,7 @@ pub(super) fn listed(text: &str, values: &[EnumValue], at: &At<'_>, context: &Co
     }
 }
 
-fn joined(values: &[EnumValue], context: &Context) -> String {
+fn joined(values: &[EnumValue], context: &Context<'_>) -> String {
     let known: Vec<&str> =
         values.iter().filter(|known| known.since <= context.minor).map(|known| known.value.as_str()).collect();
     known.join(", ")
@@ -280,7 +304,7 @@ const fn plainly_expected(field: &Field) -> &'static str {
 }
 
 /// `oslo_utils.strutils.bool_from_string`, strict, for ASCII.
-fn boolean(value: &Json<'_>, context: &Context) -> Option<bool> {
+fn boolean(value: &Json<'_>, context: &Context<'_>) -> Option<bool> {
     const TRUE: [&str; 6] = ["1", "t", "true", "on", "y", "yes"];
     const FALSE: [&str; 6] = ["0", "f", "false", "off", "n", "no"];
     match value {
@@ -315,7 +339,8 @@ fn strict_integer(value: &Json<'_>, field: &Field, at: &At<'_>) -> Result<(), In
     match value {
         Json::String(text) => allowed(known(text), field, at),
         Json::Integer(_) | Json::Float(_) => {
-            let number = integer(value, &Context { converts: false, minor: 0, too_new_status: 400 });
+            let number =
+                integer(value, &Context { converts: false, minor: 0, too_new_status: 400, shadow: &Shadow::default() });
             within(number.ok_or_else(|| wrong_kind(field, at))?, field, at, "a number")
         }
         Json::Null | Json::Boolean(_) | Json::Array(_) | Json::Object(_) => Err(wrong_kind(field, at)),
@@ -323,7 +348,7 @@ fn strict_integer(value: &Json<'_>, field: &Field, at: &At<'_>) -> Result<(), In
 }
 
 /// The integer that Ironic makes of a value; the value itself stays as it is, because some are stored as they came.
-fn integer(value: &Json<'_>, context: &Context) -> Option<i64> {
+fn integer(value: &Json<'_>, context: &Context<'_>) -> Option<i64> {
     match value {
         Json::Integer(number) => Some(*number),
         Json::Float(number) if context.converts || number.fract() == 0.0 =>
