@@ -7,7 +7,7 @@ use crate::authenticate::{Peer, Principal};
 use crate::call::{Call, Route};
 use crate::catalog::Operation;
 use crate::policy::{
-    AccessRequest, Circumstances, Decision, Denial, Permit, PolicyEngine, ShadowMode, Verdict, WouldBe,
+    AccessRequest, Circumstances, Decision, Denial, Permit, Places, PolicyEngine, ShadowMode, Verdict, WouldBe,
 };
 use crate::snapshot::Snapshot;
 use crate::validate;
@@ -63,8 +63,13 @@ impl<'a> Authorizer<'a> {
 
     /// The request as a whole.
     pub fn call(&self, route: &Route<'_>, record: &mut Record) -> Result<Permit, Refusal> {
-        let request =
-            AccessRequest { principal: self.principal, route, write: None, circumstances: &self.circumstances };
+        let request = AccessRequest {
+            principal: self.principal,
+            route,
+            write: None,
+            circumstances: &self.circumstances,
+            places: Places::default(),
+        };
         let settled = self.settle(self.policies.decide(&request), record);
         let permit = settled.map_err(|denial| Refusal { denial, operation: route.operation(), write: None })?;
         record.permit(&permit);
@@ -81,6 +86,7 @@ impl<'a> Authorizer<'a> {
                 route: call.route(),
                 write: Some(write),
                 circumstances: &self.circumstances,
+                places: Places::default(),
             };
             let permit = self.settle(self.policies.decide(&request), record).map_err(|denial| Refusal {
                 denial,

@@ -10,12 +10,14 @@
 //! what is then constant is decided once per role set (`roles`). Beside Cedar stands one rule of our own: where Cedar
 //! skips a policy whose condition cannot be evaluated, irongate denies.
 
+mod cast;
 mod context;
 mod engine;
 mod finding;
 mod lint;
 mod matrix;
 mod reads;
+mod resource;
 mod roles;
 mod rule;
 mod schema;
@@ -32,6 +34,7 @@ use crate::call::{Route, Write};
 pub use engine::PolicyEngine;
 pub use finding::{PolicyFinding, Severity, findings_json};
 pub use matrix::matrix;
+pub use resource::{Needs, NodeFields, ObjectFacts, Places, has_attributes};
 pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;
@@ -47,6 +50,8 @@ pub struct AccessRequest<'a> {
     pub write: Option<&'a Write<'a>>,
     /// The facts that are not in the request.
     pub circumstances: &'a Circumstances,
+    /// What is known of the objects that it is about; [`PolicyEngine::needs`] tells whether the policies read it.
+    pub places: Places<'a>,
 }
 
 /// Facts about the request's surroundings.

@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression};
 
 use super::AccessRequest;
+use super::cast::{Cast, Literals};
 use super::reads::Reads;
+use super::resource::has_attributes;
 use super::schema::{is_identifier, is_list, path_parameters};
 use super::url::{UrlFacts, url_facts};
 use crate::authenticate::{Principal, SchemeName};
@@ -40,6 +42,8 @@ pub(super) struct Stage<'a> {
     /// The caller's roles, those that no policy names left out.
     pub(super) roles: &'a HashSet<EntityUid>,
     pub(super) reads: Reads,
+    /// The objects that policies name one by one.
+    pub(super) literals: &'a Literals,
 }
 
 type Pairs = BTreeMap<String, RestrictedExpression>;
@@ -49,15 +53,28 @@ static PRINCIPAL: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Principal
 /// Puts `request` in Cedar's terms, with the facts that are read.
 pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Question, NotAsked> {
     let principal = principal_uid(request.principal).ok_or(NotAsked)?;
-    let resource_id = request.route.resource_id().map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
-    let resource = EntityUid::from_type_name_and_id(stage.resource_type.clone(), EntityId::new(&resource_id));
-    let mut entities = vec![principal_entity(request.principal, &principal, stage)?];
-    if stage.reads.resource {
-        let attributes = HashMap::from([("id".to_owned(), string(&resource_id))]);
-        entities.push(Entity::new(resource.clone(), attributes, HashSet::new()).map_err(|_| NotAsked)?);
-    }
-    let entities = stage.actions.clone().add_entities(entities, None).map_err(|_| NotAsked)?;
-    let context = Context::from_pairs(facts(request, stage.reads)?).map_err(|_| NotAsked)?;
+    let asked_id = request.route.resource_id().map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
+    let mut cast = Cast::new(stage.literals);
+    let resource = match request.places.resource {
+        Some(facts) if has_attributes(request.route.operation().resource) => {
+            cast.object(stage.resource_type, facts, &asked_id)?
+        }
+        Some(_) | None => {
+            let uid = EntityUid::from_type_name_and_id(stage.resource_type.clone(), EntityId::new(&asked_id));
+            if stage.reads.resource {
+                let attributes = HashMap::from([("id".to_owned(), string(&asked_id))]);
+                cast.push(Entity::new(uid.clone(), attributes, HashSet::new()).map_err(|_| NotAsked)?);
+            }
+            uid
+        }
+    };
+    let target = match request.places.target {
+        Some(facts) if stage.reads.target => Some(cast.node(facts)?),
+        Some(_) | None => None,
+    };
+    cast.push(principal_entity(request.principal, &principal, stage)?);
+    let entities = stage.actions.clone().add_entities(cast.entities, None).map_err(|_| NotAsked)?;
+    let context = Context::from_pairs(facts(request, stage.reads, target)?).map_err(|_| NotAsked)?;
     let request = Request::new(principal, stage.action.clone(), resource, context, None).map_err(|_| NotAsked)?;
     Ok(Question { request, entities })
 }
@@ -85,8 +102,8 @@ fn principal_entity(principal: &Principal, uid: &EntityUid, stage: &Stage<'_>) -
     Entity::new(uid.clone(), attributes, stage.roles.clone()).map_err(|_| NotAsked)
 }
 
-fn facts(request: &AccessRequest<'_>, reads: Reads) -> Result<Pairs, NotAsked> {
-    let AccessRequest { principal, route, write, circumstances } = request;
+fn facts(request: &AccessRequest<'_>, reads: Reads, target: Option<EntityUid>) -> Result<Pairs, NotAsked> {
+    let AccessRequest { principal, route, write, circumstances, places: _ } = request;
     let mut pairs = Pairs::new();
     let mut fact = |key: &str, value: &dyn Fn() -> Result<RestrictedExpression, NotAsked>| {
         if reads.context(key) {
@@ -104,7 +121,7 @@ fn facts(request: &AccessRequest<'_>, reads: Reads) -> Result<Pairs, NotAsked> {
     fact("parameters", &|| parameters(route))?;
     fact("query", &|| query(route))?;
     if let Some(write) = write {
-        fact("write", &|| write_facts(write))?;
+        fact("write", &|| write_facts(write, target.as_ref()))?;
     }
     Ok(pairs)
 }
@@ -140,7 +157,7 @@ fn query(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
     record(pairs)
 }
 
-fn write_facts(write: &Write<'_>) -> Result<RestrictedExpression, NotAsked> {
+fn write_facts(write: &Write<'_>, target: Option<&EntityUid>) -> Result<RestrictedExpression, NotAsked> {
     let mut pairs = Pairs::from([
         ("path".to_owned(), string(write.path.as_str())),
         ("op".to_owned(), string(write.op.as_str())),
@@ -150,6 +167,9 @@ fn write_facts(write: &Write<'_>) -> Result<RestrictedExpression, NotAsked> {
     ]);
     if let Some(value) = write.value {
         pairs.insert("value".to_owned(), value_facts(value, write.secret)?);
+    }
+    if let Some(target) = target {
+        pairs.insert("target".to_owned(), RestrictedExpression::new_entity_uid(target.clone()));
     }
     if let Some(step) = &write.step {
         pairs.insert("step".to_owned(), step_facts(step)?);

@@ -11,9 +11,11 @@ use cedar_policy::{
 };
 use quick_cache::sync::Cache;
 
+use super::cast::Literals;
 use super::context::{Question, Stage, question};
 use super::finding::{PolicyFinding, Severity};
 use super::reads::Reads;
+use super::resource::{Needs, has_attributes};
 use super::roles::{Memo, RoleTable, RoleTables};
 use super::rule::{PolicyMode, PolicySource, Rule, Who, check};
 use super::schema::{fixed_id, has_writes, schema_of};
@@ -31,6 +33,7 @@ pub struct PolicyEngine {
     /// By [`Operation::index`].
     desks: Vec<Desk>,
     roles: RoleTables,
+    literals: Literals,
     /// Sheets without the policies for other roles, by their rules.
     smaller: Cache<Vec<usize>, Arc<Sheet>>,
     authorizer: Authorizer,
@@ -101,6 +104,7 @@ impl PolicyEngine {
         match Compiler::new(&rules).desks(operations) {
             Some((desks, slots)) => Ok(Self {
                 desks,
+                literals: Literals::of(&rules),
                 roles: RoleTables::new(role_names(&rules), slots),
                 smaller: Cache::new(SMALLER_SHEETS_MAX),
                 authorizer: Authorizer::new(),
@@ -139,6 +143,29 @@ impl PolicyEngine {
         Verdict { decision: outcome.into(), would_be }
     }
 
+    /// What has to be looked up before a caller with these roles can be decided about: for the request, and for each of
+    /// its writes (`writes`). Nothing, where no policy that may apply reads it.
+    pub fn needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {
+        let Some(desk) = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id) else {
+            return Needs::default();
+        };
+        let Some(action) = (if writes { desk.write.as_ref() } else { Some(&desk.request) }) else {
+            return Needs::default();
+        };
+        let table = self.roles.table(roles);
+        let slices = [Some(&action.enforced), action.shadowed.as_ref()];
+        slices.into_iter().flatten().fold(Needs::default(), |needs, slice| {
+            let reads = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, &table)) {
+                Some(Memo::Constant(_)) => return needs,
+                Some(Memo::Ask(sheet)) => sheet.reads,
+                None => slice.sheet.reads,
+            };
+            let resource = (reads.lookup && has_attributes(operation.resource)).then_some(reads.fields);
+            let target = (writes && reads.target).then_some(reads.fields);
+            needs.union(Needs { resource, target })
+        })
+    }
+
     /// The digest of the policies and of the schema they were checked against: SHA-256, in hexadecimal.
     pub fn revision(&self) -> &str {
         &self.revision
@@ -174,6 +201,7 @@ impl PolicyEngine {
             fixed_id: &desk.fixed_id,
             roles: &table.parents,
             reads: sheet.reads,
+            literals: &self.literals,
         };
         match question(request, &stage) {
             Ok(Question { request, entities }) => {
