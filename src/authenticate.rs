@@ -15,7 +15,7 @@ use basic::Basic;
 use credential::Presented;
 
 pub use basic::BasicConfig;
-pub use binding::{Binding, BindingError, RawBinding, check_bindings};
+pub use binding::{Binding, BindingError, BindingMode, RawBinding, check_bindings};
 pub use error::{AuthenticatorError, AuthnError, Malformed};
 pub use htpasswd::{HashError, HtpasswdError, HtpasswdFault, hash};
 
@@ -39,6 +39,7 @@ pub struct Principal {
     name: Arc<str>,
     roles: Vec<Arc<str>>,
     bindings: Vec<Arc<str>>,
+    shadow: bool,
 }
 
 /// How a principal was authenticated.
@@ -188,13 +189,15 @@ impl Authenticator {
     fn principal(&self, identity: Identity, peer: &Peer) -> Principal {
         let mut roles: Vec<Arc<str>> = Vec::new();
         let mut bindings = Vec::new();
+        let mut shadow = false;
         for binding in self.bindings.iter().filter(|binding| binding.matches(&identity, peer)) {
             roles.extend(binding.roles().iter().cloned());
             bindings.push(Arc::clone(binding.name()));
+            shadow |= binding.is_shadow();
         }
         roles.sort_unstable();
         roles.dedup();
-        Principal { scheme: identity.scheme, name: identity.name, roles, bindings }
+        Principal { scheme: identity.scheme, name: identity.name, roles, bindings, shadow }
     }
 }
 
@@ -252,6 +255,20 @@ impl Principal {
         &self.bindings
     }
 
+    /// Whether a binding that matched says `mode = "shadow"`: denials of this principal are recorded only.
+    pub const fn in_shadow(&self) -> bool {
+        self.shadow
+    }
+
+    /// Somebody who is only talked about: for `policy test` and its like, which ask what would be decided. Nothing that
+    /// serves requests may call this; a test searches the sources for it.
+    pub(crate) fn supposed(scheme: SchemeName, name: &str, roles: &[String]) -> Self {
+        let mut roles: Vec<Arc<str>> = roles.iter().map(|role| Arc::from(role.as_str())).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        Self { scheme, name: name.into(), roles, bindings: Vec::new(), shadow: false }
+    }
+
     /// For unit tests of other modules, which need a principal without a credential.
     #[cfg(test)]
     pub(crate) fn for_test(name: &str, roles: &[&str]) -> Self {
@@ -260,6 +277,7 @@ impl Principal {
             name: name.into(),
             roles: roles.iter().map(|role| Arc::from(*role)).collect(),
             bindings: Vec::new(),
+            shadow: false,
         }
     }
 }

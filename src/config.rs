@@ -37,6 +37,12 @@ pub struct Config {
     pub upstream: Upstream,
     /// The policies' names and texts.
     pub policies: Vec<crate::policy::PolicySource>,
+    /// Policies that are asked beside the active ones: how the configuration calls each set, and its files.
+    pub candidates: Vec<(String, Vec<crate::policy::PolicySource>)>,
+    /// How long a looked-up object is remembered; zero: never.
+    pub resource_cache: Duration,
+    /// How much callers are told of a denial.
+    pub denial_detail: crate::snapshot::DenialDetail,
     /// The secret map with the operator's additions.
     pub scrub: Arc<ScrubRules>,
     /// Where records go.

@@ -34,7 +34,7 @@ use crate::call::{Route, Write};
 pub use engine::PolicyEngine;
 pub use finding::{PolicyFinding, Severity, findings_json};
 pub use matrix::matrix;
-pub use resource::{Needs, NodeFields, ObjectFacts, Places, has_attributes};
+pub use resource::{Needs, NodeFields, ObjectFacts, Objects, has_attributes};
 pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;
@@ -51,7 +51,7 @@ pub struct AccessRequest<'a> {
     /// The facts that are not in the request.
     pub circumstances: &'a Circumstances,
     /// What is known of the objects that it is about; [`PolicyEngine::needs`] tells whether the policies read it.
-    pub places: Places<'a>,
+    pub objects: Objects<'a>,
 }
 
 /// Facts about the request's surroundings.
@@ -131,6 +131,8 @@ pub enum DenialReason {
     Forbidden,
     /// A policy's condition could not be evaluated.
     Indeterminate,
+    /// An object that policies read could not be looked up.
+    Unavailable,
 }
 
 /// Leave to go on in spite of a denial: the global dry-run.
@@ -147,6 +149,7 @@ impl DenialReason {
             Self::NoPermit => "no_permit",
             Self::Forbidden => "forbidden",
             Self::Indeterminate => "indeterminate",
+            Self::Unavailable => "resource_unavailable",
         }
     }
 }

@@ -20,6 +20,10 @@ use crate::tls::{CertificatePem, ClientTls, KeyPem, ServerTls};
 /// Workers that one process may have.
 const WORKERS_MAX: usize = 256;
 
+/// How long a looked-up object is remembered unless the configuration says otherwise, and at most.
+const RESOURCE_CACHE_SECONDS: u64 = 1;
+const RESOURCE_CACHE_SECONDS_MAX: u64 = 60;
+
 /// Reads a configuration file and everything that it names.
 pub fn load(file: &Path) -> Result<Config, Vec<ConfigError>> {
     let text = std::fs::read_to_string(file)
@@ -63,6 +67,8 @@ impl Checker<'_> {
         let upstream = self.upstream(&raw.upstream);
         let admin = self.socket_address(&raw.admin.address, "admin.address");
         let policies = self.policies(&raw.policy.directories);
+        let candidates = self.candidates(&raw.policy.candidates);
+        let resource_cache = self.resource_cache(raw.policy.resource_cache_seconds.as_ref());
         let microversion_max = self.microversion(raw.microversion.max.as_ref());
         let additions = ScrubAdditions { words: raw.scrub.words, fields: raw.scrub.fields, shapes: raw.scrub.shapes };
         let scrub = ScrubRules::new(&additions).map_err(|error| self.push(None, format!("[scrub]: {error}"))).ok();
@@ -82,6 +88,9 @@ impl Checker<'_> {
                 bindings,
                 upstream,
                 policies,
+                candidates,
+                resource_cache,
+                denial_detail: raw.policy.explain_denials,
                 scrub: Arc::new(scrub),
                 audit,
                 microversion_max,
@@ -329,6 +338,28 @@ impl Checker<'_> {
             }
         }
         sources
+    }
+
+    fn candidates(&mut self, directories: &[Spanned<PathBuf>]) -> Vec<(String, Vec<PolicySource>)> {
+        let mut candidates = Vec::new();
+        for directory in directories {
+            match policy_sources(&self.path(directory.get_ref())) {
+                Ok(found) => candidates.push((directory.get_ref().display().to_string(), found)),
+                Err(message) => self.push(Some(directory.span().start), message),
+            }
+        }
+        candidates
+    }
+
+    fn resource_cache(&mut self, seconds: Option<&Spanned<u64>>) -> Duration {
+        let Some(seconds) = seconds else { return Duration::from_secs(RESOURCE_CACHE_SECONDS) };
+        if *seconds.get_ref() > RESOURCE_CACHE_SECONDS_MAX {
+            let message = format!(
+                "resource_cache_seconds is 0 (never) to {RESOURCE_CACHE_SECONDS_MAX}: decisions would be about old attributes"
+            );
+            self.push(Some(seconds.span().start), message);
+        }
+        Duration::from_secs(*seconds.get_ref())
     }
 
     fn limits(&mut self, limits: Option<Spanned<Limits>>) -> Limits {

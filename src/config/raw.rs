@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::{Limits, Mode};
 use crate::authenticate::{RawBinding, SchemeName};
+use crate::snapshot::DenialDetail;
 use crate::tls::TlsVersion;
 
 #[derive(Debug, Deserialize)]
@@ -108,6 +109,9 @@ pub(super) struct RawUpstream {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPolicy {
     pub directories: Vec<Spanned<PathBuf>>,
+    pub candidates: Vec<Spanned<PathBuf>>,
+    pub resource_cache_seconds: Option<Spanned<u64>>,
+    pub explain_denials: DenialDetail,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -55,7 +55,7 @@ pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result
     let principal = principal_uid(request.principal).ok_or(NotAsked)?;
     let asked_id = request.route.resource_id().map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
     let mut cast = Cast::new(stage.literals);
-    let resource = match request.places.resource {
+    let resource = match request.objects.resource {
         Some(facts) if has_attributes(request.route.operation().resource) => {
             cast.object(stage.resource_type, facts, &asked_id)?
         }
@@ -68,7 +68,7 @@ pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result
             uid
         }
     };
-    let target = match request.places.target {
+    let target = match request.objects.target {
         Some(facts) if stage.reads.target => Some(cast.node(facts)?),
         Some(_) | None => None,
     };
@@ -103,7 +103,7 @@ fn principal_entity(principal: &Principal, uid: &EntityUid, stage: &Stage<'_>) -
 }
 
 fn facts(request: &AccessRequest<'_>, reads: Reads, target: Option<EntityUid>) -> Result<Pairs, NotAsked> {
-    let AccessRequest { principal, route, write, circumstances, places: _ } = request;
+    let AccessRequest { principal, route, write, circumstances, objects: _ } = request;
     let mut pairs = Pairs::new();
     let mut fact = |key: &str, value: &dyn Fn() -> Result<RestrictedExpression, NotAsked>| {
         if reads.context(key) {

@@ -143,6 +143,12 @@ impl PolicyEngine {
         Verdict { decision: outcome.into(), would_be }
     }
 
+    /// The answer where an object that is read could not be looked up.
+    pub fn without_attributes(&self) -> Verdict {
+        let denial = Denial::of(DenialReason::Unavailable, PolicyIds::default(), None, false);
+        Verdict { decision: Decision::Deny(denial), would_be: None }
+    }
+
     /// What has to be looked up before a caller with these roles can be decided about: for the request, and for each of
     /// its writes (`writes`). Nothing, where no policy that may apply reads it.
     pub fn needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {

@@ -63,6 +63,12 @@ impl NodeFields {
         Self::named(PROPERTIES)
     }
 
+    /// For unit tests of other modules.
+    #[cfg(test)]
+    pub(crate) fn of(name: &str) -> Self {
+        Self::named(name)
+    }
+
     /// All.
     pub const EVERYTHING: Self = Self((1 << FIELDS.len()) - 1);
 
@@ -185,7 +191,7 @@ impl ObjectFacts {
 
 /// The objects that a question is about, as far as they were looked up.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Places<'a> {
+pub struct Objects<'a> {
     /// The resource. `None`: not looked up, or there is none; policies then see its identifier only.
     pub resource: Option<&'a ObjectFacts>,
     /// The node to which the write moves or binds the resource: `context.write.target`.

@@ -167,7 +167,7 @@ impl Ask {
             route: &route,
             write: write.as_ref(),
             circumstances: &circumstances,
-            places: Places { resource: self.resource.as_ref(), target: self.target.as_ref() },
+            objects: Objects { resource: self.resource.as_ref(), target: self.target.as_ref() },
         })
     }
 

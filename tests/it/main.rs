@@ -12,8 +12,10 @@
 
 mod support;
 
+mod attributes;
 mod audit;
 mod canary;
+mod candidate;
 mod cli;
 mod framing;
 mod life;
