@@ -1,5 +1,7 @@
 //! The command line.
 
+mod policy_diff;
+mod policy_explain;
 mod serve;
 
 use std::io::Write;
@@ -95,6 +97,28 @@ enum PolicyCommand {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    /// Tell why a request is permitted or denied: every policy about it, the first condition that fails, and what would
+    /// permit it; exit 0 if it is permitted, 1 if it is denied.
+    Explain(Box<policy_explain::Explain>),
+    /// Tell what changes between two sets of policies, by role, operation and written field; exit 1 if anything does.
+    ///
+    /// `+` gained, `-` lost, `~` on other conditions. Policies in mode "shadow" and "off" do not count.
+    Diff {
+        /// A directory with *.cedar files, or a file.
+        before: PathBuf,
+        /// The same, afterwards.
+        after: PathBuf,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Format policies in place.
+    Fmt {
+        #[command(flatten)]
+        paths: PolicyPaths,
+        /// Change nothing; name the files that are not formatted and exit with 1.
+        #[arg(long)]
+        check: bool,
+    },
     /// Print what each role may do: role × operation.
     ///
     /// `+` permitted with every write, `w` permitted but each write is decided, `-` denied.
@@ -155,6 +179,11 @@ pub fn run() -> ExitCode {
         }),
         Command::Schema { schema: SchemaCommand::Cedar } => print(&policy::cedar_schema()),
         Command::Policy { policy: PolicyCommand::Validate { paths, format } } => validate(&paths.paths, format),
+        Command::Policy { policy: PolicyCommand::Explain(arguments) } => policy_explain::run(&arguments),
+        Command::Policy { policy: PolicyCommand::Diff { before, after, format } } => {
+            policy_diff::run(&before, &after, format)
+        }
+        Command::Policy { policy: PolicyCommand::Fmt { paths, check } } => policy_diff::format(&paths.paths, check),
         Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
         Command::Certs { certs: CertsCommand::Dev { directory, names, days, force } } => {
             certificates(&directory, &names, days, force)

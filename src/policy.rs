@@ -12,7 +12,9 @@
 
 mod cast;
 mod context;
+mod diff;
 mod engine;
+mod explain;
 mod finding;
 mod lint;
 mod matrix;
@@ -31,7 +33,9 @@ use std::sync::Arc;
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 
+pub use diff::{Change, ChangeKind, diff};
 pub use engine::PolicyEngine;
+pub use explain::{Considered, Explanation, Outcome, Part, explain};
 pub use finding::{PolicyFinding, Severity, findings_json};
 pub use matrix::matrix;
 pub use resource::{Needs, NodeFields, ObjectFacts, Objects, has_attributes};

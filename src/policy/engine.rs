@@ -313,6 +313,35 @@ impl PolicyEngine {
         }
     }
 
+    /// Every rule whose action scope matches, in any mode.
+    pub(super) fn about(&self, operation: &Operation, writes: bool) -> Vec<&Rule> {
+        let groups = if writes { ActionGroups::write(operation) } else { ActionGroups::request(operation) };
+        Slices::new(&self.rules).about(&groups).into_iter().filter_map(|index| self.rules.get(index)).collect()
+    }
+
+    /// The rules, sorted by id.
+    pub(super) fn all_rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// A question with all its facts, whatever the policies read.
+    pub(super) fn question(&self, request: &AccessRequest<'_>) -> Option<(Request, Entities)> {
+        let operation = request.route.operation();
+        let desk = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id)?;
+        let action = if request.write.is_some() { desk.write.as_ref()? } else { &desk.request };
+        let table = self.roles.table(request.principal.roles());
+        let stage = Stage {
+            action: &action.uid,
+            actions: &action.entities,
+            resource_type: &desk.resource_type,
+            fixed_id: &desk.fixed_id,
+            roles: &table.parents,
+            reads: Reads::EVERYTHING,
+            literals: &self.literals,
+        };
+        question(request, &stage).ok().map(|asked| (asked.request, asked.entities))
+    }
+
     #[cfg(test)]
     pub(super) fn rules_for_test(&self) -> &[Rule] {
         &self.rules

@@ -17,6 +17,7 @@ mod audit;
 mod canary;
 mod candidate;
 mod cli;
+mod explain;
 mod framing;
 mod life;
 mod limits;
