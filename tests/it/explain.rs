@@ -49,8 +49,7 @@ when { resource has owner && resource.owner == principal.name };
 "#;
 
 fn run(directory: &Path, arguments: &[&str]) -> (i32, String) {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_irongate")).current_dir(directory).args(arguments).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_irongate")).current_dir(directory).args(arguments).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.code().unwrap(), text)
 }
@@ -65,7 +64,10 @@ fn directory() -> tempfile::TempDir {
     write("good.json", r#"[{"op": "add", "path": "/extra/a", "value": "x"}]"#);
     write("bad.json", r#"[{"op": "add", "path": "/nonsense", "value": "x"}]"#);
     write("node.json", r#"{"uuid": "1be26c0b-03f2-4d2e-ae87-c02d7f33c001", "name": "n1", "owner": "alice"}"#);
-    write("request.txt", "GET /v1/nodes?owner=team-a HTTP/1.1\r\nHost: x\r\nOpenStack-API-Version: baremetal 1.80\r\n\r\n");
+    write(
+        "request.txt",
+        "GET /v1/nodes?owner=team-a HTTP/1.1\r\nHost: x\r\nOpenStack-API-Version: baremetal 1.80\r\n\r\n",
+    );
     write(
         "audit.jsonl",
         r#"{"request_id": "req-1", "operation": "node:update", "resource": {"type": "Node", "id": "n1"}, "microversion": "1.80", "principal": {"scheme": "basic", "name": "t", "roles": ["tool"]}, "writes": [{"op": "add", "path": "/extra/a"}, {"op": "add", "path": "/name"}], "decision": "deny", "revision": "r"}"#,
@@ -113,9 +115,21 @@ fn explain_tells_what_fails_and_what_would_permit() {
 #[test]
 fn explain_asks_about_each_write() {
     let patch = |file: &str| format!("--method PATCH --path /v1/nodes/n1 --role tool --body {file}");
-    check(&patch("good.json"), 0, &["node:update: permit by tool.ask", "node:update:write /extra/a: permit by tool.extra"]);
-    check(&patch("name.json"), 1, &["node:update:write /name: deny (no_permit)", "fails at when: context.write.field == \"extra\""]);
-    check(&patch("loud.json"), 1, &["deny (forbidden) by site.quiet", "site.quiet must not apply: it forbids this when {"]);
+    check(
+        &patch("good.json"),
+        0,
+        &["node:update: permit by tool.ask", "node:update:write /extra/a: permit by tool.extra"],
+    );
+    check(
+        &patch("name.json"),
+        1,
+        &["node:update:write /name: deny (no_permit)", "fails at when: context.write.field == \"extra\""],
+    );
+    check(
+        &patch("loud.json"),
+        1,
+        &["deny (forbidden) by site.quiet", "site.quiet must not apply: it forbids this when {"],
+    );
     check(&patch("bad.json"), 2, &["refused before any policy is asked"]);
     check("--method PATCH --path /v1/nodes/n1 --role other --body good.json", 1, &["its writes are not asked about"]);
 }
@@ -132,10 +146,8 @@ fn explain_takes_the_object_and_records() {
         &["note: recorded: deny under revision r", "/extra/a: permit", "/name: deny (no_permit)"],
     );
     check("--record audit.jsonl --request-id req-2", 2, &["has no record of this request id"]);
-    let (_, text) = run(
-        directory().path(),
-        &["policy", "explain", "--policies", "a", "--path", "/v1/nodes", "--format", "json"],
-    );
+    let (_, text) =
+        run(directory().path(), &["policy", "explain", "--policies", "a", "--path", "/v1/nodes", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(document["decision"], "deny");
     assert_eq!(document["questions"][0]["policies"][0]["failed"]["part"], "principal");
