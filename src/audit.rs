@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::authenticate::{KeystoneFacts, Principal};
 use crate::call::{Route, Write};
 use crate::config::Mode;
-use crate::policy::{Denial, Permit, PolicyIds};
+use crate::policy::{Decision, Denial, Permit, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
 use crate::telemetry;
@@ -68,6 +68,8 @@ struct Line {
     policies: Vec<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     would_be: Option<WouldBe>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<CandidateLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,6 +163,16 @@ struct WouldBe {
     policies: PolicyIds,
 }
 
+/// Where a candidate disagreed for the first time.
+#[derive(Debug, Serialize)]
+struct CandidateLine {
+    name: Arc<str>,
+    decision: &'static str,
+    reason: &'static str,
+    policies: PolicyIds,
+    active: PolicyIds,
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 const fn is_zero(number: &usize) -> bool {
     *number == 0
@@ -211,6 +223,7 @@ impl Record {
                 decision: "none",
                 policies: Vec::new(),
                 would_be: None,
+                candidates: Vec::new(),
                 stage: None,
                 reason: None,
                 status: None,
@@ -290,6 +303,34 @@ impl Record {
             reason: "shadow_permit",
             policies: policies.clone(),
         });
+    }
+
+    /// The denials of this request are recorded and not enforced.
+    pub fn in_shadow(&mut self) {
+        self.line.mode = Mode::Shadow.as_str();
+    }
+
+    /// A candidate would have decided otherwise than `active`. The first such question of each candidate is recorded.
+    pub fn candidate(&mut self, name: &Arc<str>, active: &Decision, other: &Decision) {
+        if self.line.candidates.iter().any(|known| known.name == *name) {
+            return;
+        }
+        let policies = |decision: &Decision| match decision {
+            Decision::Permit(permit) => PolicyIds::from(permit.policies()),
+            Decision::Deny(denial) => denial.policies.clone(),
+        };
+        let (decision, reason) = match other {
+            Decision::Permit(_) => ("permit", "candidate_permit"),
+            Decision::Deny(denial) => ("deny", denial.reason.as_str()),
+        };
+        let line = CandidateLine {
+            name: Arc::clone(name),
+            decision,
+            reason,
+            policies: policies(other),
+            active: policies(active),
+        };
+        self.line.candidates.push(line);
     }
 
     /// A refusal that is answered.

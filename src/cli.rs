@@ -1,6 +1,8 @@
 //! The command line.
 
 mod policy_test;
+mod policy_diff;
+mod policy_explain;
 mod serve;
 mod whoami;
 
@@ -153,6 +155,28 @@ enum PolicyCommand {
         #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
         coverage_min: u32,
     },
+    /// Tell why a request is permitted or denied: every policy about it, the first condition that fails, and what would
+    /// permit it; exit 0 if it is permitted, 1 if it is denied.
+    Explain(Box<policy_explain::Explain>),
+    /// Tell what changes between two sets of policies, by role, operation and written field; exit 1 if anything does.
+    ///
+    /// `+` gained, `-` lost, `~` on other conditions. Policies in mode "shadow" and "off" do not count.
+    Diff {
+        /// A directory with *.cedar files, or a file.
+        before: PathBuf,
+        /// The same, afterwards.
+        after: PathBuf,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Format policies in place.
+    Fmt {
+        #[command(flatten)]
+        paths: PolicyPaths,
+        /// Change nothing; name the files that are not formatted and exit with 1.
+        #[arg(long)]
+        check: bool,
+    },
     /// Print what each role may do: role × operation.
     ///
     /// `+` permitted with every write, `w` permitted but each write is decided, `-` denied.
@@ -230,6 +254,11 @@ pub fn run() -> ExitCode {
         Command::Policy { policy: PolicyCommand::Test { paths, format, coverage_min } } => {
             test(&paths.paths, format, coverage_min)
         }
+        Command::Policy { policy: PolicyCommand::Explain(arguments) } => policy_explain::run(&arguments),
+        Command::Policy { policy: PolicyCommand::Diff { before, after, format } } => {
+            policy_diff::run(&before, &after, format)
+        }
+        Command::Policy { policy: PolicyCommand::Fmt { paths, check } } => policy_diff::format(&paths.paths, check),
         Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
         Command::Hmac { key_file } => hmac(&key_file),
         Command::Htpasswd { name, cost } => htpasswd(&name, cost),

@@ -24,7 +24,9 @@ use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
 use crate::listener::ListenerState;
+use crate::lookup::{Forget, Lookup};
 use crate::microversion::Ceiling;
+use crate::policy::DenialReason;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
@@ -119,8 +121,9 @@ impl Pipeline {
         principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         let operation = route.operation();
 
-        let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
-        let permit = authorizer.call(&route, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
+        let lookup = Lookup::new(&self.upstream, snapshot.resource_cache, scene.ids.upstream());
+        let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, ceiling);
+        let permit = authorizer.call(&route, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot)).await?;
         record.request_bytes(bytes.len());
@@ -129,9 +132,10 @@ impl Pipeline {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
         let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
-        let call = authorizer.writes(call, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
+        let call = authorizer.writes(call, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
+        let _forget = Forget::of(&self.upstream, call.call().route());
         let asked = Instant::now();
         let forwarded = Forwarded {
             request_id: scene.ids.upstream(),
@@ -185,6 +189,9 @@ impl Scene<'_> {
     /// Who sent no credential and is denied is asked for one, where the listener takes any.
     fn refuse(&self, refusal: Refusal, principal: &Principal) -> Rejection {
         let challenges = self.challenges(None);
+        if refusal.denial.reason == DenialReason::Unavailable {
+            return Rejection::Denied(refusal);
+        }
         if principal.scheme() == SchemeName::Anonymous && !challenges.is_empty() {
             Rejection::Unauthenticated(refusal, challenges)
         } else {

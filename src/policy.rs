@@ -11,13 +11,17 @@
 //! skips a policy whose condition cannot be evaluated, irongate denies.
 
 mod cases;
+mod cast;
 mod context;
+mod diff;
 mod engine;
+mod explain;
 mod finding;
 mod lint;
 mod matrix;
 mod places;
 mod reads;
+mod resource;
 mod roles;
 mod rule;
 mod schema;
@@ -32,10 +36,13 @@ use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 
 pub use cases::{Case, CaseError, CaseFile, Expected, ExpectedOutcome, Who};
+pub use diff::{Change, ChangeKind, diff};
 pub use engine::PolicyEngine;
+pub use explain::{Considered, Explanation, Outcome, Part, explain};
 pub use finding::{PolicyFinding, Severity, findings_json};
 pub use matrix::matrix;
 pub use places::{PlaceError, Places};
+pub use resource::{Needs, NodeFields, ObjectFacts, Objects, has_attributes};
 pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;
@@ -53,6 +60,8 @@ pub struct AccessRequest<'a> {
     pub siblings: &'a [Write<'a>],
     /// The facts that are not in the request.
     pub circumstances: &'a Circumstances,
+    /// What is known of the objects that it is about; [`PolicyEngine::needs`] tells whether the policies read it.
+    pub objects: Objects<'a>,
 }
 
 /// Facts about the request's surroundings.
@@ -134,6 +143,8 @@ pub enum DenialReason {
     Forbidden,
     /// A policy's condition could not be evaluated.
     Indeterminate,
+    /// An object that policies read could not be looked up.
+    Unavailable,
 }
 
 /// Leave to go on in spite of a denial: the global dry-run.
@@ -150,6 +161,7 @@ impl DenialReason {
             Self::NoPermit => "no_permit",
             Self::Forbidden => "forbidden",
             Self::Indeterminate => "indeterminate",
+            Self::Unavailable => "resource_unavailable",
         }
     }
 }

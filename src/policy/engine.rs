@@ -11,9 +11,11 @@ use cedar_policy::{
 };
 use quick_cache::sync::Cache;
 
+use super::cast::Literals;
 use super::context::{Question, Stage, question};
 use super::finding::{PolicyFinding, Severity};
 use super::reads::Reads;
+use super::resource::{Needs, has_attributes};
 use super::roles::{Memo, RoleTable, RoleTables};
 use super::rule::{PolicyMode, PolicySource, Rule, Who, check};
 use super::schema::{API_ID, fixed_id, has_writes, schema_of};
@@ -33,6 +35,7 @@ pub struct PolicyEngine {
     /// Whether a secret may be read.
     secrets: Desk,
     roles: RoleTables,
+    literals: Literals,
     /// Sheets without the policies for other roles, by their rules.
     smaller: Cache<Vec<usize>, Arc<Sheet>>,
     authorizer: Authorizer,
@@ -104,6 +107,7 @@ impl PolicyEngine {
             Some((desks, secrets, slots)) => Ok(Self {
                 desks,
                 secrets,
+                literals: Literals::of(&rules),
                 roles: RoleTables::new(role_names(&rules), slots),
                 smaller: Cache::new(SMALLER_SHEETS_MAX),
                 authorizer: Authorizer::new(),
@@ -150,6 +154,35 @@ impl PolicyEngine {
         self.outcome(request, desk, &desk.request, &desk.request.enforced, &table, Some(field)).is_permit()
     }
 
+    /// The answer where an object that is read could not be looked up.
+    pub fn without_attributes(&self) -> Verdict {
+        let denial = Denial::of(DenialReason::Unavailable, PolicyIds::default(), None, false);
+        Verdict { decision: Decision::Deny(denial), would_be: None }
+    }
+
+    /// What has to be looked up before a caller with these roles can be decided about: for the request, and for each of
+    /// its writes (`writes`). Nothing, where no policy that may apply reads it.
+    pub fn needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {
+        let Some(desk) = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id) else {
+            return Needs::default();
+        };
+        let Some(action) = (if writes { desk.write.as_ref() } else { Some(&desk.request) }) else {
+            return Needs::default();
+        };
+        let table = self.roles.table(roles);
+        let slices = [Some(&action.enforced), action.shadowed.as_ref()];
+        slices.into_iter().flatten().fold(Needs::default(), |needs, slice| {
+            let reads = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, &table)) {
+                Some(Memo::Constant(_)) => return needs,
+                Some(Memo::Ask(sheet)) => sheet.reads,
+                None => slice.sheet.reads,
+            };
+            let resource = (reads.lookup && has_attributes(operation.resource)).then_some(reads.fields);
+            let target = (writes && reads.target).then_some(reads.fields);
+            needs.union(Needs { resource, target })
+        })
+    }
+
     /// The digest of the policies and of the schema they were checked against: SHA-256, in hexadecimal.
     pub fn revision(&self) -> &str {
         &self.revision
@@ -192,6 +225,7 @@ impl PolicyEngine {
             roles: &table.parents,
             reads: sheet.reads,
             secret,
+            literals: &self.literals,
         };
         match question(request, &stage) {
             Ok(Question { request, entities }) => {
@@ -295,6 +329,36 @@ impl PolicyEngine {
             (true, _) if !any_forbid => Outlook::Permitted,
             _ => Outlook::Depends,
         }
+    }
+
+    /// Every rule whose action scope matches, in any mode.
+    pub(super) fn about(&self, operation: &Operation, writes: bool) -> Vec<&Rule> {
+        let groups = if writes { ActionGroups::write(operation) } else { ActionGroups::request(operation) };
+        Slices::new(&self.rules).about(&groups).into_iter().filter_map(|index| self.rules.get(index)).collect()
+    }
+
+    /// The rules, sorted by id.
+    pub(super) fn all_rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// A question with all its facts, whatever the policies read.
+    pub(super) fn question(&self, request: &AccessRequest<'_>) -> Option<(Request, Entities)> {
+        let operation = request.route.operation();
+        let desk = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id)?;
+        let action = if request.write.is_some() { desk.write.as_ref()? } else { &desk.request };
+        let table = self.roles.table(request.principal.roles());
+        let stage = Stage {
+            action: &action.uid,
+            actions: &action.entities,
+            resource_type: &desk.resource_type,
+            fixed_id: &desk.fixed_id,
+            roles: &table.parents,
+            reads: Reads::EVERYTHING,
+            secret: None,
+            literals: &self.literals,
+        };
+        question(request, &stage).ok().map(|asked| (asked.request, asked.entities))
     }
 
     #[cfg(test)]

@@ -134,8 +134,8 @@ fn aliases(rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
     }
 }
 
-/// The types whose objects have a name beside their UUID.
-const NAMED_TYPES: [&str; 6] = ["Node", "Port", "Portgroup", "Allocation", "DeployTemplate", "Runbook"];
+/// The types whose objects have a name beside their UUID and are not looked up.
+const NAMED_TYPES: [&str; 2] = ["DeployTemplate", "Runbook"];
 
 /// Whether `other` may permit to a caller of `rule` what `rule` leaves out.
 fn completes(rule: &Rule, other: &Rule) -> bool {

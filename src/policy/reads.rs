@@ -1,7 +1,9 @@
 //! Which facts a policy's conditions can look at, so that the others need not be prepared.
 
-use cedar_policy::Policy;
+use cedar_policy::{Policy, ResourceConstraint};
 use serde_json::Value;
+
+use super::resource::NodeFields;
 
 /// The keys of `context`, in the order of the bits of [`Reads::context`].
 const KEYS: [&str; 11] = [
@@ -26,19 +28,36 @@ pub(super) struct Reads {
     pub(super) principal: bool,
     /// `resource` other than in the scope.
     pub(super) resource: bool,
+    /// Which object the resource is, or an attribute of it other than `id`: it has to be looked up.
+    pub(super) lookup: bool,
+    /// `context.write.target`.
+    pub(super) target: bool,
+    /// Attributes of nodes.
+    pub(super) fields: NodeFields,
     context: u16,
 }
 
 impl Reads {
-    pub(super) const EVERYTHING: Self = Self { principal: true, resource: true, context: u16::MAX };
+    pub(super) const EVERYTHING: Self = Self {
+        principal: true,
+        resource: true,
+        lookup: true,
+        target: true,
+        fields: NodeFields::EVERYTHING,
+        context: u16::MAX,
+    };
 
-    /// What this policy's `when` and `unless` clauses look at.
+    /// What this policy's `when` and `unless` clauses look at, and whether its scope names one resource.
     pub(super) fn of(policy: &Policy) -> Self {
+        let mut reads = Self::default();
+        reads.lookup = match policy.resource_constraint() {
+            ResourceConstraint::Any | ResourceConstraint::Is(_) => false,
+            ResourceConstraint::Eq(_) | ResourceConstraint::In(_) | ResourceConstraint::IsIn(..) => true,
+        };
         if !policy.has_non_scope_constraint() {
-            return Self::default();
+            return reads;
         }
         let Ok(json) = policy.to_json() else { return Self::EVERYTHING };
-        let mut reads = Self::default();
         match json.get("conditions") {
             Some(conditions) => reads.expression(conditions),
             None => reads = Self::EVERYTHING,
@@ -50,6 +69,9 @@ impl Reads {
         Self {
             principal: self.principal || other.principal,
             resource: self.resource || other.resource,
+            lookup: self.lookup || other.lookup,
+            target: self.target || other.target,
+            fields: self.fields.union(other.fields),
             context: self.context | other.context,
         }
     }
@@ -67,14 +89,16 @@ impl Reads {
                 for (name, value) in members {
                     match (name.as_str(), value.as_str()) {
                         ("Var", Some("principal")) => self.principal = true,
-                        ("Var", Some("resource")) => self.resource = true,
+                        ("Var", Some("resource")) => (self.resource, self.lookup) = (true, true),
                         ("Var", Some("action")) => {}
                         ("Var", Some("context")) => self.context = u16::MAX,
                         ("Var", Some(_)) => *self = Self::EVERYTHING,
-                        ("." | "has", _) => match context_key(value) {
-                            Some(key) => self.context |= bit(key),
-                            None => self.expression(value),
-                        },
+                        ("." | "has", _) => self.access(value),
+                        ("hasTag" | "getTag", _) => {
+                            self.fields = self.fields.union(NodeFields::properties());
+                            self.expression(value);
+                        }
+                        ("is", _) if is_type_test(value) => self.resource = true,
                         _ => self.expression(value),
                     }
                 }
@@ -83,12 +107,34 @@ impl Reads {
     }
 }
 
-/// `key` of `context.key`, `context has key` and `context has key.more`.
-fn context_key(access: &Value) -> Option<&str> {
-    let variable = access.get("left")?.as_object()?.get("Var")?.as_str()?;
-    let attribute = access.get("attr")?;
-    let first = attribute.as_array().map_or(Some(attribute), |path| path.first())?;
-    if variable == "context" { first.as_str() } else { None }
+impl Reads {
+    /// `left.attr`, `left has attr` and `left has attr.more`. Every attribute that is read is named in one of these.
+    fn access(&mut self, access: &Value) {
+        for name in attributes(access) {
+            self.fields = self.fields.union(NodeFields::named(name));
+            self.target |= name == "target";
+        }
+        match (variable(access), attributes(access).next()) {
+            (Some("context"), Some(key)) => self.context |= bit(key),
+            (Some("resource"), Some("id")) => self.resource = true,
+            _ => self.expression(access),
+        }
+    }
+}
+
+/// `resource is Type` asks nothing of the object.
+fn is_type_test(test: &Value) -> bool {
+    variable(test) == Some("resource") && test.get("in").is_none()
+}
+
+fn variable(access: &Value) -> Option<&str> {
+    access.get("left")?.as_object()?.get("Var")?.as_str()
+}
+
+fn attributes(access: &Value) -> impl Iterator<Item = &str> {
+    let attribute = access.get("attr");
+    let path = attribute.and_then(Value::as_array).into_iter().flatten();
+    path.chain(attribute).filter_map(Value::as_str)
 }
 
 /// The bit of a key; all bits for one that is not known.
@@ -107,6 +153,10 @@ mod tests {
         let mut found: Vec<&str> = KEYS.into_iter().filter(|key| reads.context(key)).collect();
         found.extend(reads.principal.then_some("P"));
         found.extend(reads.resource.then_some("R"));
+        found.extend(reads.lookup.then_some("L"));
+        found.extend(reads.target.then_some("T"));
+        let fields = reads.fields.names().map(|(name, _)| name).filter(|name| !["uuid", "name"].contains(name));
+        found.extend(fields);
         assert_eq!(found, expected, "{conditions}");
     }
 
@@ -124,6 +174,13 @@ mod tests {
         check("when { if context has other then true else false }", all);
         check("when { principal.name == \"context\" && action in Action::\"read\" }", &["P"]);
         check("when { resource.id == \"x\" } unless { context.scheme == \"basic\" }", &["scheme", "R"]);
-        check("when { [principal, resource].contains(principal) }", &["P", "R"]);
+        check("when { [principal, resource].contains(principal) }", &["P", "R", "L"]);
+        check("when { resource is Node }", &["R"]);
+        check("when { resource == Node::\"n\" }", &["R", "L"]);
+        check("when { resource has owner && resource.owner == principal.name }", &["P", "R", "L", "owner"]);
+        check("when { resource has node.lessee }", &["R", "L", "lessee"]);
+        check("when { {\"a\": resource}[\"a\"][\"driver\"] == \"x\" }", &["R", "L", "driver"]);
+        check("when { resource.hasTag(\"rack\") }", &["R", "L", "properties"]);
+        check("when { context.write has target && context.write.target.owner == \"a\" }", &["write", "T", "owner"]);
     }
 }

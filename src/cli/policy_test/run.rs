@@ -8,7 +8,8 @@ use http::Request;
 use crate::authenticate::{Principal, SchemeName};
 use crate::microversion::{self, Ceiling};
 use crate::policy::{
-    AccessRequest, Case, Circumstances, Decision, ExpectedOutcome, Permit, Places, PolicyEngine, Verdict, Who, WouldBe,
+    AccessRequest, Case, Circumstances, Decision, ExpectedOutcome, Objects, Permit, Places, PolicyEngine, Verdict, Who,
+    WouldBe,
 };
 use crate::route;
 use crate::validate;
@@ -102,6 +103,7 @@ fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, notes: &mut Not
         write: None,
         siblings: &[],
         circumstances: &circumstances,
+        objects: Objects::default(),
     };
     let permit = match settle(engine.decide(&question), "", notes) {
         Ok(permit) => permit,
@@ -119,6 +121,7 @@ fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, notes: &mut Not
             write: Some(write),
             siblings: &writes,
             circumstances: &circumstances,
+            objects: Objects::default(),
         };
         if let Err(outcome) = settle(engine.decide(&question), write.path.as_str(), notes) {
             return outcome;
