@@ -49,11 +49,11 @@ impl Reads {
 
     /// What this policy's `when` and `unless` clauses look at, and whether its scope names one resource.
     pub(super) fn of(policy: &Policy) -> Self {
-        let mut reads = Self::default();
-        reads.lookup = match policy.resource_constraint() {
+        let lookup = match policy.resource_constraint() {
             ResourceConstraint::Any | ResourceConstraint::Is(_) => false,
             ResourceConstraint::Eq(_) | ResourceConstraint::In(_) | ResourceConstraint::IsIn(..) => true,
         };
+        let mut reads = Self { lookup, ..Self::default() };
         if !policy.has_non_scope_constraint() {
             return reads;
         }

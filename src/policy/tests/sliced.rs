@@ -172,9 +172,12 @@ fn asked() -> impl Strategy<Value = Ask> {
                     asked = asked.write(op, path, if op == WriteOp::Remove { None } else { value });
                 }
                 let kind = OPERATIONS[operation].resource;
-                asked.resource = resource.filter(|_| has_attributes(kind)).map(|facts| match kind {
-                    crate::catalog::ResourceType::Node => facts,
-                    _ => ObjectFacts::of_node(&serde_json::json!({"uuid": "p-uuid"}), Some(Arc::new(facts))).unwrap(),
+                asked.resource = resource.filter(|_| has_attributes(kind)).map(|facts| {
+                    if kind == crate::catalog::ResourceType::Node {
+                        facts
+                    } else {
+                        ObjectFacts::of_node(&serde_json::json!({"uuid": "p-uuid"}), Some(Arc::new(facts))).unwrap()
+                    }
                 });
                 asked.target = target.filter(|_| asked.write.is_some());
                 Ask { name, microversion, source, now, listener, ..asked }
