@@ -1,7 +1,7 @@
 //! Health on a listener of its own, loopback by default: it is for probes, not for callers.
 //!
 //! `/healthz` and `/livez`: the process answers. `/readyz`: it serves and Ironic answers; `?verbose` says which part is
-//! not ready.
+//! not ready. `/metrics`: what is counted ([`crate::metrics`]).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,9 +19,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::metrics::Metrics;
+
 /// Connections at once; probes need few.
 const CONNECTIONS_MAX: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// One part of readiness.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +36,7 @@ pub struct Check {
 }
 
 /// Serves health until the task is dropped. `checks` tells the parts of readiness at that moment.
-pub async fn serve<F>(listener: TcpListener, checks: F)
+pub async fn serve<F>(listener: TcpListener, checks: F, metrics: Arc<Metrics>)
 where
     F: Fn() -> Vec<Check> + Send + Sync + 'static,
 {
@@ -43,9 +46,10 @@ where
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else { continue };
         let checks = Arc::clone(&checks);
+        let metrics = Arc::clone(&metrics);
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let answer = answer(&request, &checks());
+                let answer = answer(&request, &checks(), &metrics);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let connection = http1::Builder::new()
@@ -63,7 +67,7 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-fn answer<B>(request: &Request<B>, checks: &[Check]) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, checks: &[Check], metrics: &Metrics) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
     }
@@ -83,7 +87,12 @@ fn answer<B>(request: &Request<B>, checks: &[Check]) -> Response<Full<Bytes>> {
             lines.push_str(if ready { "ready\n" } else { "not ready\n" });
             text(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, lines)
         }
-        _ => text(StatusCode::NOT_FOUND, "known: /healthz /livez /readyz\n".to_owned()),
+        "/metrics" => {
+            let mut response = text(StatusCode::OK, metrics.text());
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
+            response
+        }
+        _ => text(StatusCode::NOT_FOUND, "known: /healthz /livez /readyz /metrics\n".to_owned()),
     }
 }
 
@@ -99,21 +108,24 @@ mod tests {
     use http::Request;
 
     use super::{Check, answer};
+    use crate::metrics::Metrics;
 
     #[test]
     fn readiness_is_all_of_its_parts() {
+        let metrics = Metrics::new(1, &[]);
         let checks = |ready| [Check { name: "policies", ready: true }, Check { name: "upstream", ready }];
         for (path, ready, status) in [
             ("/healthz", false, 200),
             ("/livez", false, 200),
             ("/readyz", true, 200),
             ("/readyz?verbose", false, 503),
+            ("/metrics", true, 200),
             ("/metricz", true, 404),
         ] {
             let request = Request::get(path).body(()).unwrap();
-            assert_eq!(answer(&request, &checks(ready)).status().as_u16(), status, "{path}");
+            assert_eq!(answer(&request, &checks(ready), &metrics).status().as_u16(), status, "{path}");
         }
         let request = Request::post("/healthz").body(()).unwrap();
-        assert_eq!(answer(&request, &[]).status().as_u16(), 405);
+        assert_eq!(answer(&request, &[], &metrics).status().as_u16(), 405);
     }
 }

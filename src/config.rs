@@ -19,7 +19,7 @@ use crate::authenticate::{BasicConfig, Binding, JwtConfig, KeystoneConfig, Schem
 use crate::listener::Served;
 use crate::networks::Networks;
 use crate::scrub::Treatments;
-use crate::tls::{ClientTls, ServerTls};
+use crate::tls::{CertificateExpiry, ClientTls, ServerTls};
 
 pub use check::{effective, load, policy_sources};
 
@@ -63,6 +63,8 @@ pub struct Config {
     pub microversion_pin: Option<u16>,
     /// Bounds.
     pub limits: Limits,
+    /// The certificates among the files that were read, and until when they hold.
+    pub certificates: Vec<CertificateExpiry>,
 }
 
 /// The two global modes; policies have modes of their own besides.

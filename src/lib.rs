@@ -38,5 +38,6 @@ pub mod header;
 pub mod networks;
 pub mod request_id;
 pub mod admin;
+pub mod metrics;
 pub mod certs;
 pub mod telemetry;

@@ -25,6 +25,7 @@ use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
 use crate::listener::ListenerState;
 use crate::lookup::{Forget, Lookup};
+use crate::metrics::WorkerMetrics;
 use crate::microversion::Ceiling;
 use crate::policy::DenialReason;
 use crate::rejection::Rejection;
@@ -40,6 +41,8 @@ pub struct Pipeline {
     pub upstream: Upstream,
     /// Where records go.
     pub audit: Audit,
+    /// What this worker counts.
+    pub metrics: Arc<WorkerMetrics>,
 }
 
 /// What one request meets: the snapshot that it keeps, its listener in it, and its peer.
@@ -69,6 +72,7 @@ impl Pipeline {
             revision: Arc::clone(&snapshot.revision),
         };
         let mut record = Record::open(&self.audit, opening, &ids);
+        record.measure(self.metrics.request(snapshot.listener_index(listener)));
         let scene = Scene { snapshot, listener, peer, ids, origin: origin(&request, listener, peer) };
         let (head, mut incoming) = request.into_parts();
         let mut response = match self.enforce(&head, &mut incoming, &scene, &mut record).await {

@@ -6,6 +6,7 @@
 mod compression;
 mod connection;
 mod listen;
+mod numbers;
 mod probe;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::audit::{Audit, AuditError};
 use crate::config::{Config, ConfigError, ListenAddress};
 use crate::forward::{Connector, HostError, Upstream, UpstreamState};
+use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{Current, Snapshot};
 use crate::tls::TlsError;
@@ -72,6 +74,8 @@ pub struct Server {
     pub state: Arc<UpstreamState>,
     /// Records that could not be written.
     pub audit: Audit,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Makes connections to Ironic, for the probe.
     pub connector: Connector,
     /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
@@ -99,14 +103,17 @@ impl Server {
         let connector = Connector::new(&config.upstream, tls)?;
         let audit = Audit::open(&config.audit)?;
         let (listening, addresses) = listen::bind(config)?;
-        let current = Arc::new(Current::new(snapshot, file));
+        let names: Vec<Arc<str>> = config.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect();
+        let metrics = Arc::new(Metrics::new(config.workers, &names));
+        let current = Arc::new(Current::new(snapshot, file, metrics.rules()));
         let state = Arc::new(UpstreamState::default());
         let (phase, observed) = watch::channel(Phase::Serve);
         let mut workers = Vec::with_capacity(config.workers);
         for (index, listening) in listening.into_iter().enumerate() {
+            let counts = metrics.worker(index);
             let upstream = Upstream::new(&config.upstream, connector.clone(), config.workers, Arc::clone(&state));
             let worker = Worker {
-                pipeline: Arc::new(Pipeline { upstream, audit: audit.clone() }),
+                pipeline: Arc::new(Pipeline { upstream, audit: audit.clone(), metrics: counts }),
                 current: Arc::clone(&current),
                 listening,
                 phase: observed.clone(),
@@ -124,7 +131,8 @@ impl Server {
         });
         let sockets = sockets.collect();
         let workers = Mutex::new(workers);
-        Ok(Self { current, state, audit, connector, addresses, phase, workers, sockets })
+        numbers::register(&metrics, &current, &state, &audit);
+        Ok(Self { current, state, audit, metrics, connector, addresses, phase, workers, sockets })
     }
 
     /// Stops accepting; what runs is finished.

@@ -1,19 +1,22 @@
 //! Everything that is loaded, checked and swapped together. A request sees one snapshot from its start to its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
+use jiff::Timestamp;
 
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
 use crate::listener::ListenerState;
+use crate::metrics::Rules;
 use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, PolicySource, Severity, ShadowMode};
 use crate::scrub::Treatments;
-use crate::tls::{ClientTrust, ServerTls};
+use crate::telemetry;
+use crate::tls::{CertificateExpiry, ClientTrust, ServerTls};
 
 /// What decides about requests.
 pub struct Snapshot {
@@ -47,6 +50,8 @@ pub struct Snapshot {
     pub microversion_pin: Option<u16>,
     /// Per listener, in the order of the configuration.
     pub listeners: Vec<ListenerState>,
+    /// The certificates that were loaded, and until when they hold.
+    pub certificates: Vec<CertificateExpiry>,
 }
 
 /// Policies that ride along.
@@ -145,7 +150,14 @@ impl Snapshot {
             microversion_max: config.microversion_max,
             microversion_pin: config.microversion_pin,
             listeners,
+            certificates: config.certificates.clone(),
         })
+    }
+
+    /// The listener's place among [`Snapshot::listeners`].
+    pub fn listener_index(&self, listener: &ListenerState) -> usize {
+        let place = self.listeners.iter().position(|known| std::ptr::eq(known, listener));
+        place.unwrap_or(self.listeners.len())
     }
 }
 
@@ -185,6 +197,9 @@ fn revision(policies: &PolicyEngine, candidates: &[Candidate], config: &Config) 
         let told = (&issuer.issuer, &issuer.audiences, issuer.leeway, &issuer.name_claim, &issuer.name_prefix);
         context.update(format!("{told:?}").as_bytes());
     }
+    if let Some(keystone) = &config.keystone {
+        context.update(keystone.described().as_bytes());
+    }
     let digest = context.finish();
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
@@ -193,12 +208,29 @@ fn revision(policies: &PolicyEngine, candidates: &[Candidate], config: &Config) 
 pub struct Current {
     snapshot: ArcSwap<Snapshot>,
     file: PathBuf,
+    rules: Arc<Rules>,
+    reloads: Mutex<Reloads>,
+}
+
+/// What became of reading the configuration.
+#[derive(Debug, Clone)]
+pub struct Reloads {
+    /// When the snapshot in force was loaded.
+    pub loaded: Timestamp,
+    /// Reloads that took effect.
+    pub succeeded: u64,
+    /// Reloads that did not.
+    pub failed: u64,
+    /// Why the last reload did not take effect, if it did not: the mistakes, a line each.
+    pub error: Option<String>,
 }
 
 impl Current {
-    /// Starts with this one.
-    pub fn new(snapshot: Snapshot, file: PathBuf) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), file }
+    /// Starts with this one. What its rules decide is counted in `rules`.
+    pub fn new(snapshot: Snapshot, file: PathBuf, rules: Arc<Rules>) -> Self {
+        rules.load(snapshot.policies.policy_modes().map(|(id, _)| id));
+        let reloads = Mutex::new(Reloads { loaded: Timestamp::now(), succeeded: 0, failed: 0, error: None });
+        Self { snapshot: ArcSwap::from_pointee(snapshot), file, rules, reloads }
     }
 
     /// The one in force now. A request keeps what it got.
@@ -209,8 +241,31 @@ impl Current {
     /// Reads everything again; on any mistake the old one stays. What is bound to running threads (addresses, workers,
     /// the upstream, the audit sink) is not changed.
     pub fn reload(&self) -> Result<Arc<str>, Vec<ConfigError>> {
+        let outcome = self.replace();
+        let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        match &outcome {
+            Ok(_) => {
+                reloads.loaded = Timestamp::now();
+                reloads.succeeded += 1;
+                reloads.error = None;
+            }
+            Err(errors) => {
+                reloads.failed += 1;
+                let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                reloads.error = Some(telemetry::cast(lines.join("\n")));
+            }
+        }
+        outcome
+    }
+
+    /// What became of the reloads until now.
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self) -> Result<Arc<str>, Vec<ConfigError>> {
         let config = config::load(&self.file)?;
-        let next = Snapshot::build(&config, &self.file)?;
+        let mut next = Snapshot::build(&config, &self.file)?;
         let before = self.load();
         if next.listeners.len() != before.listeners.len() {
             return Err(vec![ConfigError::new(
@@ -221,6 +276,8 @@ impl Current {
         }
         next.authenticator.inherit(&before.authenticator);
         let revision = Arc::clone(&next.revision);
+        // Before the first request that may name a new rule.
+        self.rules.load(next.policies.policy_modes().map(|(id, _)| id));
         self.snapshot.store(Arc::new(next));
         Ok(revision)
     }

@@ -52,14 +52,16 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
 
     if let Some(listener) = admin {
         let watched = Arc::downgrade(&server);
-        tokio::spawn(admin::serve(listener, move || {
+        let metrics = Arc::clone(&server.metrics);
+        let checks = move || {
             let server = watched.upgrade();
             vec![
                 Check { name: "serving", ready: server.as_ref().is_some_and(|server| server.serving()) },
                 Check { name: "upstream", ready: server.as_ref().is_some_and(|server| server.state.reachable()) },
                 Check { name: "audit", ready: server.is_some_and(|server| server.audit.lost_records() == 0) },
             ]
-        }));
+        };
+        tokio::spawn(admin::serve(listener, checks, metrics));
     }
     let (connector, authority, state) =
         (server.connector.clone(), config.upstream.authority.clone(), Arc::clone(&server.state));

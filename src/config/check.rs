@@ -24,7 +24,7 @@ use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
 use crate::telemetry;
-use crate::tls::{CertificatePem, KeyPem, ServerTls};
+use crate::tls::{CertificateExpiry, CertificatePem, KeyPem, ServerTls};
 
 /// Workers that one process may have.
 const WORKERS_MAX: usize = 256;
@@ -33,7 +33,7 @@ const WORKERS_MAX: usize = 256;
 pub fn load(file: &Path) -> Result<Config, Vec<ConfigError>> {
     let (text, raw) = read(file)?;
     let directory = file.parent().unwrap_or(Path::new("")).to_owned();
-    Checker { file, text: &text, directory, errors: Vec::new() }.check(raw)
+    Checker { file, text: &text, directory, errors: Vec::new(), certificates: Vec::new() }.check(raw)
 }
 
 /// What is in force, as TOML: the file, the variables that override it, and the defaults. Of secrets it has the files.
@@ -96,6 +96,7 @@ struct Checker<'a> {
     text: &'a str,
     directory: PathBuf,
     errors: Vec<ConfigError>,
+    certificates: Vec<CertificateExpiry>,
 }
 
 impl Checker<'_> {
@@ -160,6 +161,7 @@ impl Checker<'_> {
                 microversion_max,
                 microversion_pin,
                 limits,
+                certificates: self.certificates,
             }),
             (_, _) => Err(self.errors),
         }
@@ -296,7 +298,13 @@ impl Checker<'_> {
 
     fn certificate(&mut self, path: &Spanned<PathBuf>) -> Option<CertificatePem> {
         let read = CertificatePem::read(&self.path(path.get_ref()));
-        read.map_err(|error| self.push(Some(path.span().start), error.to_string())).ok()
+        let pem = read.map_err(|error| self.push(Some(path.span().start), error.to_string())).ok()?;
+        if let Some(expiry) = pem.expiry(jiff::Timestamp::now())
+            && !self.certificates.contains(&expiry)
+        {
+            self.certificates.push(expiry);
+        }
+        Some(pem)
     }
 
     fn key(&mut self, path: &Spanned<PathBuf>) -> Option<KeyPem> {

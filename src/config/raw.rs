@@ -126,6 +126,7 @@ pub(super) struct RawKeystone {
     pub service_credential_file: Option<Spanned<PathBuf>>,
     pub service_roles: Option<Spanned<Vec<String>>>,
     pub service_token_roles_required: Option<bool>,
+    pub allow_expired_seconds: Option<Spanned<u64>>,
     pub connect_timeout_seconds: Option<Spanned<u64>>,
     pub timeout_seconds: Option<Spanned<u64>>,
     pub connections_max: Option<Spanned<usize>>,

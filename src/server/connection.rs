@@ -58,6 +58,7 @@ pub(super) enum Stream {
 impl Door {
     /// Serves a connection to its end.
     pub(super) async fn serve(self: Arc<Self>, stream: Stream) {
+        let _open = self.pipeline.metrics.connection(self.index);
         let snapshot = self.current.load();
         let Some(listener) = snapshot.listeners.get(self.index) else { return };
         let deadline = Duration::from_secs(snapshot.limits.handshake_timeout_seconds);
@@ -181,6 +182,7 @@ impl Door {
         let rejection =
             Rejection::Framing(if too_large { FramingError::HeadersTooLarge } else { FramingError::Malformed });
         let mut record = Record::open(&self.pipeline.audit, opening, &RequestIds::minted());
+        record.measure(self.pipeline.metrics.request(self.index));
         record.reject(&rejection);
         record.status(rejection.status());
         record.complete();

@@ -27,6 +27,7 @@ mod life;
 mod limits;
 mod listeners;
 mod logs;
+mod metrics;
 mod microversion;
 mod shadow;
 mod tls;
