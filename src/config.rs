@@ -176,6 +176,17 @@ pub enum Endpoint {
     },
 }
 
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+            Self::Tcp { host, port, tls } => {
+                write!(formatter, "{}://{host}:{port}", if *tls { "https" } else { "http" })
+            }
+        }
+    }
+}
+
 /// Where records go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditSink {

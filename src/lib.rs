@@ -41,3 +41,4 @@ pub mod admin;
 pub mod metrics;
 pub mod certs;
 pub mod telemetry;
+pub mod version;

@@ -8,6 +8,7 @@ mod connection;
 mod listen;
 mod numbers;
 mod probe;
+mod status;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ use crate::tls::TlsError;
 
 use listen::Listening;
 pub use probe::probe;
+pub use status::Status;
 
 /// What the threads do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,10 @@ pub struct Server {
     pub connector: Connector,
     /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
     pub addresses: Vec<ListenAddress>,
+    /// When it was started.
+    started: jiff::Timestamp,
+    /// Where Ironic is, as configured.
+    endpoint: String,
     phase: watch::Sender<Phase>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     sockets: Vec<PathBuf>,
@@ -132,7 +138,19 @@ impl Server {
         let sockets = sockets.collect();
         let workers = Mutex::new(workers);
         numbers::register(&metrics, &current, &state, &audit);
-        Ok(Self { current, state, audit, metrics, connector, addresses, phase, workers, sockets })
+        Ok(Self {
+            current,
+            state,
+            audit,
+            metrics,
+            connector,
+            addresses,
+            started: jiff::Timestamp::now(),
+            endpoint: config.upstream.endpoint.to_string(),
+            phase,
+            workers,
+            sockets,
+        })
     }
 
     /// Stops accepting; what runs is finished.

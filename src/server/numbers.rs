@@ -7,15 +7,16 @@ use crate::forward::UpstreamState;
 use crate::metrics::{Kind, Metrics};
 use crate::snapshot::Current;
 use crate::telemetry;
+use crate::version;
 
 /// Tells `metrics` about them.
 pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<UpstreamState>, audit: &Audit) {
     metrics.family(
         "irongate_build_info",
-        "Always 1; the labels tell the version",
+        "Always 1; the labels tell the version and what it was built from",
         Kind::Gauge,
-        &["version"],
-        |samples| samples.put(&[env!("CARGO_PKG_VERSION")], 1.0),
+        &["version", "revision"],
+        |samples| samples.put(&[version::VERSION, version::REVISION], 1.0),
     );
     let now = Arc::clone(current);
     metrics.family(

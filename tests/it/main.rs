@@ -29,6 +29,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod microversion;
+mod operate;
 mod shadow;
 mod tls;
 mod treatment;
