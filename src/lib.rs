@@ -4,7 +4,7 @@
 //! request on one screen.
 //!
 //! ```text
-//! server → tls → framing → authenticate → route → authorize(call) → validate → authorize(each write)
+//! server → tls → framing → authenticate → route → authorize(call) → limit → validate → authorize(each write)
 //!        → forward → scrub → audit
 //! ```
 
@@ -26,6 +26,7 @@ pub mod policy;
 pub mod json;
 pub mod validate;
 pub mod call;
+pub mod limits;
 pub mod forward;
 pub mod scrub;
 pub mod answer;

@@ -5,9 +5,12 @@
 
 mod compression;
 mod connection;
+mod gate;
 mod listen;
 mod numbers;
+mod pressure;
 mod probe;
+mod pulse;
 mod status;
 
 use std::path::PathBuf;
@@ -25,9 +28,14 @@ use crate::pipeline::Pipeline;
 use crate::snapshot::{Current, Snapshot};
 use crate::tls::TlsError;
 
+pub use gate::{Gate, TurnedAway};
 use listen::Listening;
 pub use probe::probe;
+pub use pulse::{Closing, Pulse, Sending};
 pub use status::Status;
+
+/// Far more than the connections that a worker can have; the drain waits for all of them.
+const PERMITS: u32 = 1 << 24;
 
 /// What the threads do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +80,8 @@ pub enum StartError {
 pub struct Server {
     /// The snapshot in force.
     pub current: Arc<Current>,
+    /// Connections of all workers.
+    pub gate: Arc<Gate>,
     /// What is known of Ironic.
     pub state: Arc<UpstreamState>,
     /// Records that could not be written.
@@ -97,7 +107,7 @@ struct Worker {
     current: Arc<Current>,
     listening: Vec<Listening>,
     phase: watch::Receiver<Phase>,
-    connections_max: usize,
+    gate: Arc<Gate>,
     drain: Duration,
 }
 
@@ -113,6 +123,7 @@ impl Server {
         let metrics = Arc::new(Metrics::new(config.workers, &names));
         let current = Arc::new(Current::new(snapshot, file, metrics.rules()));
         let state = Arc::new(UpstreamState::default());
+        let gate = Arc::new(Gate::new(config.listeners.len()));
         let (phase, observed) = watch::channel(Phase::Serve);
         let mut workers = Vec::with_capacity(config.workers);
         for (index, listening) in listening.into_iter().enumerate() {
@@ -123,7 +134,7 @@ impl Server {
                 current: Arc::clone(&current),
                 listening,
                 phase: observed.clone(),
-                connections_max: config.limits.connections_max,
+                gate: Arc::clone(&gate),
                 drain: Duration::from_secs(config.limits.drain_timeout_seconds),
             };
             let runtime =
@@ -138,8 +149,10 @@ impl Server {
         let sockets = sockets.collect();
         let workers = Mutex::new(workers);
         numbers::register(&metrics, &current, &state, &audit);
+        pressure::register(&metrics, &current, &gate);
         Ok(Self {
             current,
+            gate,
             state,
             audit,
             metrics,
@@ -178,8 +191,8 @@ impl Server {
 
 impl Worker {
     async fn run(self) {
-        // Every connection holds a permit: they bound the connections, and the drain waits for all of them.
-        let permits = Arc::new(Semaphore::new(self.connections_max));
+        // Every connection holds a permit, so that the drain can wait for all of them.
+        let permits = Arc::new(Semaphore::new(PERMITS as usize));
         let mut accepting = tokio::task::JoinSet::new();
         for (index, listening) in self.listening.into_iter().enumerate() {
             let door = connection::Door {
@@ -187,13 +200,12 @@ impl Worker {
                 pipeline: Arc::clone(&self.pipeline),
                 current: Arc::clone(&self.current),
                 phase: self.phase.clone(),
-                turned_away: std::sync::atomic::AtomicU64::new(0),
+                gate: Arc::clone(&self.gate),
             };
             accepting.spawn(listen::accept(listening, door, Arc::clone(&permits), self.phase.clone()));
         }
         while accepting.join_next().await.is_some() {}
-        let all = u32::try_from(self.connections_max).unwrap_or(u32::MAX);
-        if tokio::time::timeout(self.drain, permits.acquire_many(all)).await.is_err() {
+        if tokio::time::timeout(self.drain, permits.acquire_many(PERMITS)).await.is_err() {
             tracing::warn!("the drain deadline passed; what still runs is cut");
         }
     }

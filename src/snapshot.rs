@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
+use crate::limits::Limiter;
 use crate::listener::ListenerState;
 use crate::metrics::Rules;
 use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, PolicySource, Severity, ShadowMode};
@@ -44,6 +45,8 @@ pub struct Snapshot {
     pub denial_detail: DenialDetail,
     /// Bounds of one request.
     pub limits: Limits,
+    /// What is counted against them.
+    pub limiter: Limiter,
     /// The highest microversion to admit.
     pub microversion_max: u16,
     /// The only microversion to admit, if it is pinned.
@@ -105,14 +108,21 @@ impl Snapshot {
             bindings: config.bindings.clone(),
         });
         let authenticator = authenticator.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+        let limiter = Limiter::new(
+            &config.limits,
+            config.listeners.iter().map(|listener| (&listener.name, listener.requests_max)),
+        );
         let listeners = config
             .listeners
             .iter()
-            .map(|listener| {
+            .enumerate()
+            .map(|(index, listener)| {
                 let tls = listener.tls.as_ref().map(crate::tls::server_config).transpose();
                 let asked = listener.tls.as_ref().and_then(|tls: &ServerTls| tls.client_certificates.as_ref());
                 let client_trust = asked.map(ClientTrust::new).transpose();
                 Ok(ListenerState {
+                    index,
+                    connections_max: listener.connections_max,
                     name: Arc::clone(&listener.name),
                     schemes: listener.schemes.clone(),
                     tls: tls.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?.map(Arc::new),
@@ -147,6 +157,7 @@ impl Snapshot {
             denial_detail: config.denial_detail,
             scrub: Arc::clone(&config.scrub),
             limits: config.limits.clone(),
+            limiter,
             microversion_max: config.microversion_max,
             microversion_pin: config.microversion_pin,
             listeners,
@@ -187,6 +198,7 @@ fn revision(policies: &PolicyEngine, candidates: &[Candidate], config: &Config) 
     context.update(config.scrub.description().as_bytes());
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
+        context.update(format!("{:?}", (listener.connections_max, listener.requests_max)).as_bytes());
         context.update(format!("{told:?}").as_bytes());
         if let Some(asked) = listener.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref()) {
             context.update(&asked.ca.pem);
@@ -275,6 +287,7 @@ impl Current {
             )]);
         }
         next.authenticator.inherit(&before.authenticator);
+        next.limiter.inherit(&before.limiter);
         let revision = Arc::clone(&next.revision);
         // Before the first request that may name a new rule.
         self.rules.load(next.policies.policy_modes().map(|(id, _)| id));

@@ -237,6 +237,8 @@ impl Checker<'_> {
             let operations = self.served(listener.operations.as_ref());
             let source_networks = self.source_networks(listener.source_networks.as_ref());
             let compression = listener.compression;
+            let connections_max = self.positive(listener.connections_max.as_ref(), "connections_max");
+            let requests_max = self.positive(listener.requests_max.as_ref(), "requests_max");
             listeners.push(Listener {
                 name,
                 address,
@@ -246,9 +248,19 @@ impl Checker<'_> {
                 compression,
                 operations,
                 source_networks,
+                connections_max,
+                requests_max,
             });
         }
         listeners
+    }
+
+    fn positive(&mut self, number: Option<&Spanned<usize>>, name: &str) -> Option<usize> {
+        let number = number?;
+        if *number.get_ref() == 0 {
+            self.push(Some(number.span().start), format!("{name} = 0 would refuse everything: give a positive number"));
+        }
+        Some(*number.get_ref())
     }
 
     fn schemes(&mut self, schemes: &Spanned<Vec<SchemeName>>, configured: Configured) {
@@ -361,8 +373,8 @@ impl Checker<'_> {
         let Some(limits) = limits else { return Limits::default() };
         let at = limits.span().start;
         let limits = limits.into_inner();
-        if let Some(name) = limits.zero() {
-            self.push(Some(at), format!("{name} = 0 would refuse everything: give a positive number"));
+        for mistake in limits.mistakes() {
+            self.push(Some(at), mistake);
         }
         limits
     }

@@ -51,6 +51,8 @@ pub(super) struct RawListener {
     pub public_url: Option<Spanned<String>>,
     pub operations: Option<Spanned<Vec<String>>>,
     pub source_networks: Option<Spanned<Vec<String>>>,
+    pub connections_max: Option<Spanned<usize>>,
+    pub requests_max: Option<Spanned<usize>>,
     #[serde(default)]
     pub insecure_plaintext: bool,
     #[serde(default)]
