@@ -32,5 +32,6 @@ mod microversion;
 mod operate;
 mod shadow;
 mod tls;
+mod tracing;
 mod treatment;
 mod upstream;
