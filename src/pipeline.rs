@@ -121,7 +121,8 @@ impl Pipeline {
         principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         let operation = route.operation();
 
-        let lookup = Lookup::new(&self.upstream, snapshot.resource_cache, scene.ids.upstream());
+        let lookup =
+            Lookup::new(&self.upstream, snapshot.resource_cache, scene.ids.upstream(), principal.token());
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, ceiling);
         let permit = authorizer.call(&route, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
