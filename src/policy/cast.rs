@@ -71,6 +71,11 @@ impl<'a> Cast<'a> {
         Ok(uid)
     }
 
+    /// The id under which policies meet a node.
+    pub(super) fn node_uid(&self, facts: &ObjectFacts) -> Option<EntityUid> {
+        NODE.as_ref().map(|kind| self.literals.uid(kind, facts))
+    }
+
     /// Adds a node that the request does not name as its resource, once.
     pub(super) fn node(&mut self, facts: &ObjectFacts) -> Result<EntityUid, NotAsked> {
         let kind = NODE.as_ref().ok_or(NotAsked)?;

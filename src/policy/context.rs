@@ -63,23 +63,24 @@ pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result
     let named = request.route.resource_id().filter(|_| stage.secret.is_none());
     let asked_id = named.map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
     let mut cast = Cast::new(stage.literals);
+    let target = request.objects.target.filter(|_| stage.reads.target);
     let resource = match request.objects.resource.filter(|_| stage.secret.is_none()) {
         Some(facts) if has_attributes(request.route.operation().resource) => {
             cast.object(stage.resource_type, facts, &asked_id)?
         }
         Some(_) | None => {
             let uid = EntityUid::from_type_name_and_id(stage.resource_type.clone(), EntityId::new(&asked_id));
-            if stage.reads.resource {
+            if target.and_then(|facts| cast.node_uid(facts)).as_ref() == Some(&uid) {
+                // The write names the resource itself: what is known of the one is known of the other.
+                cast.object(stage.resource_type, target.ok_or(NotAsked)?, &asked_id)?;
+            } else if stage.reads.resource {
                 let attributes = HashMap::from([("id".to_owned(), string(&asked_id))]);
                 cast.push(Entity::new(uid.clone(), attributes, HashSet::new()).map_err(|_| NotAsked)?);
             }
             uid
         }
     };
-    let target = match request.objects.target {
-        Some(facts) if stage.reads.target => Some(cast.node(facts)?),
-        Some(_) | None => None,
-    };
+    let target = target.map(|facts| cast.node(facts)).transpose()?;
     cast.push(principal_entity(request.principal, &principal, stage)?);
     let entities = stage.actions.clone().add_entities(cast.entities, None).map_err(|_| NotAsked)?;
     let context = Context::from_pairs(facts(request, stage, target.as_ref())?).map_err(|_| NotAsked)?;

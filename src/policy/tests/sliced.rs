@@ -179,7 +179,10 @@ fn asked() -> impl Strategy<Value = Ask> {
                         ObjectFacts::of_node(&serde_json::json!({"uuid": "p-uuid"}), Some(Arc::new(facts))).unwrap()
                     }
                 });
-                asked.target = target.filter(|_| asked.write.is_some());
+                // An object is not at once there and not there.
+                let unknown = asked.resource.is_none() && kind == crate::catalog::ResourceType::Node;
+                let is_resource = |facts: &ObjectFacts| unknown && facts.name.as_deref() == Some(&id.to_lowercase());
+                asked.target = target.filter(|facts| asked.write.is_some() && !is_resource(facts));
                 Ask { name, microversion, source, now, listener, ..asked }
             },
         )
