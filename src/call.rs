@@ -110,14 +110,14 @@ impl<'a> Route<'a> {
         self.query.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
-    /// Names an object by its UUID instead, wherever the request names it: in the path, or in the query that lists what
+    /// Names an object by its UUID instead of a name (in lower case), wherever the request names it: in the path, or in the query that lists what
     /// belongs to it.
     pub(crate) fn pin(&mut self, identifier: &str, uuid: &str) {
         let in_path = self.operation.resource_parameter.as_deref();
-        for (_, text) in self.parameters.iter_mut().filter(|(name, text)| Some(*name) == in_path && text == identifier) {
+        for (_, text) in self.parameters.iter_mut().filter(|(name, text)| Some(*name) == in_path && text.to_lowercase() == identifier) {
             *text = Cow::Owned(uuid.to_owned());
         }
-        for (_, text) in self.query.iter_mut().filter(|(name, text)| name == "node" && text == identifier) {
+        for (_, text) in self.query.iter_mut().filter(|(name, text)| name == "node" && text.to_lowercase() == identifier) {
             *text = Cow::Owned(uuid.to_owned());
         }
     }

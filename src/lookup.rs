@@ -7,6 +7,7 @@
 //! about, by its UUID, whoever has its name by then.
 
 mod cache;
+mod moves;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::authenticate::ProvedToken;
-use crate::call::{Route, Write};
+use crate::call::Route;
 use crate::catalog::{MICROVERSION_MAX, Method, ResourceType};
 use crate::config::UpstreamIdentity;
 use crate::forward::Upstream;
@@ -24,6 +25,7 @@ use crate::policy::{NodeFields, ObjectFacts, has_attributes};
 use crate::request_id::RequestId;
 
 pub use cache::{ObjectCache, View};
+pub use moves::{Move, Moves, moves};
 
 use cache::Known;
 
@@ -49,17 +51,6 @@ pub struct Lookup<'a> {
     /// The caller's, where the upstream is asked with it.
     token: Option<&'a ProvedToken>,
     view: std::sync::OnceLock<View>,
-}
-
-/// What a write does to the place of its object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Move<'a> {
-    /// It names the node that the object is to belong to.
-    To(&'a str),
-    /// It takes the object away from its node.
-    Away,
-    /// It changes an attribute that policies decide by: its name, and its value if that is a string.
-    Attribute(&'static str, Option<&'a str>),
 }
 
 impl<'a> Lookup<'a> {
@@ -218,37 +209,6 @@ fn is_identifier(text: &str) -> bool {
         && !lower.ends_with(".xml")
         && !["maintenance", "management", "states", "vendor_passthru", "detail", "validate", ".", ".."]
             .contains(&lower.as_str())
-}
-
-/// What this write does to the place of the object that it writes; `None` for nearly all writes.
-pub fn moves<'w>(route: &Route<'_>, write: &'w Write<'_>) -> Option<Move<'w>> {
-    let operation = route.operation();
-    let text = write.value.and_then(|value| value.as_str());
-    let to_node = || Some(text.map_or(Move::Away, Move::To));
-    match (operation.resource, write.path.as_str()) {
-        (ResourceType::Allocation, "/node" | "/node_uuid")
-        | (
-            ResourceType::Port
-            | ResourceType::Portgroup
-            | ResourceType::VolumeConnector
-            | ResourceType::VolumeTarget
-            | ResourceType::Collection,
-            "/node_uuid",
-        )
-        | (ResourceType::Node | ResourceType::Collection, "/parent_node") => to_node(),
-        (ResourceType::Collection, "/node") if operation.id == "allocation:create" => to_node(),
-        (ResourceType::Collection, path)
-            if operation.id == "allocation:create" && path.starts_with("/candidate_nodes/") =>
-        {
-            to_node()
-        }
-        (ResourceType::Node | ResourceType::Allocation, "/owner") => Some(Move::Attribute("owner", text)),
-        (ResourceType::Node, "/lessee") => Some(Move::Attribute("lessee", text)),
-        (ResourceType::Node, "/chassis_uuid") => Some(Move::Attribute("chassis_uuid", text)),
-        (ResourceType::Node, "/conductor_group") => Some(Move::Attribute("conductor_group", text)),
-        (ResourceType::Node, "/shard") => Some(Move::Attribute("shard", text)),
-        _ => None,
-    }
 }
 
 /// Forgets what a forwarded write may change: now, so that nobody is decided about by what was before, and again when

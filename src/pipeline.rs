@@ -133,7 +133,7 @@ impl Pipeline {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
         let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
-        let call = authorizer.writes(call, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
+        let call = authorizer.writes(call, &permit, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let _forget = Forget::of(&self.upstream, call.call().route());

@@ -36,13 +36,13 @@ use std::sync::Arc;
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 
-pub use cases::{Case, CaseError, CaseFile, Expected, ExpectedOutcome, Who};
+pub use cases::{Case, CaseError, CaseFile, CaseObjects, Expected, ExpectedOutcome, Who};
 pub use diff::{Change, ChangeKind, diff};
 pub use engine::PolicyEngine;
 pub use explain::{Considered, Explanation, Outcome, Part, explain};
 pub use filter::{Added, queried_node};
 pub use finding::{PolicyFinding, Severity, findings_json};
-pub use matrix::matrix;
+pub use matrix::{matrix, matrix_json};
 pub use places::{PlaceError, Places};
 pub use resource::{Needs, NodeFields, ObjectFacts, Objects, has_attributes};
 pub use rule::{PolicyMode, PolicySource, validate};

@@ -147,6 +147,10 @@ pub(super) fn heeded<'q, I: Iterator<Item = &'q str>>(
     others: impl Fn() -> I,
 ) -> bool {
     match (operation.id.as_str(), parameter) {
+        // Ironic releases showed that node, whosever it was.
+        ("node:list" | "node:list_detail", known) if NODES.contains(&known) => {
+            !others().any(|other| other == "instance_uuid")
+        }
         // The port with this address is shown, in whatever shard it is.
         ("port:list" | "port:list_detail", "shard") => !others().any(|other| other == "address"),
         // For callers with system scope, and without Keystone, it is ignored.

@@ -32,3 +32,4 @@ mod shadow;
 mod tls;
 mod treatment;
 mod upstream;
+mod views;
