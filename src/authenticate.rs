@@ -384,7 +384,8 @@ impl Principal {
             domain_id: "default".into(),
             domain_name: "Default".into(),
         });
-        let facts = KeystoneFacts { user_id: name.into(), user_name: name.into(), project, system, ..Default::default() };
+        let facts =
+            KeystoneFacts { user_id: name.into(), user_name: name.into(), project, system, ..Default::default() };
         let keystone = (scheme == SchemeName::Keystone).then(|| Arc::new(facts));
         Self { keystone, ..Self::supposed(scheme, name, roles) }
     }

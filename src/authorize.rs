@@ -121,8 +121,7 @@ impl<'a> Authorizer<'a> {
         let needs = self.needs(&self.snapshot.policies, operation, false);
         let (resource, target) = (self.resource(route).await, self.queried(route).await);
         let (resource, target) = self.found.get_or_init(|| (resource, target));
-        let question =
-            Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[] };
+        let question = Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[] };
         let permit = self.settle(&question, record).map_err(|denial| self.refusal(denial, route, None))?;
         record.permit(&permit);
         Ok(permit)
@@ -231,12 +230,7 @@ impl<'a> Authorizer<'a> {
     }
 
     /// Looks up where writes put their object, and the nodes that they name.
-    async fn moves<'w>(
-        &self,
-        route: &Route<'_>,
-        writes: &'w [Write<'w>],
-        resource: &Found,
-    ) -> (Moves<'w>, Vec<Found>) {
+    async fn moves<'w>(&self, route: &Route<'_>, writes: &'w [Write<'w>], resource: &Found) -> (Moves<'w>, Vec<Found>) {
         let needs = self.all_needs(route.operation());
         let fields = match (needs.resource, needs.target) {
             (Some(one), Some(other)) => Some(one.union(other)),

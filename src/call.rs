@@ -114,10 +114,16 @@ impl<'a> Route<'a> {
     /// belongs to it.
     pub(crate) fn pin(&mut self, identifier: &str, uuid: &str) {
         let in_path = self.operation.resource_parameter.as_deref();
-        for (_, text) in self.parameters.iter_mut().filter(|(name, text)| Some(*name) == in_path && text.to_lowercase() == identifier) {
+        for (_, text) in self
+            .parameters
+            .iter_mut()
+            .filter(|(name, text)| Some(*name) == in_path && text.to_lowercase() == identifier)
+        {
             *text = Cow::Owned(uuid.to_owned());
         }
-        for (_, text) in self.query.iter_mut().filter(|(name, text)| name == "node" && text.to_lowercase() == identifier) {
+        for (_, text) in
+            self.query.iter_mut().filter(|(name, text)| name == "node" && text.to_lowercase() == identifier)
+        {
             *text = Cow::Owned(uuid.to_owned());
         }
     }

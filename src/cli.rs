@@ -262,7 +262,9 @@ pub fn run() -> ExitCode {
         Command::Policy { policy: PolicyCommand::Diff { before, after, format } } => {
             policy_diff::run(&before, &after, format)
         }
-        Command::Policy { policy: PolicyCommand::Fmt { paths, check, format } } => policy_diff::format(&paths.paths, check, format),
+        Command::Policy { policy: PolicyCommand::Fmt { paths, check, format } } => {
+            policy_diff::format(&paths.paths, check, format)
+        }
         Command::Policy { policy: PolicyCommand::Matrix { paths, format } } => matrix(&paths.paths, format),
         Command::Hmac { key_file } => hmac(&key_file),
         Command::Htpasswd { name, cost } => htpasswd(&name, cost),

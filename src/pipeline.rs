@@ -121,8 +121,7 @@ impl Pipeline {
         principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         let operation = route.operation();
 
-        let lookup =
-            Lookup::new(&self.upstream, snapshot.resource_cache, scene.ids.upstream(), principal.token());
+        let lookup = Lookup::new(&self.upstream, snapshot.resource_cache, scene.ids.upstream(), principal.token());
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, ceiling);
         let permit = authorizer.call(&route, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
@@ -133,7 +132,8 @@ impl Pipeline {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
         let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
-        let call = authorizer.writes(call, &permit, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
+        let call =
+            authorizer.writes(call, &permit, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let _forget = Forget::of(&self.upstream, call.call().route());

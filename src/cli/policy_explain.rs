@@ -289,7 +289,12 @@ impl Question<'_> {
         for (index, write) in writes.iter().enumerate() {
             for place in moves.elsewhere(kind, index) {
                 let objects = Objects { resource: Some(&place), target: moves.target(index).map(|node| &**node) };
-                let there = Question { engine: self.engine, principal: self.principal, circumstances: self.circumstances, objects };
+                let there = Question {
+                    engine: self.engine,
+                    principal: self.principal,
+                    circumstances: self.circumstances,
+                    objects,
+                };
                 explanations.push(there.explain(route, Some(write), writes));
             }
         }

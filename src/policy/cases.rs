@@ -40,7 +40,8 @@ impl CaseObjects {
         for value in raw {
             let named = value.get("type").map_or(Some(ResourceType::Node.as_str()), serde_json::Value::as_str);
             let kind = RESOURCE_TYPES.into_iter().find(|kind| Some(kind.as_str()) == named && has_attributes(*kind));
-            let kind = kind.ok_or("an object's type is Node, Port, Portgroup, VolumeConnector, VolumeTarget or Allocation")?;
+            let kind =
+                kind.ok_or("an object's type is Node, Port, Portgroup, VolumeConnector, VolumeTarget or Allocation")?;
             if kind == ResourceType::Node {
                 let facts = ObjectFacts::node(&value).ok_or("a node has a uuid, and each field its type")?;
                 objects.0.push((kind, Arc::new(facts)));
@@ -212,8 +213,7 @@ impl CaseFile {
 }
 
 fn read(case: RawCase, line: usize, defaults: &Who, cases: &mut Vec<Case>) -> Result<(), String> {
-    let expected =
-        Expected {
+    let expected = Expected {
         outcome: case.expect,
         rule: case.rule,
         reason: case.reason,

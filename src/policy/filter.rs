@@ -95,9 +95,9 @@ impl Filter {
 
     /// The operations among these of which Ironic would not hold to this filter.
     pub(super) fn misplaced<'o>(&self, operations: impl Iterator<Item = &'o Operation>) -> Option<&'o str> {
-        operations.map(|operation| operation.id.as_str()).find(|id| {
-            !HELD.iter().any(|(known, parameters)| known == id && parameters.contains(&&*self.parameter))
-        })
+        operations
+            .map(|operation| operation.id.as_str())
+            .find(|id| !HELD.iter().any(|(known, parameters)| known == id && parameters.contains(&&*self.parameter)))
     }
 
     /// How a request's query fits.
@@ -124,7 +124,11 @@ impl Filter {
             None if field.kind == Kind::StringList && value.contains(',') => Fit::No,
             None => Fit::Add(Added { parameter: &field.name, value }),
             Some((_, text)) if field.kind == Kind::StringList => {
-                if text.split(',').all(|item| item == &*value) { Fit::Said } else { Fit::No }
+                if text.split(',').all(|item| item == &*value) {
+                    Fit::Said
+                } else {
+                    Fit::No
+                }
             }
             Some((_, text)) if *text == *value => Fit::Said,
             Some(_) => Fit::No,

@@ -92,7 +92,8 @@ impl Line {
 /// Path and query of a URL, or of what is written without scheme and host.
 fn target(url: &str) -> &str {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = if url.starts_with('/') { Some(url) } else { after_scheme.find('/').and_then(|at| after_scheme.get(at..)) };
+    let path =
+        if url.starts_with('/') { Some(url) } else { after_scheme.find('/').and_then(|at| after_scheme.get(at..)) };
     let path = path.unwrap_or("/");
     path.split_once('#').map_or(path, |(path, _)| path)
 }

@@ -10,8 +10,8 @@ use crate::catalog::ResourceType;
 use crate::lookup::{self, Move, Moves};
 use crate::microversion::{self, Ceiling};
 use crate::policy::{
-    AccessRequest, Case, CaseObjects, Circumstances, Decision, ExpectedOutcome, Objects, Permit, Places, PolicyEngine, Verdict, Who,
-    WouldBe,
+    AccessRequest, Case, CaseObjects, Circumstances, Decision, ExpectedOutcome, Objects, Permit, Places, PolicyEngine,
+    Verdict, Who, WouldBe, queried_node,
 };
 use crate::route;
 use crate::validate;
@@ -53,13 +53,7 @@ struct Notes {
 }
 
 /// Runs one case.
-pub(super) fn run(
-    engine: &PolicyEngine,
-    file: &str,
-    case: Case,
-    places: &Arc<Places>,
-    objects: &CaseObjects,
-) -> Run {
+pub(super) fn run(engine: &PolicyEngine, file: &str, case: Case, places: &Arc<Places>, objects: &CaseObjects) -> Run {
     let mut notes = Notes::default();
     let outcome = ask(engine, &case, places, objects, &mut notes);
     let failure = compare(&case, &outcome, &notes);
@@ -81,13 +75,7 @@ pub(super) fn run(
     Run { file: file.to_owned(), case, found, failure, decisive }
 }
 
-fn ask(
-    engine: &PolicyEngine,
-    case: &Case,
-    places: &Arc<Places>,
-    objects: &CaseObjects,
-    notes: &mut Notes,
-) -> Outcome {
+fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, objects: &CaseObjects, notes: &mut Notes) -> Outcome {
     let bytes = match case.body.as_ref().map(serde_json::to_vec).transpose() {
         Ok(bytes) => bytes,
         Err(error) => return Outcome::Refuse(error.to_string()),
@@ -154,10 +142,7 @@ fn ask(
                 write: Some(write),
                 siblings: &writes,
                 circumstances: &circumstances,
-                objects: Objects {
-                    resource: resource.as_deref(),
-                    target: moves.target(index).map(|node| &**node),
-                },
+                objects: Objects { resource: resource.as_deref(), target: moves.target(index).map(|node| &**node) },
             };
             if let Err(outcome) = settle(engine.decide(&question), write.path.as_str(), notes) {
                 return outcome;
