@@ -1,7 +1,7 @@
 //! Health on a listener of its own, loopback by default: it is for probes, not for callers.
 //!
 //! `/healthz` and `/livez`: the process answers. `/readyz`: it serves and Ironic answers; `?verbose` says which part is
-//! not ready.
+//! not ready. `/status`: what it is and does, as JSON. `/metrics`: what is counted ([`crate::metrics`]).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,9 +19,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::metrics::Metrics;
+
 /// Connections at once; probes need few.
 const CONNECTIONS_MAX: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// One part of readiness.
 #[derive(Debug, Clone, Copy)]
@@ -30,22 +33,37 @@ pub struct Check {
     pub name: &'static str,
     /// Whether it is ready.
     pub ready: bool,
+    /// Whether the whole is not ready without it. Otherwise it is only told.
+    pub needed: bool,
 }
 
-/// Serves health until the task is dropped. `checks` tells the parts of readiness at that moment.
-pub async fn serve<F>(listener: TcpListener, checks: F)
-where
-    F: Fn() -> Vec<Check> + Send + Sync + 'static,
-{
-    let checks = Arc::new(checks);
+/// What the pages are made of, at the moment of asking.
+pub struct Pages {
+    /// The parts of readiness.
+    pub checks: Box<dyn Fn() -> Vec<Check> + Send + Sync>,
+    /// `/status` as JSON; `None` when there is nothing left to tell of.
+    pub status: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pages").field("metrics", &self.metrics).finish_non_exhaustive()
+    }
+}
+
+/// Serves the pages until the task is dropped.
+pub async fn serve(listener: TcpListener, pages: Pages) {
+    let pages = Arc::new(pages);
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let checks = Arc::clone(&checks);
+        let pages = Arc::clone(&pages);
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let answer = answer(&request, &checks());
+                let answer = answer(&request, &pages);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let connection = http1::Builder::new()
@@ -63,7 +81,7 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-fn answer<B>(request: &Request<B>, checks: &[Check]) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, pages: &Pages) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
     }
@@ -71,11 +89,16 @@ fn answer<B>(request: &Request<B>, checks: &[Check]) -> Response<Full<Bytes>> {
     match request.uri().path() {
         "/healthz" | "/livez" => text(StatusCode::OK, "ok\n".to_owned()),
         "/readyz" => {
-            let ready = checks.iter().all(|check| check.ready);
+            let checks = (pages.checks)();
+            let ready = checks.iter().all(|check| check.ready || !check.needed);
             let mut lines = String::new();
             if verbose {
-                for check in checks {
-                    lines.push_str(if check.ready { "[+] " } else { "[-] " });
+                for check in &checks {
+                    lines.push_str(match check {
+                        Check { ready: true, .. } => "[+] ",
+                        Check { needed: true, .. } => "[-] ",
+                        Check { .. } => "[!] ",
+                    });
                     lines.push_str(check.name);
                     lines.push('\n');
                 }
@@ -83,7 +106,20 @@ fn answer<B>(request: &Request<B>, checks: &[Check]) -> Response<Full<Bytes>> {
             lines.push_str(if ready { "ready\n" } else { "not ready\n" });
             text(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, lines)
         }
-        _ => text(StatusCode::NOT_FOUND, "known: /healthz /livez /readyz\n".to_owned()),
+        "/metrics" => {
+            let mut response = text(StatusCode::OK, pages.metrics.text());
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
+            response
+        }
+        "/status" => match (pages.status)() {
+            Some(status) => {
+                let mut response = text(StatusCode::OK, status + "\n");
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response
+            }
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "irongate ends\n".to_owned()),
+        },
+        _ => text(StatusCode::NOT_FOUND, "known: /healthz /livez /readyz /status /metrics\n".to_owned()),
     }
 }
 
@@ -96,24 +132,49 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use std::sync::Arc;
 
-    use super::{Check, answer};
+    use http::Request;
+    use http_body_util::BodyExt;
+
+    use super::{Check, Pages, answer};
+    use crate::metrics::Metrics;
+
+    fn pages(upstream: bool, reload: bool) -> Pages {
+        let checks = move || {
+            vec![
+                Check { name: "serving", ready: true, needed: true },
+                Check { name: "upstream", ready: upstream, needed: true },
+                Check { name: "reload", ready: reload, needed: false },
+            ]
+        };
+        let status = || Some("{}".to_owned());
+        Pages { checks: Box::new(checks), status: Box::new(status), metrics: Arc::new(Metrics::new(1, &[])) }
+    }
 
     #[test]
-    fn readiness_is_all_of_its_parts() {
-        let checks = |ready| [Check { name: "policies", ready: true }, Check { name: "upstream", ready }];
-        for (path, ready, status) in [
-            ("/healthz", false, 200),
-            ("/livez", false, 200),
-            ("/readyz", true, 200),
-            ("/readyz?verbose", false, 503),
-            ("/metricz", true, 404),
+    fn readiness_is_all_of_its_needed_parts() {
+        for (path, upstream, reload, status) in [
+            ("/healthz", false, false, 200),
+            ("/livez", false, false, 200),
+            ("/readyz", true, true, 200),
+            ("/readyz", true, false, 200),
+            ("/readyz?verbose", false, true, 503),
+            ("/metrics", true, true, 200),
+            ("/status", false, false, 200),
+            ("/metricz", true, true, 404),
         ] {
             let request = Request::get(path).body(()).unwrap();
-            assert_eq!(answer(&request, &checks(ready)).status().as_u16(), status, "{path}");
+            assert_eq!(answer(&request, &pages(upstream, reload)).status().as_u16(), status, "{path}");
         }
         let request = Request::post("/healthz").body(()).unwrap();
-        assert_eq!(answer(&request, &[]).status().as_u16(), 405);
+        assert_eq!(answer(&request, &pages(true, true)).status().as_u16(), 405);
+    }
+
+    #[tokio::test]
+    async fn verbose_tells_which_part_is_not_ready() {
+        let request = Request::get("/readyz?verbose").body(()).unwrap();
+        let body = answer(&request, &pages(false, false)).into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, "[+] serving\n[-] upstream\n[!] reload\nnot ready\n");
     }
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::authenticate::{KeystoneFacts, Principal};
 use crate::call::{Route, Write};
 use crate::config::Mode;
+use crate::metrics::{Observation, RequestMeter};
 use crate::policy::{Decision, Denial, Permit, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
@@ -31,6 +32,7 @@ pub struct Record {
     line: Line,
     opened: Instant,
     audit: Audit,
+    meter: Option<RequestMeter>,
     written: bool,
 }
 
@@ -185,6 +187,21 @@ const fn is_zero_u64(number: &u64) -> bool {
     *number == 0
 }
 
+impl Line {
+    /// What of it is counted.
+    fn observation(&self) -> Observation<'_> {
+        Observation {
+            status: self.status,
+            duration_us: self.duration_us,
+            upstream_us: self.upstream_us,
+            decision: self.decision,
+            policies: &self.policies,
+            would_be: self.would_be.as_ref().map(|would_be| (would_be.decision, &*would_be.policies)),
+            masked: self.masked,
+        }
+    }
+}
+
 /// What is known of a request before its head is read.
 #[derive(Debug, Clone)]
 pub struct Opening {
@@ -241,12 +258,21 @@ impl Record {
             },
             opened: Instant::now(),
             audit: audit.clone(),
+            meter: None,
             written: false,
         })
     }
 
+    /// Counts the request when its record is written.
+    pub fn measure(&mut self, meter: RequestMeter) {
+        self.meter = Some(meter);
+    }
+
     /// Who asks.
     pub fn principal(&mut self, principal: &Principal) {
+        if let Some(meter) = &mut self.meter {
+            meter.authenticated(principal.scheme().as_str());
+        }
         self.line.principal = Some(PrincipalLine {
             scheme: principal.scheme().as_str(),
             name: principal.name().to_owned(),
@@ -259,6 +285,9 @@ impl Record {
     /// What is asked: names of query parameters, never their values.
     pub fn route(&mut self, route: &Route<'_>) {
         let operation = route.operation();
+        if let Some(meter) = &mut self.meter {
+            meter.operation(operation);
+        }
         self.line.operation = Some(&operation.id);
         self.line.resource =
             Some(ResourceLine { kind: operation.resource, id: route.resource_id().map(ToOwned::to_owned) });
@@ -343,6 +372,9 @@ impl Record {
 
     /// A refusal that is answered.
     pub fn reject(&mut self, rejection: &Rejection) {
+        if let Some(meter) = &mut self.meter {
+            meter.reject(rejection);
+        }
         self.line.stage = Some(rejection.stage());
         self.line.reason = Some(rejection.code());
         if let Rejection::Denied(refusal) | Rejection::Unauthenticated(refusal, _) = rejection {
@@ -394,6 +426,9 @@ impl Record {
     fn write(&mut self) {
         if !std::mem::replace(&mut self.written, true) {
             self.line.duration_us = microseconds(self.opened);
+            if let Some(meter) = self.meter.take() {
+                meter.finish(&self.line.observation());
+            }
             match serde_json::to_string(&self.line) {
                 Ok(line) => {
                     let mut line = telemetry::cast(line).into_bytes();

@@ -38,6 +38,8 @@ mod binding;
 mod certificate;
 mod credential;
 mod error;
+mod fingerprint;
+mod flights;
 mod htpasswd;
 mod identity;
 mod jwt;
@@ -113,7 +115,8 @@ pub struct AuthenticatorConfig {
     pub bindings: Vec<Binding>,
 }
 
-/// Tells who is calling. Part of a snapshot: a reload makes a new one, whose caches are empty.
+/// Tells who is calling. Part of a snapshot: a reload makes a new one, with empty caches but for what
+/// [`Authenticator::inherit`] takes over.
 pub struct Authenticator {
     schemes: Vec<Scheme>,
     bindings: Vec<Binding>,
@@ -229,9 +232,17 @@ impl Authenticator {
     }
 
     /// After a reload: what was fetched from elsewhere, and is the same with this configuration, is taken over.
-    pub fn inherit(&self, before: &Self) {
+    pub fn inherit(&mut self, before: &Self) {
         if let (Some(jwt), Some(before)) = (self.jwt(), before.jwt()) {
             jwt.inherit(before);
+        }
+        if let Some(before) = before.keystone()
+            && let Some(Scheme::Keystone(keystone)) =
+                self.schemes.iter_mut().find(|scheme| scheme.name() == SchemeName::Keystone)
+            // Nobody else has it before it is in force.
+            && let Some(keystone) = Arc::get_mut(keystone)
+        {
+            keystone.inherit(before);
         }
     }
 
@@ -251,10 +262,7 @@ impl Authenticator {
 
     /// How often Keystone was asked about a token since this authenticator was made.
     pub fn token_validations(&self) -> u64 {
-        match self.scheme(SchemeName::Keystone) {
-            Some(Scheme::Keystone(keystone)) => keystone.calls(),
-            Some(_) | None => 0,
-        }
+        self.keystone().map_or(0, |keystone| keystone.calls())
     }
 
     /// How often a token's signature was checked since this authenticator was made.
@@ -264,6 +272,10 @@ impl Authenticator {
 
     fn jwt(&self) -> Option<&Jwt> {
         if let Some(Scheme::Jwt(jwt)) = self.scheme(SchemeName::Jwt) { Some(jwt) } else { None }
+    }
+
+    fn keystone(&self) -> Option<&Keystone> {
+        if let Some(Scheme::Keystone(keystone)) = self.scheme(SchemeName::Keystone) { Some(keystone) } else { None }
     }
 
     fn scheme(&self, name: SchemeName) -> Option<&Scheme> {

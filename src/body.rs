@@ -1,6 +1,7 @@
 //! Body types and bounded reading.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use hyper::body::Incoming;
 
 use crate::answer::AnswerBody;
 use crate::audit::Record;
+use crate::limits::{NoRoom, Room, Ticket};
+use crate::server::{Pulse, Sending};
 
 /// What irongate answers with. It carries the request's record, which is written when the body is gone, whether it was
 /// sent to its end or not.
@@ -19,6 +22,10 @@ use crate::audit::Record;
 pub struct Body {
     content: Content,
     record: Option<Box<Record>>,
+    /// Its place among the requests under way, given back with it.
+    ticket: Option<Ticket>,
+    /// What the connection is told of it.
+    sending: Option<Sending>,
     /// What is left of the request's body: it is dropped, which ends the request's stream, after the answer is sent.
     unread: Option<Box<Incoming>>,
 }
@@ -33,18 +40,38 @@ impl Body {
     /// A body that is known as a whole.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self { content: Content::Whole((!bytes.is_empty()).then_some(bytes)), record: None, unread: None }
+        Self {
+            content: Content::Whole((!bytes.is_empty()).then_some(bytes)),
+            record: None,
+            ticket: None,
+            sending: None,
+            unread: None,
+        }
     }
 
     /// An answer of Ironic, scrubbed while it passes.
     pub fn stream(answer: AnswerBody) -> Self {
-        Self { content: Content::Stream(Box::new(answer)), record: None, unread: None }
+        Self { content: Content::Stream(Box::new(answer)), record: None, ticket: None, sending: None, unread: None }
     }
 
     /// Hands over the record.
     #[must_use]
     pub fn with_record(mut self, record: Box<Record>) -> Self {
         self.record = Some(record);
+        self
+    }
+
+    /// Hands over the place among the requests under way.
+    #[must_use]
+    pub fn with_ticket(mut self, ticket: Option<Ticket>) -> Self {
+        self.ticket = ticket;
+        self
+    }
+
+    /// Tells the connection how it is read.
+    #[must_use]
+    pub fn with_pulse(mut self, pulse: &Arc<Pulse>) -> Self {
+        self.sending = Some(Sending::new(Arc::clone(pulse)));
         self
     }
 
@@ -90,9 +117,12 @@ impl HttpBody for Body {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let frame = match &mut self.content {
-            Content::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Whole(bytes) => Poll::Ready(piece(bytes).map(|bytes| Ok(Frame::data(bytes)))),
             Content::Stream(answer) => Pin::new(answer.as_mut()).poll_frame(context),
         };
+        if let Some(sending) = &mut self.sending {
+            sending.polled(frame.is_ready());
+        }
         match &frame {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
@@ -134,6 +164,16 @@ impl Drop for Body {
     }
 }
 
+/// The next piece of an answer that is known as a whole. Handed over in one, it would lie in the connection's buffers,
+/// where nothing counts it.
+fn piece(bytes: &mut Option<Bytes>) -> Option<Bytes> {
+    let whole = bytes.as_mut()?;
+    if whole.len() <= PIECE_BYTES_MAX { bytes.take() } else { Some(whole.split_to(PIECE_BYTES_MAX)) }
+}
+
+/// So much of a whole answer is handed over at once.
+const PIECE_BYTES_MAX: usize = 32 * 1024;
+
 /// Why a request's body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -149,6 +189,9 @@ pub enum BodyError {
     /// Trailers, which nothing here has a use for.
     #[error("trailers are not taken")]
     Trailers,
+    /// `body_bytes_max` of all bodies is reached, and nothing of it came free in time.
+    #[error("too many large requests are under way; try again shortly")]
+    NoRoom,
 }
 
 impl BodyError {
@@ -158,6 +201,15 @@ impl BodyError {
             Self::TooLarge => 413,
             Self::TimedOut => 408,
             Self::Aborted | Self::Trailers => 400,
+            Self::NoRoom => 503,
+        }
+    }
+
+    /// Seconds after which trying again makes sense.
+    pub const fn retry_after(self) -> Option<u64> {
+        match self {
+            Self::NoRoom => Some(5),
+            Self::TooLarge | Self::TimedOut | Self::Aborted | Self::Trailers => None,
         }
     }
 
@@ -168,6 +220,7 @@ impl BodyError {
             Self::TimedOut => "body_timeout",
             Self::Aborted => "body_aborted",
             Self::Trailers => "trailers",
+            Self::NoRoom => "bodies_busy",
         }
     }
 }
@@ -181,12 +234,22 @@ pub struct ReadDeadlines {
     pub whole: Duration,
 }
 
-/// Reads a request's body as a whole, at most `bytes_max` of it, into one buffer.
-pub async fn read<B>(body: B, bytes_max: usize, deadlines: ReadDeadlines) -> Result<Bytes, BodyError>
+/// Reads a request's body as a whole, at most `bytes_max` of it, into one buffer. `room` holds its place among all bodies
+/// and must live as long as the buffer.
+pub async fn read<B>(
+    body: B,
+    bytes_max: usize,
+    deadlines: ReadDeadlines,
+    room: &mut Room<'_>,
+) -> Result<Bytes, BodyError>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    tokio::time::timeout(deadlines.whole, collect(body, bytes_max, deadlines.idle))
+    // Most requests have none.
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    tokio::time::timeout(deadlines.whole, collect(body, bytes_max, deadlines.idle, Some(room)))
         .await
         .unwrap_or(Err(BodyError::TimedOut))
 }
@@ -202,11 +265,16 @@ where
 {
     if usize::try_from(body.size_hint().lower()).is_ok_and(|declared| declared <= DISCARD_BYTES_MAX) {
         // In time or not, small or not: the refusal is sent next.
-        drop(tokio::time::timeout(DISCARD_TIMEOUT, collect(body, DISCARD_BYTES_MAX, DISCARD_TIMEOUT)).await);
+        drop(tokio::time::timeout(DISCARD_TIMEOUT, collect(body, DISCARD_BYTES_MAX, DISCARD_TIMEOUT, None)).await);
     }
 }
 
-async fn collect<B>(mut body: B, bytes_max: usize, idle: Duration) -> Result<Bytes, BodyError>
+async fn collect<B>(
+    mut body: B,
+    bytes_max: usize,
+    idle: Duration,
+    mut room: Option<&mut Room<'_>>,
+) -> Result<Bytes, BodyError>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
@@ -217,6 +285,9 @@ where
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
+    if let Some(room) = &mut room {
+        room.hold(declared).await.map_err(|NoRoom| BodyError::NoRoom)?;
+    }
     let mut first = None;
     let mut whole = BytesMut::new();
     while let Some(frame) = tokio::time::timeout(idle, body.frame()).await.map_err(|_| BodyError::TimedOut)? {
@@ -224,6 +295,10 @@ where
         let length = whole.len().saturating_add(piece.len()).saturating_add(first.as_ref().map_or(0, Bytes::len));
         if length > bytes_max {
             return Err(BodyError::TooLarge);
+        }
+        // Only a body without a declared length (HTTP/2 permits it) comes to need more here.
+        if let Some(room) = &mut room {
+            room.hold(length).await.map_err(|NoRoom| BodyError::NoRoom)?;
         }
         match first.take() {
             // Most bodies come in one piece, which is used as it is.
@@ -249,12 +324,20 @@ mod tests {
     use http_body_util::Full;
 
     use super::{BodyError, ReadDeadlines, read};
+    use crate::limits::BodyBudget;
 
     const DEADLINES: ReadDeadlines =
         ReadDeadlines { idle: Duration::from_millis(50), whole: Duration::from_millis(200) };
 
+    async fn whole(body: impl http_body::Body<Data = Bytes> + Unpin, bytes_max: usize) -> Result<Bytes, BodyError> {
+        let budget = BodyBudget::default();
+        let read = read(body, bytes_max, DEADLINES, &mut budget.room(1000, Duration::ZERO)).await;
+        assert_eq!(budget.bytes(), 0);
+        read
+    }
+
     async fn pieces(pieces: &[&'static str], bytes_max: usize) -> Result<Bytes, BodyError> {
-        read(Pieces(pieces.iter().copied().collect()), bytes_max, DEADLINES).await
+        whole(Pieces(pieces.iter().copied().collect()), bytes_max).await
     }
 
     struct Pieces(VecDeque<&'static str>);
@@ -274,9 +357,9 @@ mod tests {
 
     #[tokio::test]
     async fn bodies_are_bounded() {
-        assert_eq!(read(Full::new(Bytes::from_static(b"12345")), 4, DEADLINES).await, Err(BodyError::TooLarge));
-        assert_eq!(read(Full::new(Bytes::from_static(b"1234")), 4, DEADLINES).await.unwrap(), "1234");
-        assert_eq!(read(Full::new(Bytes::new()), 4, DEADLINES).await.unwrap(), "");
+        assert_eq!(whole(Full::new(Bytes::from_static(b"12345")), 4).await, Err(BodyError::TooLarge));
+        assert_eq!(whole(Full::new(Bytes::from_static(b"1234")), 4).await.unwrap(), "1234");
+        assert_eq!(whole(Full::new(Bytes::new()), 4).await.unwrap(), "");
         assert_eq!(pieces(&["12", "34"], 4).await.unwrap(), "1234");
         assert_eq!(pieces(&["12", "34", "5"], 4).await, Err(BodyError::TooLarge));
         assert_eq!(pieces(&["1", "2", "3", "4"], 4).await.unwrap(), "1234");

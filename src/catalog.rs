@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 pub use load::CatalogError;
 pub use openapi::openapi;
 pub use operation::{
-    Answer, AnswerField, AnswerObject, BodyKind, Group, Method, Operation, Parameter, PatchSchema, ResourceType,
+    Answer, AnswerField, AnswerObject, BodyKind, Class, Group, Method, Operation, Parameter, PatchSchema, ResourceType,
     Segment,
 };
 pub use schema::{EnumValue, Field, Kind};

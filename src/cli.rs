@@ -1,5 +1,7 @@
 //! The command line.
 
+mod generated;
+mod healthcheck;
 mod policy_test;
 mod policy_diff;
 mod policy_explain;
@@ -34,7 +36,7 @@ const USAGE: u8 = 2;
 /// validates requests against Ironic's own API, writes a new request for Ironic, scrubs secrets from its answers and
 /// keeps one audit record per request.
 #[derive(Debug, Parser)]
-#[command(name = "irongate", version, max_term_width = 100)]
+#[command(name = "irongate", version = crate::version::FULL, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 good, 1 findings, 2 usage or configuration.\n\
     Begin with: irongate certs dev --directory certs, then irongate check --config irongate.toml")]
 pub struct Cli {
@@ -106,6 +108,29 @@ enum Command {
     Certs {
         #[command(subcommand)]
         certs: CertsCommand,
+    },
+    /// Ask a running irongate on this machine whether it is ready; exit 1 if not. For probes in images without a shell.
+    Healthcheck {
+        /// Its admin address.
+        #[arg(long, value_name = "ADDRESS", env = "IRONGATE_ADMIN__ADDRESS", default_value = "127.0.0.1:9385")]
+        address: std::net::SocketAddr,
+        /// Ask only whether it lives, not whether Ironic answers.
+        #[arg(long)]
+        live: bool,
+    },
+    /// Print a completion script for a shell.
+    ///
+    /// For example: `irongate completions bash > /etc/bash_completion.d/irongate`.
+    Completions {
+        /// The shell.
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages into a folder, one for each command.
+    Man {
+        /// The folder; it is made if it is not there.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
     },
 }
 
@@ -246,6 +271,15 @@ pub fn run() -> ExitCode {
         }
         Command::Check { config, show } => check(&config.config, show),
         Command::Whoami(asked) => whoami::run(&asked),
+        Command::Healthcheck { address, live } => healthcheck::run(address, live),
+        Command::Completions { shell } => print(&generated::completions(shell)),
+        Command::Man { directory } => match generated::man(&directory) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                say(&format!("error: {} cannot be written: {error}", directory.display()));
+                ExitCode::from(USAGE)
+            }
+        },
         Command::Routes { format } => print(&match format {
             Format::Text => catalog::table(TableFormat::Text),
             Format::Json => catalog::table(TableFormat::Json),

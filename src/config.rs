@@ -5,6 +5,7 @@
 //! named by file. Paths are relative to the configuration file.
 
 mod check;
+mod limits;
 mod overrides;
 mod raw;
 
@@ -19,9 +20,10 @@ use crate::authenticate::{BasicConfig, Binding, JwtConfig, KeystoneConfig, Schem
 use crate::listener::Served;
 use crate::networks::Networks;
 use crate::scrub::Treatments;
-use crate::tls::{ClientTls, ServerTls};
+use crate::tls::{CertificateExpiry, ClientTls, ServerTls};
 
 pub use check::{effective, load, policy_sources};
+pub use limits::{ClassLimits, ClassesLimits, Limits, RoleLimits};
 
 /// Everything that `serve` needs, read from files and checked. It holds keys and hashes and so cannot be printed.
 pub struct Config {
@@ -63,6 +65,8 @@ pub struct Config {
     pub microversion_pin: Option<u16>,
     /// Bounds.
     pub limits: Limits,
+    /// The certificates among the files that were read, and until when they hold.
+    pub certificates: Vec<CertificateExpiry>,
 }
 
 /// The two global modes; policies have modes of their own besides.
@@ -103,6 +107,10 @@ pub struct Listener {
     pub operations: Served,
     /// Where callers may come from; `None`: anywhere.
     pub source_networks: Option<Networks>,
+    /// Connections at once; `None`: as many as `[limits]` says for all.
+    pub connections_max: Option<usize>,
+    /// Requests under way; `None`: as many as `[limits]` says for all.
+    pub requests_max: Option<usize>,
 }
 
 /// A socket address or a path.
@@ -174,6 +182,17 @@ pub enum Endpoint {
     },
 }
 
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+            Self::Tcp { host, port, tls } => {
+                write!(formatter, "{}://{host}:{port}", if *tls { "https" } else { "http" })
+            }
+        }
+    }
+}
+
 /// Where records go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditSink {
@@ -181,68 +200,6 @@ pub enum AuditSink {
     Stdout,
     /// A file, appended to, mode 0600 when made.
     File(PathBuf),
-}
-
-/// Bounds with their units; every one has a default.
-#[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Connections at once, each worker.
-    pub connections_max: usize,
-    /// To finish the TLS handshake.
-    pub handshake_timeout_seconds: u64,
-    /// To send a request's head.
-    pub header_timeout_seconds: u64,
-    /// Between two pieces of a request's body.
-    pub body_idle_timeout_seconds: u64,
-    /// To send a request's whole body.
-    pub body_timeout_seconds: u64,
-    /// Headers of one request.
-    pub headers_max: usize,
-    /// Bytes of all header names and values of one request.
-    pub header_bytes_max: usize,
-    /// Bytes of path and query.
-    pub target_bytes_max: usize,
-    /// Concurrent streams of one h2 connection.
-    pub streams_max: u32,
-    /// To finish what runs after TERM.
-    pub drain_timeout_seconds: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections_max: 5_000,
-            handshake_timeout_seconds: 10,
-            header_timeout_seconds: 15,
-            body_idle_timeout_seconds: 30,
-            body_timeout_seconds: 300,
-            headers_max: 100,
-            header_bytes_max: 32 * 1024,
-            target_bytes_max: 8 * 1024,
-            streams_max: 100,
-            drain_timeout_seconds: 30,
-        }
-    }
-}
-
-impl Limits {
-    /// The name of a limit that is zero.
-    fn zero(&self) -> Option<&'static str> {
-        [
-            ("connections_max", self.connections_max == 0),
-            ("handshake_timeout_seconds", self.handshake_timeout_seconds == 0),
-            ("header_timeout_seconds", self.header_timeout_seconds == 0),
-            ("body_idle_timeout_seconds", self.body_idle_timeout_seconds == 0),
-            ("body_timeout_seconds", self.body_timeout_seconds == 0),
-            ("headers_max", self.headers_max == 0),
-            ("header_bytes_max", self.header_bytes_max == 0),
-            ("target_bytes_max", self.target_bytes_max == 0),
-            ("streams_max", self.streams_max == 0),
-        ]
-        .into_iter()
-        .find_map(|(name, zero)| zero.then_some(name))
-    }
 }
 
 /// A mistake in the configuration or in a file that it names.

@@ -4,7 +4,7 @@
 //! request on one screen.
 //!
 //! ```text
-//! server → tls → framing → authenticate → route → authorize(call) → validate → authorize(each write)
+//! server → tls → framing → authenticate → route → authorize(call) → limit → validate → authorize(each write)
 //!        → forward → scrub → audit
 //! ```
 
@@ -26,6 +26,7 @@ pub mod policy;
 pub mod json;
 pub mod validate;
 pub mod call;
+pub mod limits;
 pub mod forward;
 pub mod scrub;
 pub mod answer;
@@ -38,5 +39,7 @@ pub mod header;
 pub mod networks;
 pub mod request_id;
 pub mod admin;
+pub mod metrics;
 pub mod certs;
 pub mod telemetry;
+pub mod version;

@@ -14,6 +14,10 @@ use crate::tls::ClientTrust;
 /// What of a listener may change while it listens.
 #[derive(Debug)]
 pub struct ListenerState {
+    /// Its place in the configuration.
+    pub index: usize,
+    /// Connections at once, if it has a bound of its own.
+    pub connections_max: Option<usize>,
     /// Its name in records and policies.
     pub name: Arc<str>,
     /// How callers may authenticate, in order.

@@ -23,8 +23,10 @@ use crate::forward::{Forwarded, Upstream, UpstreamError};
 use crate::framing;
 use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
+use crate::limits::Ticket;
 use crate::listener::ListenerState;
 use crate::lookup::{Forget, Lookup};
+use crate::metrics::WorkerMetrics;
 use crate::microversion::Ceiling;
 use crate::policy::DenialReason;
 use crate::rejection::Rejection;
@@ -40,6 +42,8 @@ pub struct Pipeline {
     pub upstream: Upstream,
     /// Where records go.
     pub audit: Audit,
+    /// What this worker counts.
+    pub metrics: Arc<WorkerMetrics>,
 }
 
 /// What one request meets: the snapshot that it keeps, its listener in it, and its peer.
@@ -69,9 +73,11 @@ impl Pipeline {
             revision: Arc::clone(&snapshot.revision),
         };
         let mut record = Record::open(&self.audit, opening, &ids);
+        record.measure(self.metrics.request(snapshot.listener_index(listener)));
         let scene = Scene { snapshot, listener, peer, ids, origin: origin(&request, listener, peer) };
         let (head, mut incoming) = request.into_parts();
-        let mut response = match self.enforce(&head, &mut incoming, &scene, &mut record).await {
+        let mut ticket = None;
+        let mut response = match self.enforce(&head, &mut incoming, &scene, &mut record, &mut ticket).await {
             Ok(response) => response,
             Err(rejection) => {
                 record.reject(&rejection);
@@ -88,7 +94,7 @@ impl Pipeline {
             response.headers_mut().insert(OPENSTACK_REQUEST_ID, id);
         }
         record.status(response.status());
-        response.map(|body| body.with_record(record))
+        response.map(|body| body.with_record(record).with_ticket(ticket))
     }
 
     async fn enforce(
@@ -97,6 +103,7 @@ impl Pipeline {
         incoming: &mut Incoming,
         scene: &Scene<'_>,
         record: &mut Record,
+        ticket: &mut Option<Ticket>,
     ) -> Result<Response<Body>, Rejection> {
         let Scene { snapshot, listener, peer, .. } = scene;
         let ceiling = match snapshot.microversion_pin {
@@ -104,6 +111,7 @@ impl Pipeline {
             None => Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max()),
         };
 
+        let ticket = ticket.insert(snapshot.limiter.enter(listener.index)?);
         framing::check(head, &snapshot.limits)?;
         listener.admit(peer)?;
         listener.serve(head)?;
@@ -125,7 +133,9 @@ impl Pipeline {
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, ceiling);
         let permit = authorizer.call(&route, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
-        let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot)).await?;
+        snapshot.limiter.admit(ticket, listener.index, operation.class(), &principal, peer.address)?;
+        let mut room = snapshot.limiter.bodies();
+        let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot), &mut room).await?;
         record.request_bytes(bytes.len());
         let invalid = |error| Rejection::Invalid(error, ceiling);
         if !bytes.is_empty() {

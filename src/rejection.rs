@@ -14,6 +14,7 @@ use crate::body::{Body, BodyError};
 use crate::forward::UpstreamError;
 use crate::framing::FramingError;
 use crate::header::{X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION};
+use crate::limits::LimitError;
 use crate::listener::ListenerError;
 use crate::microversion::{self, Ceiling};
 use crate::policy::{Denial, DenialReason};
@@ -46,6 +47,8 @@ pub enum Rejection {
     Route(RouteError, Ceiling),
     /// The policy says no.
     Denied(Refusal),
+    /// Too many at once, or too often.
+    Limit(LimitError),
     /// The body did not come.
     Body(BodyError),
     /// The request is not one that Ironic takes.
@@ -90,6 +93,7 @@ impl Rejection {
             Self::Denied(refusal) if refusal.missing.is_some() => 404,
             Self::Denied(refusal) if refusal.denial.reason == DenialReason::Unavailable => 503,
             Self::Denied(_) => 403,
+            Self::Limit(error) => error.status(),
             Self::Body(error) => error.status(),
             Self::Invalid(error, _) => error.status(),
             Self::Upstream(error) => error.status(),
@@ -107,6 +111,7 @@ impl Rejection {
             Self::Unauthenticated(..) => "credential_missing",
             Self::Route(error, _) => error.code(),
             Self::Denied(refusal) => refusal.denial.reason.as_str(),
+            Self::Limit(error) => error.code(),
             Self::Body(error) => error.code(),
             Self::Invalid(error, _) => error.code(),
             Self::Upstream(error) => error.code(),
@@ -122,6 +127,7 @@ impl Rejection {
             Self::Authentication(..) => "authenticate",
             Self::Route(..) => "route",
             Self::Denied(_) | Self::Unauthenticated(..) => "authorize",
+            Self::Limit(_) => "limit",
             Self::Body(_) | Self::Invalid(..) => "validate",
             Self::Upstream(_) => "forward",
             Self::Internal => "internal",
@@ -140,6 +146,7 @@ impl Rejection {
                 Some(missing) => missing.text.clone(),
                 None => denied(refusal),
             },
+            Self::Limit(error) => error.to_string(),
             Self::Body(error) => error.to_string(),
             Self::Invalid(error, _) => error.to_string(),
             Self::Upstream(error) => error.to_string(),
@@ -160,6 +167,7 @@ impl Rejection {
             | Self::Authentication(..)
             | Self::Unauthenticated(..)
             | Self::Route(..)
+            | Self::Limit(_)
             | Self::Body(_)
             | Self::Invalid(..)
             | Self::Upstream(_)
@@ -216,7 +224,13 @@ impl Rejection {
                     set(headers, RETRY_AFTER, LOOKUP_RETRY_SECONDS);
                 }
             }
-            Self::Body(_) | Self::Internal => {}
+            Self::Limit(error) => set(headers, RETRY_AFTER, &error.retry_after().to_string()),
+            Self::Body(error) => {
+                if let Some(seconds) = error.retry_after() {
+                    set(headers, RETRY_AFTER, &seconds.to_string());
+                }
+            }
+            Self::Internal => {}
         }
         response
     }
@@ -283,4 +297,4 @@ macro_rules! from {
     )*};
 }
 
-from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, UpstreamError => Upstream);
+from!(FramingError => Framing, ListenerError => Listener, BodyError => Body, LimitError => Limit, UpstreamError => Upstream);

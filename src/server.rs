@@ -5,8 +5,13 @@
 
 mod compression;
 mod connection;
+mod gate;
 mod listen;
+mod numbers;
+mod pressure;
 mod probe;
+mod pulse;
+mod status;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,12 +23,19 @@ use tokio::sync::{Semaphore, watch};
 use crate::audit::{Audit, AuditError};
 use crate::config::{Config, ConfigError, ListenAddress};
 use crate::forward::{Connector, HostError, Upstream, UpstreamState};
+use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{Current, Snapshot};
 use crate::tls::TlsError;
 
+pub use gate::{Gate, TurnedAway};
 use listen::Listening;
 pub use probe::probe;
+pub use pulse::{Closing, Pulse, Sending};
+pub use status::Status;
+
+/// Far more than the connections that a worker can have; the drain waits for all of them.
+const PERMITS: u32 = 1 << 24;
 
 /// What the threads do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,14 +80,22 @@ pub enum StartError {
 pub struct Server {
     /// The snapshot in force.
     pub current: Arc<Current>,
+    /// Connections of all workers.
+    pub gate: Arc<Gate>,
     /// What is known of Ironic.
     pub state: Arc<UpstreamState>,
     /// Records that could not be written.
     pub audit: Audit,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Makes connections to Ironic, for the probe.
     pub connector: Connector,
     /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
     pub addresses: Vec<ListenAddress>,
+    /// When it was started.
+    started: jiff::Timestamp,
+    /// Where Ironic is, as configured.
+    endpoint: String,
     phase: watch::Sender<Phase>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     sockets: Vec<PathBuf>,
@@ -87,7 +107,7 @@ struct Worker {
     current: Arc<Current>,
     listening: Vec<Listening>,
     phase: watch::Receiver<Phase>,
-    connections_max: usize,
+    gate: Arc<Gate>,
     drain: Duration,
 }
 
@@ -99,18 +119,22 @@ impl Server {
         let connector = Connector::new(&config.upstream, tls)?;
         let audit = Audit::open(&config.audit)?;
         let (listening, addresses) = listen::bind(config)?;
-        let current = Arc::new(Current::new(snapshot, file));
+        let names: Vec<Arc<str>> = config.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect();
+        let metrics = Arc::new(Metrics::new(config.workers, &names));
+        let current = Arc::new(Current::new(snapshot, file, metrics.rules()));
         let state = Arc::new(UpstreamState::default());
+        let gate = Arc::new(Gate::new(config.listeners.len()));
         let (phase, observed) = watch::channel(Phase::Serve);
         let mut workers = Vec::with_capacity(config.workers);
         for (index, listening) in listening.into_iter().enumerate() {
+            let counts = metrics.worker(index);
             let upstream = Upstream::new(&config.upstream, connector.clone(), config.workers, Arc::clone(&state));
             let worker = Worker {
-                pipeline: Arc::new(Pipeline { upstream, audit: audit.clone() }),
+                pipeline: Arc::new(Pipeline { upstream, audit: audit.clone(), metrics: counts }),
                 current: Arc::clone(&current),
                 listening,
                 phase: observed.clone(),
-                connections_max: config.limits.connections_max,
+                gate: Arc::clone(&gate),
                 drain: Duration::from_secs(config.limits.drain_timeout_seconds),
             };
             let runtime =
@@ -124,7 +148,22 @@ impl Server {
         });
         let sockets = sockets.collect();
         let workers = Mutex::new(workers);
-        Ok(Self { current, state, audit, connector, addresses, phase, workers, sockets })
+        numbers::register(&metrics, &current, &state, &audit);
+        pressure::register(&metrics, &current, &gate);
+        Ok(Self {
+            current,
+            gate,
+            state,
+            audit,
+            metrics,
+            connector,
+            addresses,
+            started: jiff::Timestamp::now(),
+            endpoint: config.upstream.endpoint.to_string(),
+            phase,
+            workers,
+            sockets,
+        })
     }
 
     /// Stops accepting; what runs is finished.
@@ -152,8 +191,8 @@ impl Server {
 
 impl Worker {
     async fn run(self) {
-        // Every connection holds a permit: they bound the connections, and the drain waits for all of them.
-        let permits = Arc::new(Semaphore::new(self.connections_max));
+        // Every connection holds a permit, so that the drain can wait for all of them.
+        let permits = Arc::new(Semaphore::new(PERMITS as usize));
         let mut accepting = tokio::task::JoinSet::new();
         for (index, listening) in self.listening.into_iter().enumerate() {
             let door = connection::Door {
@@ -161,13 +200,12 @@ impl Worker {
                 pipeline: Arc::clone(&self.pipeline),
                 current: Arc::clone(&self.current),
                 phase: self.phase.clone(),
-                turned_away: std::sync::atomic::AtomicU64::new(0),
+                gate: Arc::clone(&self.gate),
             };
             accepting.spawn(listen::accept(listening, door, Arc::clone(&permits), self.phase.clone()));
         }
         while accepting.join_next().await.is_some() {}
-        let all = u32::try_from(self.connections_max).unwrap_or(u32::MAX);
-        if tokio::time::timeout(self.drain, permits.acquire_many(all)).await.is_err() {
+        if tokio::time::timeout(self.drain, permits.acquire_many(PERMITS)).await.is_err() {
             tracing::warn!("the drain deadline passed; what still runs is cut");
         }
     }

@@ -1,19 +1,23 @@
 //! Everything that is loaded, checked and swapped together. A request sees one snapshot from its start to its end.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
+use jiff::Timestamp;
 
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
 use crate::config::{self, Config, ConfigError, Limits, Mode};
+use crate::limits::Limiter;
 use crate::listener::ListenerState;
+use crate::metrics::Rules;
 use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, PolicySource, Severity, ShadowMode};
 use crate::scrub::Treatments;
-use crate::tls::{ClientTrust, ServerTls};
+use crate::telemetry;
+use crate::tls::{CertificateExpiry, ClientTrust, ServerTls};
 
 /// What decides about requests.
 pub struct Snapshot {
@@ -41,12 +45,16 @@ pub struct Snapshot {
     pub denial_detail: DenialDetail,
     /// Bounds of one request.
     pub limits: Limits,
+    /// What is counted against them.
+    pub limiter: Limiter,
     /// The highest microversion to admit.
     pub microversion_max: u16,
     /// The only microversion to admit, if it is pinned.
     pub microversion_pin: Option<u16>,
     /// Per listener, in the order of the configuration.
     pub listeners: Vec<ListenerState>,
+    /// The certificates that were loaded, and until when they hold.
+    pub certificates: Vec<CertificateExpiry>,
 }
 
 /// Policies that ride along.
@@ -100,14 +108,21 @@ impl Snapshot {
             bindings: config.bindings.clone(),
         });
         let authenticator = authenticator.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+        let limiter = Limiter::new(
+            &config.limits,
+            config.listeners.iter().map(|listener| (&listener.name, listener.requests_max)),
+        );
         let listeners = config
             .listeners
             .iter()
-            .map(|listener| {
+            .enumerate()
+            .map(|(index, listener)| {
                 let tls = listener.tls.as_ref().map(crate::tls::server_config).transpose();
                 let asked = listener.tls.as_ref().and_then(|tls: &ServerTls| tls.client_certificates.as_ref());
                 let client_trust = asked.map(ClientTrust::new).transpose();
                 Ok(ListenerState {
+                    index,
+                    connections_max: listener.connections_max,
                     name: Arc::clone(&listener.name),
                     schemes: listener.schemes.clone(),
                     tls: tls.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?.map(Arc::new),
@@ -142,10 +157,18 @@ impl Snapshot {
             denial_detail: config.denial_detail,
             scrub: Arc::clone(&config.scrub),
             limits: config.limits.clone(),
+            limiter,
             microversion_max: config.microversion_max,
             microversion_pin: config.microversion_pin,
             listeners,
+            certificates: config.certificates.clone(),
         })
+    }
+
+    /// The listener's place among [`Snapshot::listeners`].
+    pub fn listener_index(&self, listener: &ListenerState) -> usize {
+        let place = self.listeners.iter().position(|known| std::ptr::eq(known, listener));
+        place.unwrap_or(self.listeners.len())
     }
 }
 
@@ -175,6 +198,7 @@ fn revision(policies: &PolicyEngine, candidates: &[Candidate], config: &Config) 
     context.update(config.scrub.description().as_bytes());
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
+        context.update(format!("{:?}", (listener.connections_max, listener.requests_max)).as_bytes());
         context.update(format!("{told:?}").as_bytes());
         if let Some(asked) = listener.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref()) {
             context.update(&asked.ca.pem);
@@ -185,6 +209,9 @@ fn revision(policies: &PolicyEngine, candidates: &[Candidate], config: &Config) 
         let told = (&issuer.issuer, &issuer.audiences, issuer.leeway, &issuer.name_claim, &issuer.name_prefix);
         context.update(format!("{told:?}").as_bytes());
     }
+    if let Some(keystone) = &config.keystone {
+        context.update(keystone.described().as_bytes());
+    }
     let digest = context.finish();
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
@@ -193,12 +220,29 @@ fn revision(policies: &PolicyEngine, candidates: &[Candidate], config: &Config) 
 pub struct Current {
     snapshot: ArcSwap<Snapshot>,
     file: PathBuf,
+    rules: Arc<Rules>,
+    reloads: Mutex<Reloads>,
+}
+
+/// What became of reading the configuration.
+#[derive(Debug, Clone)]
+pub struct Reloads {
+    /// When the snapshot in force was loaded.
+    pub loaded: Timestamp,
+    /// Reloads that took effect.
+    pub succeeded: u64,
+    /// Reloads that did not.
+    pub failed: u64,
+    /// Why the last reload did not take effect, if it did not: the mistakes, a line each.
+    pub error: Option<String>,
 }
 
 impl Current {
-    /// Starts with this one.
-    pub fn new(snapshot: Snapshot, file: PathBuf) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), file }
+    /// Starts with this one. What its rules decide is counted in `rules`.
+    pub fn new(snapshot: Snapshot, file: PathBuf, rules: Arc<Rules>) -> Self {
+        rules.load(snapshot.policies.policy_modes().map(|(id, _)| id));
+        let reloads = Mutex::new(Reloads { loaded: Timestamp::now(), succeeded: 0, failed: 0, error: None });
+        Self { snapshot: ArcSwap::from_pointee(snapshot), file, rules, reloads }
     }
 
     /// The one in force now. A request keeps what it got.
@@ -209,8 +253,31 @@ impl Current {
     /// Reads everything again; on any mistake the old one stays. What is bound to running threads (addresses, workers,
     /// the upstream, the audit sink) is not changed.
     pub fn reload(&self) -> Result<Arc<str>, Vec<ConfigError>> {
+        let outcome = self.replace();
+        let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        match &outcome {
+            Ok(_) => {
+                reloads.loaded = Timestamp::now();
+                reloads.succeeded += 1;
+                reloads.error = None;
+            }
+            Err(errors) => {
+                reloads.failed += 1;
+                let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                reloads.error = Some(telemetry::cast(lines.join("\n")));
+            }
+        }
+        outcome
+    }
+
+    /// What became of the reloads until now.
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self) -> Result<Arc<str>, Vec<ConfigError>> {
         let config = config::load(&self.file)?;
-        let next = Snapshot::build(&config, &self.file)?;
+        let mut next = Snapshot::build(&config, &self.file)?;
         let before = self.load();
         if next.listeners.len() != before.listeners.len() {
             return Err(vec![ConfigError::new(
@@ -220,7 +287,10 @@ impl Current {
             )]);
         }
         next.authenticator.inherit(&before.authenticator);
+        next.limiter.inherit(&before.limiter);
         let revision = Arc::clone(&next.revision);
+        // Before the first request that may name a new rule.
+        self.rules.load(next.policies.policy_modes().map(|(id, _)| id));
         self.snapshot.store(Arc::new(next));
         Ok(revision)
     }

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 pub use error::{HandshakeError, TlsError};
-pub use pem::{CertificatePem, KeyPem};
+pub use pem::{CertificateExpiry, CertificatePem, KeyPem};
 pub use reason::reason;
 pub use trust::{ClientCertificates, ClientTrust};
 

@@ -8,23 +8,23 @@
 //!
 //! Time tells nothing about users: every check does the work of the file's highest cost, for unknown users too.
 
-use std::collections::HashMap;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::hmac;
 use http::HeaderValue;
 use quick_cache::sync::Cache;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::credential::{Authorization, BasicCredential, Presented};
 use super::error::{AuthenticatorError, AuthnError};
+use super::fingerprint::{Fingerprint, FingerprintKey};
+use super::flights::{Flight, Flights, NoVerdict};
 use super::htpasswd::{self, PasswordHash, Users};
 use super::{Identity, Outcome, SchemeName};
 
@@ -64,21 +64,18 @@ pub(super) struct Basic {
     /// Random bytes that unknown users' hashes are made of.
     decoy: [u8; 39],
 
-    key: hmac::Key,
+    key: FingerprintKey,
     verified: Cache<Fingerprint, Verified>,
     verified_for: Duration,
     rejected: Cache<Fingerprint, Instant>,
     rejected_for: Duration,
 
-    flights: Mutex<HashMap<Fingerprint, watch::Receiver<Option<Verdict>>>>,
+    flights: Arc<Flights<Verdict>>,
     checks: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     wait_max: Duration,
     password_checks: AtomicU64,
 }
-
-/// HMAC-SHA-256 over user, NUL, password.
-type Fingerprint = [u8; 32];
 
 /// A remembered good credential.
 #[derive(Clone)]
@@ -97,24 +94,6 @@ struct Attempt {
 
 /// How a check ended: the user, or why not.
 type Verdict = Result<Arc<str>, AuthnError>;
-
-/// The part that one request has in a check.
-enum Part {
-    /// It is over.
-    Late(Verdict),
-    /// Another request has it done.
-    Follow(watch::Receiver<Option<Verdict>>),
-    /// This request has it done.
-    Lead(Flight),
-}
-
-/// A check under way. Dropping it ends it: with a verdict, or so that a follower leads.
-struct Flight {
-    basic: Arc<Basic>,
-    fingerprint: Fingerprint,
-    landed: Option<Verdict>,
-    verdict: watch::Sender<Option<Verdict>>,
-}
 
 impl BasicConfig {
     /// A configuration with the default bounds.
@@ -145,12 +124,13 @@ impl Basic {
             file: config.file,
             challenge: challenge(&config.realm)?,
             decoy: random()?,
-            key: hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()?),
+            key: FingerprintKey::new()?,
             verified: Cache::new(config.remembered_max),
             verified_for: config.verified_for,
             rejected: Cache::new(config.remembered_max),
             rejected_for: config.rejected_for,
-            flights: Mutex::default(),
+            // Each waits for a place, of which there are few, or is refused at once.
+            flights: Flights::new(usize::MAX),
             checks: Arc::new(Semaphore::new(config.checks_max.max(1))),
             waiting: Arc::new(Semaphore::new(config.waiting_max)),
             wait_max: config.wait_max,
@@ -196,7 +176,7 @@ impl Basic {
             Ok(credential) => credential,
             Err(malformed) => return Ok(Err(AuthnError::Malformed(malformed))),
         };
-        let fingerprint = self.fingerprint(&credential);
+        let fingerprint = self.key.of_pair(credential.user().as_bytes(), credential.password().as_bytes());
         if let Some(verdict) = self.remembered(&fingerprint) {
             return Ok(verdict);
         }
@@ -206,19 +186,6 @@ impl Basic {
             user: user.map(|(name, hash)| (Arc::clone(name), Arc::clone(hash))),
             password: Zeroizing::new(credential.password().to_owned()),
         })
-    }
-
-    /// Neither part holds a NUL, so no two credentials have one fingerprint.
-    fn fingerprint(&self, credential: &BasicCredential) -> Fingerprint {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(credential.user().as_bytes());
-        context.update(&[0]);
-        context.update(credential.password().as_bytes());
-        let mut fingerprint = [0; 32];
-        for (to, from) in fingerprint.iter_mut().zip(context.sign().as_ref()) {
-            *to = *from;
-        }
-        fingerprint
     }
 
     fn remembered(&self, fingerprint: &Fingerprint) -> Option<Verdict> {
@@ -231,46 +198,35 @@ impl Basic {
 
     /// Has the password checked, once for all who ask at the same time.
     async fn verify(self: &Arc<Self>, attempt: Attempt) -> Verdict {
-        loop {
-            let mut receiver = match self.join(attempt.fingerprint) {
-                Part::Late(verdict) => return verdict,
-                Part::Follow(receiver) => receiver,
-                Part::Lead(flight) => return self.lead(flight, attempt).await,
-            };
-            // An error means that the leader's caller went away before the check began: somebody else leads.
-            if let Some(verdict) = landed(&mut receiver).await {
-                return verdict;
-            }
-        }
+        let fingerprint = attempt.fingerprint;
+        let lead = |flight| Arc::clone(self).lead(flight, attempt);
+        let verdict = self.flights.share(fingerprint, || self.remembered(&fingerprint), lead).await;
+        verdict.unwrap_or_else(|none| match none {
+            NoVerdict::Full => Err(AuthnError::Overloaded),
+            NoVerdict::Interrupted => Err(AuthnError::Interrupted),
+        })
     }
 
-    fn join(self: &Arc<Self>, fingerprint: Fingerprint) -> Part {
-        let mut flights = self.flights();
-        if let Some(receiver) = flights.get(&fingerprint) {
-            return Part::Follow(receiver.clone());
-        }
-        // A flight is remembered before it is removed, so what was missed above is found here.
-        if let Some(verdict) = self.remembered(&fingerprint) {
-            return Part::Late(verdict);
-        }
-        let (verdict, receiver) = watch::channel(None);
-        flights.insert(fingerprint, receiver);
-        Part::Lead(Flight { basic: Arc::clone(self), fingerprint, landed: None, verdict })
-    }
-
-    async fn lead(&self, flight: Flight, attempt: Attempt) -> Verdict {
-        let Some(permit) = self.queue().await else {
-            flight.land(Err(AuthnError::Overloaded));
-            return Err(AuthnError::Overloaded);
-        };
-        let mut receiver = flight.verdict.subscribe();
+    async fn lead(self: Arc<Self>, flight: Flight<Verdict>, attempt: Attempt) {
+        let Some(permit) = self.queue().await else { return flight.land(Err(AuthnError::Overloaded)) };
         tokio::task::spawn_blocking(move || {
-            let verdict = flight.basic.hash_and_compare(&attempt);
+            let verdict = self.hash_and_compare(&attempt);
             // Held until the work is done, not until its caller goes away: callers who leave free no room.
             drop(permit);
+            self.remember(attempt.fingerprint, &verdict);
             flight.land(verdict);
         });
-        landed(&mut receiver).await.unwrap_or(Err(AuthnError::Interrupted))
+    }
+
+    fn remember(&self, fingerprint: Fingerprint, verdict: &Verdict) {
+        match verdict {
+            Ok(user) => {
+                let verified = Verified { user: Arc::clone(user), until: later(self.verified_for) };
+                self.verified.insert(fingerprint, verified);
+            }
+            Err(AuthnError::Wrong) => self.rejected.insert(fingerprint, later(self.rejected_for)),
+            Err(_not_known) => {}
+        }
     }
 
     /// Waits for a place; `None`: too many wait, or it took too long.
@@ -310,46 +266,12 @@ impl Basic {
     pub(super) fn occupy(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.checks).try_acquire_owned().unwrap()
     }
-
-    fn flights(&self) -> MutexGuard<'_, HashMap<Fingerprint, watch::Receiver<Option<Verdict>>>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Flight {
-    /// Remembers the verdict and tells it to all who wait.
-    fn land(mut self, verdict: Verdict) {
-        match &verdict {
-            Ok(user) => {
-                let verified = Verified { user: Arc::clone(user), until: later(self.basic.verified_for) };
-                self.basic.verified.insert(self.fingerprint, verified);
-            }
-            Err(AuthnError::Wrong) => self.basic.rejected.insert(self.fingerprint, later(self.basic.rejected_for)),
-            Err(_not_known) => {}
-        }
-        self.landed = Some(verdict);
-    }
-}
-
-impl Drop for Flight {
-    /// Removes the flight before anybody hears of its end, so that who comes later starts another.
-    fn drop(&mut self) {
-        self.basic.flights().remove(&self.fingerprint);
-        if let Some(verdict) = self.landed.take() {
-            self.verdict.send_replace(Some(verdict));
-        }
-    }
 }
 
 /// The end of a time from now; a time too long to be told ends at once.
 fn later(duration: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(duration).unwrap_or(now)
-}
-
-/// Waits for a flight's verdict; `None`: there will be none.
-async fn landed(receiver: &mut watch::Receiver<Option<Verdict>>) -> Option<Verdict> {
-    receiver.wait_for(Option::is_some).await.ok().and_then(|verdict| verdict.clone())
 }
 
 fn challenge(realm: &str) -> Result<HeaderValue, AuthenticatorError> {

@@ -17,13 +17,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use http::HeaderValue;
 use quick_cache::sync::Cache;
 use serde_json::Value;
 
 use super::credential::{Authorization, Presented};
 use super::error::{AuthenticatorError, AuthnError};
+use super::fingerprint::{Fingerprint, FingerprintKey};
 use super::identity::Identity;
 use super::{Outcome, SchemeName};
 use crate::json::Pointer;
@@ -84,8 +84,8 @@ pub(super) struct JwtFacts {
 pub(super) struct Jwt {
     issuers: Vec<Issuer>,
     realm: String,
-    key: hmac::Key,
-    verified: Cache<[u8; 32], Arc<Verified>>,
+    key: FingerprintKey,
+    verified: Cache<Fingerprint, Arc<Verified>>,
     checks: AtomicU64,
 }
 
@@ -118,8 +118,6 @@ impl Jwt {
         for error in [None, Some(JwtFault::Expired)] {
             challenge(&config.realm, error).ok_or_else(|| AuthenticatorError::Realm(config.realm.clone()))?;
         }
-        let mut key = [0; 32];
-        aws_lc_rs::rand::fill(&mut key).map_err(|_error| AuthenticatorError::Random)?;
         let issuer = |issuer: JwtIssuer| Issuer {
             name: issuer.issuer.into(),
             expected: Expected {
@@ -136,7 +134,7 @@ impl Jwt {
         Ok(Self {
             issuers: config.issuers.into_iter().map(issuer).collect(),
             realm: config.realm,
-            key: hmac::Key::new(hmac::HMAC_SHA256, &key),
+            key: FingerprintKey::new()?,
             verified: Cache::new(config.remembered_max),
             checks: AtomicU64::new(0),
         })
@@ -183,10 +181,7 @@ impl Jwt {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(JwtFault::Long);
         }
-        let mut fingerprint = [0; 32];
-        for (to, from) in fingerprint.iter_mut().zip(hmac::sign(&self.key, token).as_ref()) {
-            *to = *from;
-        }
+        let fingerprint = self.key.of(token);
         if let Some(verified) = self.verified.get(&fingerprint) {
             let generation = self.issuers.get(verified.issuer).and_then(|issuer| issuer.source.generation());
             if generation == Some(verified.generation) {

@@ -4,29 +4,31 @@
 //! the revocation window, counted from the moment Keystone was asked; a bad one shortly. Requests that bring the same new
 //! token at once share one call. What looks like no token, and a JWS token that no configured key signed, is refused
 //! without a call. When Keystone says nothing about a token, nobody is let in: the caller hears 503.
+//!
+//! Long work outlives tokens: a user's token that has expired is accepted, within bounds, where a service that proves its role
+//! brings it along. Keystone is asked about it by that service's token.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::hmac;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
-use quick_cache::sync::Cache;
 use thiserror::Error;
-use tokio::sync::watch;
 
 use super::credential::Presented;
 use super::error::{AuthenticatorError, AuthnError};
+use super::fingerprint::Fingerprint;
+use super::flights::{Flight, Flights, NoVerdict};
 use super::identity::{Identity, KeystoneFacts, ProvedToken};
 use super::{Outcome, SchemeName};
 use crate::config::Endpoint;
 use crate::forward::{Connector, HostError};
 
 use answer::Token;
-use client::Client;
-use token::{Fingerprint, Shape};
+use client::{Client, Question};
+use memory::Memory;
+use token::Shape;
 
 pub use error::KeystoneError;
 pub use jws::{JwsKey, JwsKeyError};
@@ -38,11 +40,15 @@ mod breaker;
 mod client;
 mod error;
 mod jws;
+mod memory;
 mod service;
 mod token;
 
 #[cfg(test)]
 mod tests;
+
+/// Keystone's own default of `[token] allow_expired_window`: two days.
+const ALLOW_EXPIRED_DEFAULT: Duration = Duration::from_secs(172_800);
 
 /// What the scheme is made of.
 #[derive(Clone)]
@@ -50,6 +56,9 @@ pub struct KeystoneConfig {
     connector: Connector,
     authority: HeaderValue,
     target: PathAndQuery,
+    late_target: PathAndQuery,
+    /// What the TLS configuration is made of (the CA's file, the version): compared after a reload.
+    pub trusted: Vec<u8>,
     /// What a 401 names: where callers get tokens.
     pub www_authenticate_uri: String,
     /// How long a good token is believed without asking again: so long a revoked token may still be accepted.
@@ -64,6 +73,9 @@ pub struct KeystoneConfig {
     pub service_roles: Vec<String>,
     /// Whether a service token without such a role is refused. Otherwise it is taken and proves nothing.
     pub service_roles_required: bool,
+    /// For how long after its expiry a user's token is accepted where a service with such a role brings it; zero: not at all.
+    /// Keystone has a window of its own (`[token] allow_expired_window`), and the shorter one counts.
+    pub allow_expired: Duration,
     /// irongate's own user, if tokens are validated by it and not by themselves.
     pub service: Option<ServiceCredential>,
     /// For one validation, waiting and connecting included.
@@ -92,47 +104,14 @@ pub(super) struct Keystone {
     jws_keys: Vec<JwsKey>,
     service_roles: Vec<String>,
     service_roles_required: bool,
-
-    key: hmac::Key,
-    good: Cache<Fingerprint, Good>,
-    revocation_window: Duration,
-    bad: Cache<Fingerprint, Bad>,
-    rejected_for: Duration,
-
-    flights: Mutex<HashMap<Fingerprint, watch::Receiver<Option<Verdict>>>>,
-    validations_max: usize,
+    allow_expired: Duration,
+    memory: Arc<Memory>,
+    flights: Arc<Flights<Verdict>>,
     calls: AtomicU64,
-}
-
-#[derive(Clone)]
-struct Good {
-    token: Arc<Token>,
-    until: Instant,
-}
-
-#[derive(Clone)]
-struct Bad {
-    error: KeystoneError,
-    until: Instant,
 }
 
 /// What is known of a token.
 type Verdict = Result<Arc<Token>, KeystoneError>;
-
-/// The part that one request has in a validation.
-enum Part {
-    Late(Verdict),
-    Follow(watch::Receiver<Option<Verdict>>),
-    Lead(Flight, watch::Receiver<Option<Verdict>>),
-}
-
-/// A validation under way. Dropping it ends it: with a verdict, or so that somebody who waits leads.
-struct Flight {
-    keystone: Arc<Keystone>,
-    fingerprint: Fingerprint,
-    landed: Option<Verdict>,
-    verdict: watch::Sender<Option<Verdict>>,
-}
 
 impl KeystoneConfig {
     /// With the default bounds. `url` ends in `/v3`; `tls` is needed for `https`; `connect_timeout` includes its handshake.
@@ -156,12 +135,17 @@ impl KeystoneConfig {
         let port = parsed.port_or_known_default().ok_or(KeystoneUrlError::Url)?;
         let authority = format!("{host}:{port}");
         let www_authenticate_uri = format!("{}://{}{base}", parsed.scheme(), authority);
+        let target = |query| {
+            format!("{path}/auth/tokens?{query}").parse::<PathAndQuery>().map_err(|_error| KeystoneUrlError::Url)
+        };
         let endpoint = Endpoint::Tcp { host, port, tls: parsed.scheme() == "https" };
         Ok(Self {
             connector: Connector::to(&endpoint, tls, connect_timeout)?,
             authority: HeaderValue::try_from(authority).map_err(|_error| KeystoneUrlError::Url)?,
             // Without the catalogue the answer is a third of its size.
-            target: format!("{path}/auth/tokens?nocatalog").parse().map_err(|_error| KeystoneUrlError::Url)?,
+            target: target("nocatalog")?,
+            late_target: target("nocatalog&allow_expired=1")?,
+            trusted: Vec::new(),
             www_authenticate_uri,
             revocation_window: Duration::from_secs(300),
             rejected_for: Duration::from_secs(5),
@@ -169,6 +153,7 @@ impl KeystoneConfig {
             jws_keys: Vec::new(),
             service_roles: vec!["service".to_owned()],
             service_roles_required: true,
+            allow_expired: ALLOW_EXPIRED_DEFAULT,
             service: None,
             timeout: Duration::from_secs(5),
             connections_max: 8,
@@ -177,24 +162,35 @@ impl KeystoneConfig {
     }
 }
 
+impl KeystoneConfig {
+    /// What of it decides about requests, for the revision: nothing secret, and nothing that a secret could be guessed from.
+    pub(crate) fn described(&self) -> String {
+        let roles = (&self.service_roles, self.service_roles_required);
+        let times = (self.revocation_window, self.rejected_for, self.allow_expired);
+        format!("{:?}", (&self.authority, &self.target, roles, times, self.jws_keys.len(), self.service.is_some()))
+    }
+}
+
 impl Keystone {
     pub(super) fn new(config: KeystoneConfig) -> Result<Self, AuthenticatorError> {
         Ok(Self {
             client: Client::new(&config),
             challenge: challenge(&config.www_authenticate_uri)?,
+            memory: Arc::new(Memory::new(&config)?),
             jws_keys: config.jws_keys,
             service_roles: config.service_roles,
             service_roles_required: config.service_roles_required,
-            key: hmac::Key::generate(hmac::HMAC_SHA256, &aws_lc_rs::rand::SystemRandom::new())
-                .map_err(|_error| AuthenticatorError::Random)?,
-            good: Cache::new(config.remembered_max),
-            revocation_window: config.revocation_window,
-            bad: Cache::new(config.remembered_max),
-            rejected_for: config.rejected_for,
-            flights: Mutex::default(),
-            validations_max: config.validations_max,
+            allow_expired: config.allow_expired,
+            flights: Flights::new(config.validations_max),
             calls: AtomicU64::new(0),
         })
+    }
+
+    /// After a reload: what Keystone said holds on where nothing changed of what decides about it.
+    pub(super) fn inherit(&mut self, before: &Self) {
+        if self.memory.agrees_with(&before.memory) {
+            self.memory = Arc::clone(&before.memory);
+        }
     }
 
     pub(super) fn challenge(&self) -> HeaderValue {
@@ -227,7 +223,11 @@ impl Keystone {
             Some(service_token) => self.service_roles(service_token).await?,
             None => Vec::new(),
         };
-        let mut facts = Arc::clone(&self.verdict(token).await?.facts);
+        let verdict = match service_token {
+            Some(service_token) if !service_roles.is_empty() => self.chained(token, service_token).await,
+            Some(_) | None => self.verdict(token).await,
+        };
+        let mut facts = Arc::clone(&verdict?.facts);
         if !service_roles.is_empty() {
             facts = Arc::new(KeystoneFacts { service_roles, ..KeystoneFacts::clone(&facts) });
         }
@@ -258,107 +258,68 @@ impl Keystone {
 
     /// What is known of a token, or what Keystone says.
     async fn verdict(self: &Arc<Self>, token: &HeaderValue) -> Verdict {
-        let shape = token::shape(token.as_bytes()).ok_or(KeystoneError::Shape)?;
-        let fingerprint = token::fingerprint(&self.key, token.as_bytes());
-        if let Some(verdict) = self.remembered(&fingerprint) {
+        if token.len() > token::TOKEN_BYTES_MAX {
+            return Err(KeystoneError::Shape);
+        }
+        let fingerprint = self.memory.key.of(token.as_bytes());
+        if let Some(verdict) = self.memory.recall(&fingerprint) {
             return verdict;
         }
+        let shape = token::shape(token.as_bytes()).ok_or(KeystoneError::Shape)?;
         if !self.jws_keys.is_empty() {
             match shape {
-                Shape::Jws if jws::signed(&self.jws_keys, token.as_bytes()) => {}
+                Shape::Jws if jws::signed(&self.jws_keys, token.as_bytes(), Duration::ZERO) => {}
                 Shape::Jws => return Err(KeystoneError::Signature),
                 Shape::Fernet => return Err(KeystoneError::Shape),
             }
         }
-        self.validated(fingerprint, token).await
+        self.validated(fingerprint, Question { token: token.clone(), service: None }).await
     }
 
-    fn remembered(&self, fingerprint: &Fingerprint) -> Option<Verdict> {
-        if let Some(good) = self.good.get(fingerprint)
-            && Instant::now() < good.until
-            // By the clock too: a machine that slept has no monotonic time of it.
-            && jiff::Timestamp::now() < good.token.expires_at
-        {
-            return Some(Ok(good.token));
+    /// The same of a user's token that a proven service brings: it may have expired on the way.
+    async fn chained(self: &Arc<Self>, token: &HeaderValue, service_token: &HeaderValue) -> Verdict {
+        if self.allow_expired.is_zero() {
+            return self.verdict(token).await;
         }
-        self.bad.get(fingerprint).filter(|bad| Instant::now() < bad.until).map(|bad| Err(bad.error))
+        let fingerprint = self.memory.key.of_pair(token.as_bytes(), service_token.as_bytes());
+        if let Some(verdict) = self.memory.recall(&fingerprint) {
+            return verdict;
+        }
+        let refused = match self.verdict(token).await {
+            Err(refused @ (KeystoneError::Rejected | KeystoneError::Signature)) => refused,
+            known => return known,
+        };
+        if !self.jws_keys.is_empty() && !jws::signed(&self.jws_keys, token.as_bytes(), self.allow_expired) {
+            return Err(refused);
+        }
+        let question = Question { token: token.clone(), service: Some(service_token.clone()) };
+        self.validated(fingerprint, question).await
     }
 
     /// Has the token validated, once for all who ask at the same time.
-    async fn validated(self: &Arc<Self>, fingerprint: Fingerprint, token: &HeaderValue) -> Verdict {
-        loop {
-            let mut receiver = match self.join(fingerprint) {
-                Part::Late(verdict) => return verdict,
-                Part::Follow(receiver) => receiver,
-                Part::Lead(flight, receiver) => {
-                    let token = token.clone();
-                    // On a task of its own: a caller who hangs up does not take the answer from the others.
-                    tokio::spawn(async move { flight.run(&token).await });
-                    receiver
-                }
-            };
-            // An error means that the validation's worker ended: somebody else leads.
-            if let Ok(verdict) = receiver.wait_for(Option::is_some).await
-                && let Some(verdict) = verdict.clone()
-            {
-                return verdict;
-            }
-        }
+    async fn validated(self: &Arc<Self>, fingerprint: Fingerprint, question: Question) -> Verdict {
+        let lead = |flight| {
+            // On a task of its own: a caller who hangs up does not take the answer from the others.
+            drop(tokio::spawn(Arc::clone(self).ask(flight, fingerprint, question)));
+            std::future::ready(())
+        };
+        let verdict = self.flights.share(fingerprint, || self.memory.recall(&fingerprint), lead).await;
+        verdict.unwrap_or_else(|none| match none {
+            NoVerdict::Full => Err(KeystoneError::Busy),
+            NoVerdict::Interrupted => Err(KeystoneError::Unreachable),
+        })
     }
 
-    fn join(self: &Arc<Self>, fingerprint: Fingerprint) -> Part {
-        let mut flights = self.flights();
-        if let Some(receiver) = flights.get(&fingerprint) {
-            return Part::Follow(receiver.clone());
-        }
-        // A verdict is remembered before its flight is removed, so what was missed before is found here.
-        if let Some(verdict) = self.remembered(&fingerprint) {
-            return Part::Late(verdict);
-        }
-        if flights.len() >= self.validations_max {
-            return Part::Late(Err(KeystoneError::Busy));
-        }
-        let (verdict, receiver) = watch::channel(None);
-        flights.insert(fingerprint, receiver.clone());
-        Part::Lead(Flight { keystone: Arc::clone(self), fingerprint, landed: None, verdict }, receiver)
-    }
-
-    fn flights(&self) -> MutexGuard<'_, HashMap<Fingerprint, watch::Receiver<Option<Verdict>>>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Flight {
     /// Asks Keystone and remembers what it said.
-    async fn run(mut self, token: &HeaderValue) {
-        let keystone = Arc::clone(&self.keystone);
-        keystone.calls.fetch_add(1, Ordering::Relaxed);
+    async fn ask(self: Arc<Self>, flight: Flight<Verdict>, fingerprint: Fingerprint, question: Question) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         // The window begins before Keystone looks: what is revoked later is found out within it.
         let asked = Instant::now();
-        let verdict = keystone.client.validate(token).await.and_then(|body| answer::read(&body)).map(Arc::new);
-        match &verdict {
-            Ok(token) => {
-                let until = asked.checked_add(keystone.revocation_window).unwrap_or(asked);
-                keystone.good.insert(self.fingerprint, Good { token: Arc::clone(token), until });
-            }
-            Err(error) if error.is_verdict() => {
-                let until = asked.checked_add(keystone.rejected_for).unwrap_or(asked);
-                keystone.good.remove(&self.fingerprint);
-                keystone.bad.insert(self.fingerprint, Bad { error: *error, until });
-            }
-            Err(_nothing_known) => {}
-        }
-        self.landed = Some(verdict);
-    }
-}
-
-impl Drop for Flight {
-    /// Removes the flight before anybody hears of its end, so that who comes later starts another.
-    fn drop(&mut self) {
-        self.keystone.flights().remove(&self.fingerprint);
-        if let Some(verdict) = self.landed.take() {
-            self.verdict.send_replace(Some(verdict));
-        }
+        let grace = if question.service.is_some() { self.allow_expired } else { Duration::ZERO };
+        let answered = self.client.validate(&question).await;
+        let verdict = answered.and_then(|body| answer::read(&body, grace)).map(Arc::new);
+        self.memory.remember(fingerprint, &verdict, asked, grace);
+        flight.land(verdict);
     }
 }
 

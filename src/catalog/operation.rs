@@ -65,6 +65,51 @@ pub struct Operation {
     pub rules: Vec<String>,
 }
 
+/// What a request costs and how much it is missed: bounds and rates are per class, and under pressure they are shed in
+/// this order, reads first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Everything that only looks.
+    Read,
+    /// What changes something.
+    Write,
+    /// What removes objects.
+    Destructive,
+    /// What the ramdisk calls: a lost heartbeat fails a deployment.
+    Ramdisk,
+}
+
+impl Class {
+    /// All, in the order in which they are shed.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Destructive, Self::Ramdisk];
+
+    /// The word in configuration, records and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Destructive => "destructive",
+            Self::Ramdisk => "ramdisk",
+        }
+    }
+}
+
+impl Operation {
+    /// Its class: said here once, from its groups and its method.
+    pub fn class(&self) -> Class {
+        if self.groups.contains(&Group::Ramdisk) {
+            Class::Ramdisk
+        } else if self.groups.contains(&Group::Destroy) {
+            Class::Destructive
+        } else if self.method == Method::Get {
+            Class::Read
+        } else {
+            Class::Write
+        }
+    }
+}
+
 /// The methods that Ironic documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "UPPERCASE")]

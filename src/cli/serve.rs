@@ -7,10 +7,11 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{USAGE, say};
-use crate::admin::{self, Check};
+use crate::admin::{self, Check, Pages};
 use crate::config::{Config, ListenAddress, Mode};
 use crate::server::{Server, probe};
 use crate::snapshot::Current;
+use crate::version;
 
 pub(super) fn serve(config: &Config, file: &Path) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -52,14 +53,31 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
 
     if let Some(listener) = admin {
         let watched = Arc::downgrade(&server);
-        tokio::spawn(admin::serve(listener, move || {
+        let told = Arc::downgrade(&server);
+        let metrics = Arc::clone(&server.metrics);
+        let checks = move || {
             let server = watched.upgrade();
             vec![
-                Check { name: "serving", ready: server.as_ref().is_some_and(|server| server.serving()) },
-                Check { name: "upstream", ready: server.as_ref().is_some_and(|server| server.state.reachable()) },
-                Check { name: "audit", ready: server.is_some_and(|server| server.audit.lost_records() == 0) },
+                Check { name: "serving", ready: server.as_ref().is_some_and(|server| server.serving()), needed: true },
+                Check {
+                    name: "upstream",
+                    ready: server.as_ref().is_some_and(|server| server.state.reachable()),
+                    needed: true,
+                },
+                Check {
+                    name: "reload",
+                    ready: server.as_ref().is_some_and(|server| server.current.reloads().error.is_none()),
+                    needed: false,
+                },
+                Check {
+                    name: "audit",
+                    ready: server.is_some_and(|server| server.audit.lost_records() == 0),
+                    needed: true,
+                },
             ]
-        }));
+        };
+        let status = move || told.upgrade().and_then(|server| serde_json::to_string_pretty(&server.status()).ok());
+        tokio::spawn(admin::serve(listener, Pages { checks: Box::new(checks), status: Box::new(status), metrics }));
     }
     let (connector, authority, state) =
         (server.connector.clone(), config.upstream.authority.clone(), Arc::clone(&server.state));
@@ -116,7 +134,7 @@ fn announce(config: &Config, server: &Server) {
         tracing::info!(listener = %listener.name, %address, tls = listener.tls.is_some(), schemes, "listening");
     }
     let revision = Arc::clone(&server.current.load().revision);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), mode = config.mode.as_str(), workers = config.workers, %revision, "irongate serves");
+    tracing::info!(version = version::FULL, mode = config.mode.as_str(), workers = config.workers, %revision, "irongate serves");
     if config.mode == Mode::Shadow {
         tracing::warn!("DRY RUN: mode is \"shadow\", denials are recorded and NOT enforced");
     }

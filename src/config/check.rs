@@ -24,7 +24,7 @@ use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
 use crate::telemetry;
-use crate::tls::{CertificatePem, KeyPem, ServerTls};
+use crate::tls::{CertificateExpiry, CertificatePem, KeyPem, ServerTls};
 
 /// Workers that one process may have.
 const WORKERS_MAX: usize = 256;
@@ -33,7 +33,7 @@ const WORKERS_MAX: usize = 256;
 pub fn load(file: &Path) -> Result<Config, Vec<ConfigError>> {
     let (text, raw) = read(file)?;
     let directory = file.parent().unwrap_or(Path::new("")).to_owned();
-    Checker { file, text: &text, directory, errors: Vec::new() }.check(raw)
+    Checker { file, text: &text, directory, errors: Vec::new(), certificates: Vec::new() }.check(raw)
 }
 
 /// What is in force, as TOML: the file, the variables that override it, and the defaults. Of secrets it has the files.
@@ -96,6 +96,7 @@ struct Checker<'a> {
     text: &'a str,
     directory: PathBuf,
     errors: Vec<ConfigError>,
+    certificates: Vec<CertificateExpiry>,
 }
 
 impl Checker<'_> {
@@ -160,6 +161,7 @@ impl Checker<'_> {
                 microversion_max,
                 microversion_pin,
                 limits,
+                certificates: self.certificates,
             }),
             (_, _) => Err(self.errors),
         }
@@ -235,6 +237,8 @@ impl Checker<'_> {
             let operations = self.served(listener.operations.as_ref());
             let source_networks = self.source_networks(listener.source_networks.as_ref());
             let compression = listener.compression;
+            let connections_max = self.positive(listener.connections_max.as_ref(), "connections_max");
+            let requests_max = self.positive(listener.requests_max.as_ref(), "requests_max");
             listeners.push(Listener {
                 name,
                 address,
@@ -244,9 +248,19 @@ impl Checker<'_> {
                 compression,
                 operations,
                 source_networks,
+                connections_max,
+                requests_max,
             });
         }
         listeners
+    }
+
+    fn positive(&mut self, number: Option<&Spanned<usize>>, name: &str) -> Option<usize> {
+        let number = number?;
+        if *number.get_ref() == 0 {
+            self.push(Some(number.span().start), format!("{name} = 0 would refuse everything: give a positive number"));
+        }
+        Some(*number.get_ref())
     }
 
     fn schemes(&mut self, schemes: &Spanned<Vec<SchemeName>>, configured: Configured) {
@@ -296,7 +310,13 @@ impl Checker<'_> {
 
     fn certificate(&mut self, path: &Spanned<PathBuf>) -> Option<CertificatePem> {
         let read = CertificatePem::read(&self.path(path.get_ref()));
-        read.map_err(|error| self.push(Some(path.span().start), error.to_string())).ok()
+        let pem = read.map_err(|error| self.push(Some(path.span().start), error.to_string())).ok()?;
+        if let Some(expiry) = pem.expiry(jiff::Timestamp::now())
+            && !self.certificates.contains(&expiry)
+        {
+            self.certificates.push(expiry);
+        }
+        Some(pem)
     }
 
     fn key(&mut self, path: &Spanned<PathBuf>) -> Option<KeyPem> {
@@ -353,8 +373,8 @@ impl Checker<'_> {
         let Some(limits) = limits else { return Limits::default() };
         let at = limits.span().start;
         let limits = limits.into_inner();
-        if let Some(name) = limits.zero() {
-            self.push(Some(at), format!("{name} = 0 would refuse everything: give a positive number"));
+        for mistake in limits.mistakes() {
+            self.push(Some(at), mistake);
         }
         limits
     }

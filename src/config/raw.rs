@@ -51,6 +51,8 @@ pub(super) struct RawListener {
     pub public_url: Option<Spanned<String>>,
     pub operations: Option<Spanned<Vec<String>>>,
     pub source_networks: Option<Spanned<Vec<String>>>,
+    pub connections_max: Option<Spanned<usize>>,
+    pub requests_max: Option<Spanned<usize>>,
     #[serde(default)]
     pub insecure_plaintext: bool,
     #[serde(default)]
@@ -126,6 +128,7 @@ pub(super) struct RawKeystone {
     pub service_credential_file: Option<Spanned<PathBuf>>,
     pub service_roles: Option<Spanned<Vec<String>>>,
     pub service_token_roles_required: Option<bool>,
+    pub allow_expired_seconds: Option<Spanned<u64>>,
     pub connect_timeout_seconds: Option<Spanned<u64>>,
     pub timeout_seconds: Option<Spanned<u64>>,
     pub connections_max: Option<Spanned<usize>>,

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
@@ -21,6 +20,8 @@ use tower::{ServiceBuilder, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 
+use super::gate::{Gate, Seat, TurnedAway};
+use super::pulse::{Closing, Pulse, Working};
 use super::{Phase, compression};
 use crate::audit::{Opening, Record};
 use crate::authenticate::{ClientCertificate, Peer};
@@ -35,9 +36,39 @@ use crate::snapshot::{Current, Snapshot};
 use crate::tls::{self, Alpn};
 
 /// hyper's own bounds are above ours, so that a request over ours is still answered in Ironic's shape with a record.
-const ABOVE: usize = 4;
-/// What is kept for a connection in each direction, at the least: a caller who reads slowly holds no more than this.
-const BUFFER_BYTES_MIN: usize = 64 * 1024;
+const ABOVE: usize = 2;
+/// What is kept for an HTTP/1.1 connection in each direction, at the least: a caller who reads slowly holds no more.
+const BUFFER_BYTES_MIN: usize = 32 * 1024;
+/// What an HTTP/2 caller may send before it is read, for a stream and for its connection.
+const WINDOW_BYTES: u32 = 64 * 1024;
+/// What is kept of an HTTP/2 stream's answer that its caller does not read.
+const SEND_BYTES_MAX: usize = 32 * 1024;
+
+/// How a connection ended.
+enum Ended {
+    Itself(Result<(), hyper::Error>),
+    Closed(Closing),
+}
+
+/// Serves a connection until it ends, is told to drain and has drained, or is closed because of what it does. hyper's two
+/// kinds of connections share no trait.
+macro_rules! until_closed {
+    ($connection:ident, $drain:ident, $closing:ident) => {{
+        let mut connection = std::pin::pin!($connection);
+        let mut closing = std::pin::pin!($closing);
+        tokio::select! {
+            ended = connection.as_mut() => Ended::Itself(ended),
+            reason = closing.as_mut() => Ended::Closed(reason),
+            () = $drain => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection => Ended::Itself(ended),
+                    reason = closing => Ended::Closed(reason),
+                }
+            }
+        }
+    }};
+}
 
 /// One listener of one worker.
 pub(super) struct Door {
@@ -45,8 +76,7 @@ pub(super) struct Door {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) current: Arc<Current>,
     pub(super) phase: watch::Receiver<Phase>,
-    /// Connections that were closed because of where they came from.
-    pub(super) turned_away: AtomicU64,
+    pub(super) gate: Arc<Gate>,
 }
 
 /// An accepted stream.
@@ -58,52 +88,63 @@ pub(super) enum Stream {
 impl Door {
     /// Serves a connection to its end.
     pub(super) async fn serve(self: Arc<Self>, stream: Stream) {
+        let _open = self.pipeline.metrics.connection(self.index);
         let snapshot = self.current.load();
         let Some(listener) = snapshot.listeners.get(self.index) else { return };
-        let deadline = Duration::from_secs(snapshot.limits.handshake_timeout_seconds);
         let address = if let Stream::Tcp(_, address) = &stream { Some(*address) } else { None };
         let mut peer = Peer { address, tls: false, certificate: None };
         if !listener.admits_source(&peer) {
-            self.turn_away(&listener.name, address);
+            self.gate.turn_away(TurnedAway::Source, &listener.name, address);
             return;
         }
+        let seat = match self.gate.seat(self.index, listener.connections_max, address, &snapshot.limits) {
+            Ok(seat) => seat,
+            Err(reason) => {
+                self.gate.turn_away(reason, &listener.name, address);
+                return;
+            }
+        };
         match (stream, listener.tls.clone()) {
             (Stream::Tcp(stream, address), Some(tls)) => {
-                match tls::accept(&TlsAcceptor::from(tls), stream, deadline).await {
+                let Ok(turn) = self.gate.handshake(&snapshot.limits).await else {
+                    self.gate.turn_away(TurnedAway::HandshakesFull, &listener.name, Some(address));
+                    return;
+                };
+                let shaken = tls::accept(&TlsAcceptor::from(tls), stream, turn.deadline).await;
+                drop(turn);
+                match shaken {
                     Ok((stream, alpn)) => {
                         peer.tls = true;
                         peer.certificate = certificate(stream.get_ref().1, listener);
-                        self.speak(stream, peer, alpn == Alpn::H2, &snapshot).await;
+                        self.speak(stream, peer, alpn == Alpn::H2, snapshot, seat).await;
                     }
-                    Err(error) => tracing::info!(%address, reason = error.reason(), "no TLS connection"),
+                    Err(error) => {
+                        self.gate.turn_away(TurnedAway::Handshake, &listener.name, Some(address));
+                        tracing::debug!(%address, reason = error.reason(), "no TLS connection");
+                    }
                 }
             }
-            (Stream::Tcp(stream, _), None) => self.speak(stream, peer, false, &snapshot).await,
-            (Stream::Unix(stream), _) => self.speak(stream, peer, false, &snapshot).await,
+            (Stream::Tcp(stream, _), None) => self.speak(stream, peer, false, snapshot, seat).await,
+            (Stream::Unix(stream), _) => self.speak(stream, peer, false, snapshot, seat).await,
         }
     }
 
-    /// Whoever is not meant to be here can come often: the log tells of the first, the second, the fourth, …
-    fn turn_away(&self, listener: &Arc<str>, address: Option<IpAddr>) {
-        let count = self.turned_away.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        if count.is_power_of_two() {
-            let address = address.map(|address| address.to_string());
-            tracing::warn!(%listener, address, count, "a connection from outside of source_networks was closed");
-        }
-    }
-
-    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, http2: bool, snapshot: &Snapshot)
+    async fn speak<S>(self: Arc<Self>, stream: S, peer: Peer, http2: bool, snapshot: Arc<Snapshot>, seat: Seat)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let limits = &snapshot.limits;
-        let compress = snapshot.listeners.get(self.index).is_some_and(|listener| listener.compression);
+        let Some(listener) = snapshot.listeners.get(self.index) else { return };
+        let (compress, name) = (listener.compression, Arc::clone(&listener.name));
         let address = peer.address;
         let door = Arc::clone(&self);
+        let pulse = Pulse::new(limits);
+        let beating = Arc::clone(&pulse);
         let pipeline = service_fn(move |request: Request<Incoming>| {
             let door = Arc::clone(&door);
             let peer = peer.clone();
-            async move { Ok::<_, Infallible>(door.answer(request, &peer).await) }
+            let working = beating.work();
+            async move { Ok::<_, Infallible>(door.answer(request, &peer, working).await) }
         });
         // Only what would be the same in any proxy is a layer; every step that makes or needs a security fact is a line
         // of the pipeline. Outermost first.
@@ -117,23 +158,24 @@ impl Door {
         let mut phase = self.phase.clone();
         // The guard that `wait_for` gives must not live on.
         let drain = async move { drop(phase.wait_for(|phase| *phase == Phase::Drain).await) };
+        let closing = pulse.watch(&seat);
         let io = TokioIo::new(stream);
         let ended = if http2 {
             let connection = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(limits.streams_max)
                 .max_header_list_size(u32::try_from(limits.header_bytes_max.saturating_mul(ABOVE)).unwrap_or(u32::MAX))
+                .initial_stream_window_size(WINDOW_BYTES)
+                .initial_connection_window_size(WINDOW_BYTES)
+                .max_send_buf_size(SEND_BYTES_MAX)
+                // Streams that are cancelled before they are looked at; `Pulse` counts those that are cancelled later.
                 .max_pending_accept_reset_streams(Some(20))
+                .max_local_error_reset_streams(Some(usize::try_from(limits.resets_max).unwrap_or(usize::MAX)))
                 .keep_alive_interval(Some(Duration::from_secs(60)))
                 .serve_connection(io, service);
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = drain => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
+            // A connection may last longer than many snapshots.
+            drop(snapshot);
+            until_closed!(connection, drain, closing)
         } else {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -142,24 +184,23 @@ impl Door {
                 .max_header_size(limits.header_bytes_max.saturating_mul(ABOVE))
                 .max_buf_size(limits.header_bytes_max.saturating_mul(ABOVE).max(BUFFER_BYTES_MIN))
                 .serve_connection(io, service);
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = drain => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
+            drop(snapshot);
+            until_closed!(connection, drain, closing)
         };
-        if let Err(error) = ended {
-            self.broken(&error, address);
+        match ended {
+            Ended::Closed(reason) => self.gate.close(reason, &name, address),
+            Ended::Itself(Err(error)) => self.broken(&error, address),
+            Ended::Itself(Ok(())) => {}
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, peer: &Peer, working: Working) -> Response<Body> {
         let snapshot = self.current.load();
         let Some(listener) = snapshot.listeners.get(self.index) else { return Rejection::Internal.response() };
-        self.pipeline.handle(request, &snapshot, listener, peer).await
+        let answer = self.pipeline.handle(request, &snapshot, listener, peer).await;
+        let answer = answer.map(|body| body.with_pulse(working.pulse()));
+        working.answered();
+        answer
     }
 
     /// What hyper refused by itself never became a request; it gets a record all the same.
@@ -181,6 +222,7 @@ impl Door {
         let rejection =
             Rejection::Framing(if too_large { FramingError::HeadersTooLarge } else { FramingError::Malformed });
         let mut record = Record::open(&self.pipeline.audit, opening, &RequestIds::minted());
+        record.measure(self.pipeline.metrics.request(self.index));
         record.reject(&rejection);
         record.status(rejection.status());
         record.complete();

@@ -1,6 +1,7 @@
 //! Certificates and keys as they are in PEM files.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject;
@@ -18,6 +19,15 @@ pub struct CertificatePem {
     pub file: String,
     /// Its text.
     pub pem: Vec<u8>,
+}
+
+/// A file of certificates, and when the first of them that still holds ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateExpiry {
+    /// The file's name.
+    pub file: Arc<str>,
+    /// The last moment at which all of what holds now still holds.
+    pub not_after: Timestamp,
 }
 
 /// The text of a file with one private key (PKCS #8, SEC 1 or PKCS #1). It cannot be printed.
@@ -79,6 +89,17 @@ impl CertificatePem {
             return Err(TlsError::NoCertificate { file: self.file.clone() });
         }
         Ok(certificates)
+    }
+
+    /// When the first of its certificates that still hold ends; `None` if there is none.
+    pub fn expiry(&self, now: Timestamp) -> Option<CertificateExpiry> {
+        let certificates = self.certificates().ok()?;
+        let ends = certificates.iter().filter_map(|certificate| {
+            let (_rest, certificate) = X509Certificate::from_der(certificate).ok()?;
+            Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
+        });
+        let not_after = ends.filter(|end| *end >= now).min()?;
+        Some(CertificateExpiry { file: self.file.as_str().into(), not_after })
     }
 
     fn check_validity(&self, certificate: &[u8], now: Timestamp) -> Result<(), TlsError> {

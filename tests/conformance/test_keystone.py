@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -48,7 +49,7 @@ key_file = "server.key"
 address = "127.0.0.1:{admin_port}"
 
 [authentication.keystone]
-url = "http://127.0.0.1:{relay}/v3"
+url = "{relay}"
 www_authenticate_uri = "{keystone}"
 revocation_seconds = {window}
 rejected_seconds = 1
@@ -95,15 +96,19 @@ service_token_roles_required = true
 
 
 class Relay(Tap):
-    """A tap on the way from irongate to Keystone."""
+    """A tap on the way from irongate to Keystone; with a certificate, it speaks TLS."""
 
-    def __init__(self, upstream_port, port):
+    def __init__(self, upstream_port, port, certificate=None):
         self.upstream_port = upstream_port
+        self.context = None
+        if certificate:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(*certificate)
         super().__init__("", "", port)
 
     def serve(self, ready):
         asyncio.set_event_loop(self.loop)
-        self.servers = [self.loop.run_until_complete(asyncio.start_server(self.relay, "127.0.0.1", self.port))]
+        self.servers = [self.loop.run_until_complete(asyncio.start_server(self.relay, "127.0.0.1", self.port, ssl=self.context))]
         ready.set()
         self.loop.run_forever()
 
@@ -151,7 +156,7 @@ class Cloud:
         self.gate = gate.Gate(binary(), venv, folder / "gate", self.port, admin_port)
         self.gate.prepare({role: PASSWORD for role in gate.ROLES}, "unix:/nonexistent", [], cost=4)
         self.settings = {
-            "port": self.port, "admin_port": admin_port, "relay": relay_port, "keystone": self.base, "tap": tap,
+            "port": self.port, "admin_port": admin_port, "relay": f"http://127.0.0.1:{relay_port}/v3", "keystone": self.base, "tap": tap,
             "timeout": TIMEOUT_SECONDS, "policies": ROOT / "policies" / "roles"}
         self.configure()
         self.services.insert(0, self.gate)
@@ -162,12 +167,12 @@ class Cloud:
             "driver_info": {"redfish_password": "hunter2-of-the-bmc"}})
         assert made.status == 201, made
 
-    def configure(self, window=WINDOW_SECONDS, more=""):
+    def configure(self, window=WINDOW_SECONDS, more="", **changes):
         """Write irongate's configuration."""
-        self.gate.configuration.write_text(CONFIGURATION.format(window=window, more=more, **self.settings))
+        self.gate.configuration.write_text(CONFIGURATION.format(window=window, more=more, **self.settings | changes))
 
     def reconfigure(self, **changes):
-        """Write it anew and have it loaded; what was remembered is forgotten."""
+        """Write it anew and have it loaded."""
         self.configure(**changes)
         before = self.gate.log.read_text().count("reloaded")
         self.gate.reload()
@@ -383,6 +388,72 @@ def test_revoked_token(cloud):
     assert (answer.status, answer.code()) == (401, "token_rejected")
 
 
+def test_expired_token(cloud):
+    """A token that ends before the window does is refused at once; nothing but its end was needed."""
+    ends = time.time() + 4
+    made = cloud.ask_keystone("POST", f"/v3/users/{cloud.users['smith']}/application_credentials", {"application_credential": {
+        "name": "brief", "secret": PASSWORD, "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ends))}},
+        cloud.token("smith", METAL))["application_credential"]["id"]
+    identity = {"methods": ["application_credential"], "application_credential": {"id": made, "secret": PASSWORD}}
+    status, headers, body = cloud.keystone.request("POST", "/v3/auth/tokens", {"auth": {"identity": identity}})
+    assert status == 201, body
+    token = headers["X-Subject-Token"]
+    cloud.reconfigure(window=300)
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", token).status == 200
+    time.sleep(max(0, ends + 1 - time.time()))
+    answer = cloud.call("GET", f"/v1/nodes/{NODE}", token)
+    assert (answer.status, answer.code()) == (401, "token_rejected")
+
+
+def test_reload_keeps_tokens(cloud):
+    """A reload asks Keystone again only where what decides about tokens changed."""
+    cloud.reconfigure()
+    token = cloud.token("smith", METAL)
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", token).status == 200
+    mark = cloud.relay.mark()
+    cloud.reconfigure(timeout=TIMEOUT_SECONDS + 1)
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", token).status == 200
+    assert cloud.relay.mark() == mark
+    cloud.reconfigure(more="tokens_max = 100")
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", token).status == 200
+    assert cloud.relay.mark() == mark + 1
+
+
+def test_keystone_over_tls(cloud):
+    """https to Keystone: only the configured CA's, and only under the name that irongate asked for."""
+    state = cloud.gate.state
+    [port, plain] = gate.free_ports(2)
+    secure = Relay(cloud.keystone.port, port, (state / "server.crt", state / "server.key"))
+    other = cloud.folder / "another-ca"
+    subprocess.run([binary(), "certs", "dev", "--directory", other], check=True, capture_output=True)
+    named = cloud.folder / "another-name"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+               "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:keystone.example", "-keyout", f"{named}.key", "-out",
+               f"{named}.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    misnamed = Relay(cloud.keystone.port, plain, (f"{named}.crt", f"{named}.key"))
+
+    def ask(relay, ca, token):
+        cloud.reconfigure(relay=f"https://localhost:{relay.port}/v3", more=f'ca_file = "{ca}"')
+        return cloud.call("GET", f"/v1/nodes/{NODE}", token)
+
+    token = cloud.token("smith", METAL)
+    assert ask(secure, state / "ca.crt", token).status == 200
+    assert ("x-auth-token", token) in secure.arrivals[-1].headers
+    mark = secure.mark()
+    for relay, ca in [(secure, other / "ca.crt"), (misnamed, f"{named}.crt")]:
+        answer = ask(relay, ca, token)
+        assert (answer.status, answer.code()) == (503, "keystone_untrusted"), ca
+        assert answer.header("retry-after")
+    # No TLS at its address.
+    cloud.reconfigure(relay=f"https://localhost:{cloud.keystone.port}/v3", more=f'ca_file = "{state / "ca.crt"}"')
+    answer = cloud.call("GET", f"/v1/nodes/{NODE}", token)
+    assert (answer.status, answer.code()) == (503, "keystone_untrusted")
+    assert secure.mark() == mark and not misnamed.arrivals, "no token left irongate"
+    assert 'no TLS connection' in cloud.gate.log.read_text()
+    cloud.reconfigure()
+
+
 def test_audit_names_the_caller(cloud):
     """The record tells who it was, and never by what token."""
     token = cloud.token("smith", METAL)
@@ -512,3 +583,27 @@ def test_signed_tokens(cloud):
     answer = cloud.call("GET", f"/v1/nodes/{NODE}", token)
     assert (answer.status, answer.code()) == (401, "token_signature"), "never past its expiry, whatever is remembered"
     assert cloud.relay.mark() == mark
+
+
+def test_expired_token_in_a_chain(cloud):
+    """A service brings a user's token that has expired: its own token lets it, and Ironic gets both."""
+    user = cloud.token("smith", METAL)
+    issued = time.monotonic()
+    public = cloud.keystone.state / "jws-public" / "public.pem"
+    keys = f"jws_public_key_files = [{json.dumps(str(public))}]"
+    time.sleep(max(0, JWS_SECONDS + 0.5 - (time.monotonic() - issued)))
+    ours, member = cloud.token("nova", SERVICE), cloud.token("eve", METAL)
+    both = lambda service_token: cloud.call("GET", f"/v1/nodes/{NODE}", user, headers=[("X-Service-Token", service_token)])
+    mark = cloud.tap.mark()
+    assert cloud.call("GET", f"/v1/nodes/{NODE}", user).code() == "token_signature"
+    assert both(member).code() == "service_token_role"
+    answer = both(ours)
+    assert answer.status == 200, answer
+    [arrival] = cloud.tap.since(mark)
+    assert ("x-auth-token", user) in arrival.headers and ("x-service-token", ours) in arrival.headers
+    cloud.reconfigure(window=300, more=f"{keys}\nallow_expired_seconds = 0")
+    assert both(cloud.token("nova", SERVICE)).code() == "token_signature"
+    cloud.reconfigure(window=300, more=f"{keys}\nallow_expired_seconds = 1")
+    time.sleep(1)
+    assert both(cloud.token("nova", SERVICE)).code() == "token_signature"
+    assert len(cloud.tap.since(mark)) == 1

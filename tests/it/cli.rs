@@ -163,3 +163,38 @@ fn variables_override_the_file() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("IP address with a port"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn the_version_tells_the_revision() {
+    let version = text(&irongate(&["--version"]).stdout);
+    let expected = format!("irongate {} ({})\n", env!("CARGO_PKG_VERSION"), irongate::version::REVISION);
+    assert_eq!(version, expected);
+    assert!(!irongate::version::REVISION.is_empty());
+}
+
+#[test]
+fn completions_and_man_pages_know_every_command() {
+    let help = text(&irongate(&["--help"]).stdout);
+    let listed = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let commands: Vec<&str> = listed
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .map(|line| line.split_whitespace().next().unwrap())
+        .filter(|command| *command != "help")
+        .collect();
+    assert!(commands.contains(&"serve") && commands.contains(&"man"), "{commands:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = text(&irongate(&["completions", shell]).stdout);
+        for command in &commands {
+            assert!(script.contains(command), "{shell} knows no {command}");
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let pages = directory.path().join("man1");
+    assert_eq!(irongate(&["man", pages.to_str().unwrap()]).status.code(), Some(0));
+    for command in &commands {
+        let page = std::fs::read_to_string(pages.join(format!("irongate-{command}.1"))).unwrap();
+        assert!(page.contains(".TH"), "{command}");
+    }
+    assert!(std::fs::read_to_string(pages.join("irongate.1")).unwrap().contains("policy\\-enforcing"));
+}

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use irongate::config::{self, ListenAddress};
 use irongate::server::Server;
@@ -18,25 +19,28 @@ pub fn token(name: &str) -> String {
     format!("gAAAA{name:_<100}canary7e57")
 }
 
-/// Knows the three users above and nobody else.
-pub fn keystone() -> SocketAddr {
+/// Knows the three users above and nobody else, and counts.
+fn keystone(asked: &Arc<AtomicUsize>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let asked = Arc::clone(asked);
     std::thread::spawn(move || {
         while let Ok((stream, _)) = listener.accept() {
-            std::thread::spawn(move || vouch(stream));
+            let asked = Arc::clone(&asked);
+            std::thread::spawn(move || vouch(stream, &asked));
         }
     });
     address
 }
 
-fn vouch(mut stream: TcpStream) {
+fn vouch(mut stream: TcpStream, asked: &AtomicUsize) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut head = String::new();
     while reader.read_line(&mut head).is_ok_and(|count| count > 0) {
         if !head.ends_with("\r\n\r\n") {
             continue;
         }
+        asked.fetch_add(1, Ordering::SeqCst);
         let known = [USER, LIMITED, SERVICE].into_iter().find(|name| head.contains(&token(name)));
         let body = known.map(|name| {
             let limits = match name {
@@ -64,6 +68,7 @@ pub struct Gate {
     server: Arc<Server>,
     pub directory: tempfile::TempDir,
     address: SocketAddr,
+    asked: Arc<AtomicUsize>,
 }
 
 impl Gate {
@@ -75,12 +80,14 @@ impl Gate {
     pub fn start_edited(ironic: &FakeIronic, upstream: &str, edit: impl FnOnce(String) -> String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("credential"), "irongate:own-canary\n").unwrap();
-        let file = configured(directory.path(), &ironic.endpoint(), &format!("http://{}/v3", keystone()), upstream);
+        let asked = Arc::default();
+        let url = format!("http://{}/v3", keystone(&asked));
+        let file = configured(directory.path(), &ironic.endpoint(), &url, upstream);
         std::fs::write(&file, edit(std::fs::read_to_string(&file).unwrap())).unwrap();
         let config = config::load(&file).unwrap();
         let server = Arc::new(Server::start(&config, file).unwrap());
         let ListenAddress::Tcp(address) = server.addresses[0] else { panic!("the listener is TCP") };
-        Self { server, directory, address }
+        Self { server, directory, address, asked }
     }
 
     pub fn ask(&self, target: &str, headers: &str) -> Answer {
@@ -88,6 +95,14 @@ impl Gate {
             "GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-OpenStack-Ironic-API-Version: 1.80\r\n{headers}\r\n"
         );
         send(self.address, request.as_bytes())
+    }
+
+    /// Changes the configuration and has it loaded.
+    fn reload(&self, change: impl FnOnce(String) -> String) {
+        let file = self.directory.path().join("irongate.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, change(text)).unwrap();
+        self.server.current.reload().unwrap_or_else(|errors| panic!("{errors:?}"));
     }
 }
 
@@ -197,6 +212,32 @@ fn a_401_of_ironics_is_whose_identity_it_was() {
 }
 
 #[test]
+fn a_reload_keeps_what_keystone_said() {
+    let ironic = FakeIronic::plain();
+    let gate = Gate::start(&ironic, "");
+    let headers = format!("X-Auth-Token: {}\r\n", token(USER));
+    let check = |named: &str, calls: usize, roles: u16| {
+        assert_eq!(gate.ask("/v1/nodes/n", &headers).status, roles, "{named}");
+        assert_eq!(gate.asked.load(Ordering::SeqCst), calls, "{named}");
+    };
+    check("new", 1, 200);
+    gate.reload(|text| text);
+    check("nothing changed", 1, 200);
+    // Bindings and policies decide about each request anew, whatever is remembered of tokens.
+    gate.reload(|text| text.replace("authenticated = true", "keystone_roles = [\"other\"]"));
+    check("the binding changed", 1, 403);
+    gate.reload(|text| text.replace("keystone_roles = [\"other\"]", "authenticated = true"));
+    gate.reload(|text| text.replace("/v3\"\n", "/v3\"\nrevocation_seconds = 60\n"));
+    check("the window changed", 2, 200);
+    gate.reload(|text| {
+        text.replace("[authentication.keystone]", "[authentication.keystone]\nallow_expired_seconds = 0")
+    });
+    check("what decides about tokens changed", 3, 200);
+    gate.reload(|text| text);
+    check("nothing changed again", 3, 200);
+}
+
+#[test]
 fn mistakes_are_named() {
     #[track_caller]
     fn check(url: &str, more: &str, upstream: &str, remedy: &str) {
@@ -215,6 +256,7 @@ fn mistakes_are_named() {
     check(good, "nonsense = 1\n", "", "nonsense");
     check(good, "revocation_seconds = 0\n", "", "between 1 and 86400");
     check(good, "rejected_seconds = 600\n", "", "between 1 and 60");
+    check(good, "allow_expired_seconds = 604801\n", "", "between 0 and 604800");
     check(good, "tokens_max = 0\n", "", "between 1 and");
     check(good, "jws_public_key_files = ['empty']\n", "", "no public key");
     check(good, "jws_public_key_files = ['missing']\n", "", "cannot be read");

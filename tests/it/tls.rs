@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{Request, StatusCode, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use irongate::server::Closing;
 use irongate::tls::{CertificatePem, ClientTls, TlsVersion, client_config};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -63,6 +64,77 @@ async fn http2_over_tls() {
     assert_eq!(irongate.records(1)[0]["http"], "HTTP/2");
     // The drain waits for the caller to see the end of the connection.
     drop(sender);
+    tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
+}
+
+/// An h2 connection to irongate, without a request.
+async fn h2(
+    irongate: &Irongate,
+    certificates: &Path,
+) -> (hyper::client::conn::http2::SendRequest<Empty<bytes::Bytes>>, tokio::task::JoinHandle<hyper::Result<()>>) {
+    let stream = TcpStream::connect(irongate.address).await.unwrap();
+    let stream = connector(certificates, true).connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    (sender, tokio::spawn(connection))
+}
+
+/// Waits for something that irongate's own threads do.
+async fn until(there: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !there() {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+fn list(irongate: &Irongate) -> Request<Empty<bytes::Bytes>> {
+    let credential = basic("admin", PASSWORD);
+    Request::get(format!("https://localhost:{}/v1/nodes", irongate.address.port()))
+        .header("authorization", credential.trim_start_matches("Authorization: ").trim_end())
+        .body(Empty::new())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_h2_connection_that_asks_nothing_is_closed() {
+    let certificates = certificates();
+    let ironic = FakeIronic::plain();
+    let limits = "limits = { header_timeout_seconds = 1, idle_timeout_seconds = 1 }";
+    let irongate = Irongate::start_with(&ironic.endpoint(), limits, &tls(certificates.path()));
+    let (silent, connection) = h2(&irongate, certificates.path()).await;
+    drop(tokio::time::timeout(std::time::Duration::from_secs(20), connection).await.unwrap());
+    let (mut asking, connection) = h2(&irongate, certificates.path()).await;
+    assert_eq!(asking.send_request(list(&irongate)).await.unwrap().status(), 200);
+    drop(tokio::time::timeout(std::time::Duration::from_secs(20), connection).await.unwrap());
+    until(|| irongate.server.gate.closed(Closing::Idle) == 2).await;
+    drop((silent, asking));
+    tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
+}
+
+#[tokio::test]
+async fn streams_that_are_cancelled_again_and_again_end_the_connection() {
+    let certificates = certificates();
+    let ironic = FakeIronic::start(|_| {
+        crate::support::client::pause(std::time::Duration::from_secs(1));
+        json("200 OK", "{}")
+    });
+    let limits = "limits = { resets_max = 10 }";
+    let irongate = Irongate::start_with(&ironic.endpoint(), limits, &tls(certificates.path()));
+    let (mut sender, connection) = h2(&irongate, certificates.path()).await;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !connection.is_finished() {
+        assert!(std::time::Instant::now() < deadline);
+        // Begun, looked at, and cancelled.
+        let asked = sender.send_request(list(&irongate));
+        drop(tokio::time::timeout(std::time::Duration::from_millis(30), asked).await);
+    }
+    until(|| irongate.server.gate.closed(Closing::Resets) == 1).await;
+    until(|| irongate.server.current.load().limiter.load().requests() == 0).await;
+    // Others are served.
+    let (mut other, _) = h2(&irongate, certificates.path()).await;
+    assert_eq!(other.send_request(list(&irongate)).await.unwrap().status(), 200);
+    drop((sender, other));
     tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
 }
 

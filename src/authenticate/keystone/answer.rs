@@ -1,6 +1,7 @@
 //! Keystone's answer to a validation → what the token says.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
@@ -94,12 +95,12 @@ struct RawAccessRule {
     path: Box<str>,
 }
 
-/// Reads the body of a 200.
+/// Reads the body of a 200. `grace` is for how long after its expiry the token is accepted.
 ///
 /// # Errors
 /// [`KeystoneError::Nonsense`] for what is no token, two scopes at once, a scope or name that is empty; and the refusals
 /// that follow from what the token says.
-pub(super) fn read(body: &[u8]) -> Result<Token, KeystoneError> {
+pub(super) fn read(body: &[u8], grace: Duration) -> Result<Token, KeystoneError> {
     let Document { token } = serde_json::from_slice(body).map_err(|_error| KeystoneError::Nonsense)?;
     if token.oauth2_credential.is_some() || token.bind.is_some() {
         return Err(KeystoneError::Bound);
@@ -117,7 +118,8 @@ pub(super) fn read(body: &[u8]) -> Result<Token, KeystoneError> {
     if scopes == 0 {
         return Err(KeystoneError::Unscoped);
     }
-    if token.expires_at <= jiff::Timestamp::now() {
+    let ends_at = SystemTime::from(token.expires_at).checked_add(grace).ok_or(KeystoneError::Nonsense)?;
+    if ends_at <= SystemTime::now() {
         return Err(KeystoneError::Rejected);
     }
     let rule = |rule: RawAccessRule| AccessRule { service: rule.service, method: rule.method, path: rule.path };

@@ -36,6 +36,7 @@ pub(super) struct Client {
     connector: Connector,
     authority: HeaderValue,
     target: http::uri::PathAndQuery,
+    late_target: http::uri::PathAndQuery,
     timeout: Duration,
     places: Semaphore,
     idle: Mutex<Vec<Idle>>,
@@ -47,6 +48,14 @@ pub(super) struct Client {
 struct Idle {
     sender: SendRequest<Full<Bytes>>,
     since: Instant,
+}
+
+/// What Keystone is asked about. It cannot be printed.
+pub(super) struct Question {
+    /// The token.
+    pub(super) token: HeaderValue,
+    /// The token of the proven service that brings it: then it may have expired.
+    pub(super) service: Option<HeaderValue>,
 }
 
 /// irongate's own user, with the token that it has now.
@@ -74,6 +83,7 @@ impl Client {
             connector: config.connector.clone(),
             authority: config.authority.clone(),
             target: config.target.clone(),
+            late_target: config.late_target.clone(),
             timeout: config.timeout,
             places: Semaphore::new(config.connections_max.max(1)),
             idle: Mutex::new(Vec::new()),
@@ -83,22 +93,34 @@ impl Client {
         }
     }
 
-    /// Asks Keystone about a token, with the token itself as credential or as irongate's own user: its body if it is good.
+    /// Asks Keystone about a token, as irongate's own user or else with the token itself as credential, or with the service's
+    /// where it may have expired: its body if it is good.
     ///
     /// # Errors
     /// [`KeystoneError::Rejected`] if it is not; everything else says that nothing is known.
-    pub(super) async fn validate(&self, token: &HeaderValue) -> Result<Bytes, KeystoneError> {
+    pub(super) async fn validate(&self, question: &Question) -> Result<Bytes, KeystoneError> {
         let deadline = Instant::now() + self.timeout;
         let place = timeout_at(deadline, self.places.acquire()).await;
         let Ok(Ok(_place)) = place else { return Err(KeystoneError::Busy) };
         let pass = self.breaker.pass().ok_or(KeystoneError::Unreachable)?;
-        let answered = timeout_at(deadline, self.ask(token)).await.unwrap_or(Err(KeystoneError::TimedOut));
+        let answered = timeout_at(deadline, self.ask(question)).await.unwrap_or(Err(KeystoneError::TimedOut));
         let Answered { status, body, .. } =
             answered.inspect_err(|error| tracing::warn!(%error, "a token could not be validated"))?;
+        let lent = self.own.is_none() && question.service.is_some();
         match status {
             StatusCode::OK => {
                 pass.answered();
                 body.ok_or(KeystoneError::Nonsense)
+            }
+            // About the service's token, which asked: it is good no more, or its role may not ask about others'.
+            StatusCode::UNAUTHORIZED if lent => {
+                pass.answered();
+                Err(KeystoneError::ServiceToken)
+            }
+            StatusCode::FORBIDDEN if lent => {
+                pass.answered();
+                tracing::warn!("Keystone does not let the service's token ask about an expired one");
+                Err(KeystoneError::Rejected)
             }
             StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND => {
                 pass.answered();
@@ -114,11 +136,14 @@ impl Client {
         }
     }
 
-    async fn ask(&self, token: &HeaderValue) -> Result<Answered, KeystoneError> {
-        let Some(own) = &self.own else { return self.validation(token, token).await };
+    async fn ask(&self, question: &Question) -> Result<Answered, KeystoneError> {
+        let Some(own) = &self.own else {
+            let asker = question.service.as_ref().unwrap_or(&question.token);
+            return self.validation(asker, question).await;
+        };
         let mut mine = self.own_token(own, None).await?;
         for _ in 0..2 {
-            let answered = self.validation(&mine, token).await?;
+            let answered = self.validation(&mine, question).await?;
             // Here 401 is about irongate's own token, which may have been revoked: once more with a new one.
             if answered.status != StatusCode::UNAUTHORIZED {
                 return Ok(answered);
@@ -139,29 +164,33 @@ impl Client {
         }
         *kept = None;
         let body = Bytes::copy_from_slice(own.credential.request().as_bytes());
-        let answered = self.exchange(|| self.request(Method::POST, body.clone()).body(Full::new(body.clone()))).await?;
+        let answered = self
+            .exchange(|| self.request(Method::POST, &self.target, body.clone()).body(Full::new(body.clone())))
+            .await?;
         if answered.status != StatusCode::CREATED {
             tracing::warn!(status = answered.status.as_u16(), "Keystone gives no token to irongate's own user");
             return Err(KeystoneError::OwnCredential);
         }
         let mut text = answered.headers.get(SUBJECT_TOKEN).cloned().ok_or(KeystoneError::Nonsense)?;
         text.set_sensitive(true);
-        let lifetime = super::answer::read(&answered.body.unwrap_or_default())?.expires_at;
+        let lifetime = super::answer::read(&answered.body.unwrap_or_default(), Duration::ZERO)?.expires_at;
         let renew_at = lifetime.checked_sub(RENEW_BEFORE).map_err(|_error| KeystoneError::Nonsense)?;
         *kept = Some(OwnToken { text: text.clone(), renew_at });
         Ok(text)
     }
 
-    async fn validation(&self, own: &HeaderValue, subject: &HeaderValue) -> Result<Answered, KeystoneError> {
+    async fn validation(&self, asker: &HeaderValue, question: &Question) -> Result<Answered, KeystoneError> {
+        let subject = &question.token;
+        let target = if question.service.is_some() { &self.late_target } else { &self.target };
         let sensitive = |token: &HeaderValue| {
             let mut token = token.clone();
             token.set_sensitive(true);
             token
         };
         let request = || {
-            self.request(Method::GET, Bytes::new())
+            self.request(Method::GET, target, Bytes::new())
                 .header(ACCESS_RULES, "1.0")
-                .header(AUTH_TOKEN, sensitive(own))
+                .header(AUTH_TOKEN, sensitive(asker))
                 .header(SUBJECT_TOKEN, sensitive(subject))
                 .body(Full::default())
         };
@@ -174,10 +203,10 @@ impl Client {
         Ok(answered)
     }
 
-    fn request(&self, method: Method, body: Bytes) -> http::request::Builder {
+    fn request(&self, method: Method, target: &http::uri::PathAndQuery, body: Bytes) -> http::request::Builder {
         let request = Request::builder()
             .method(method)
-            .uri(http::Uri::from(self.target.clone()))
+            .uri(http::Uri::from(target.clone()))
             .header(HOST, &self.authority)
             .header(USER_AGENT, concat!("irongate/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "application/json");

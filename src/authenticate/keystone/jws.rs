@@ -3,6 +3,9 @@
 //! A good signature proves origin and lifetime only: neither roles nor revocation are in the token. Keystone is asked all
 //! the same.
 
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
 use thiserror::Error;
@@ -17,6 +20,9 @@ const P384_POINT_BYTES: usize = 97;
 pub struct JwsKey {
     key: DecodingKey,
     validation: Validation,
+    /// The same for a token that may have expired: then [`JwsKey::signed`] looks at the time.
+    late: Validation,
+    pem: Arc<[u8]>,
 }
 
 /// Why a file holds no key that can be used.
@@ -30,13 +36,13 @@ pub enum JwsKeyError {
     Curve,
 }
 
-/// What must be in a token; `exp` is compared by the decoder. Keystone's tokens have neither `iss`, `aud` nor `nbf`.
+/// What must be in a token; `exp` is compared by the decoder, unless the token may have expired. Keystone's tokens have neither `iss`, `aud` nor `nbf`.
 #[derive(Deserialize)]
 struct Claims {
     #[serde(rename = "sub")]
     _subject: String,
     #[serde(rename = "exp")]
-    _expires: u64,
+    expires: u64,
 }
 
 impl JwsKey {
@@ -64,15 +70,27 @@ impl JwsKey {
         validation.validate_aud = false;
         validation.validate_nbf = true;
         validation.set_required_spec_claims(&["exp"]);
-        Ok(Self { key, validation })
+        let mut late = validation.clone();
+        late.validate_exp = false;
+        Ok(Self { key, validation, late, pem: pem.into() })
     }
 
-    fn signed(&self, token: &[u8]) -> bool {
-        decode::<Claims>(token, &self.key, &self.validation).is_ok()
+    /// The text that it was read from.
+    pub(super) fn pem(&self) -> &[u8] {
+        &self.pem
+    }
+
+    fn signed(&self, token: &[u8], grace: Duration) -> bool {
+        if grace.is_zero() {
+            return decode::<Claims>(token, &self.key, &self.validation).is_ok();
+        }
+        let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return false };
+        let read = decode::<Claims>(token, &self.key, &self.late);
+        read.is_ok_and(|read| now.as_secs() < read.claims.expires.saturating_add(grace.as_secs()))
     }
 }
 
-/// Whether one of the keys signed it and it has not expired.
-pub(super) fn signed(keys: &[JwsKey], token: &[u8]) -> bool {
-    keys.iter().any(|key| key.signed(token))
+/// Whether one of the keys signed it and it has not expired longer ago than `grace`.
+pub(super) fn signed(keys: &[JwsKey], token: &[u8], grace: Duration) -> bool {
+    keys.iter().any(|key| key.signed(token, grace))
 }

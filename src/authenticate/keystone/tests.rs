@@ -8,7 +8,10 @@ use super::*;
 use fake::{Fake, Says};
 
 mod fake;
+mod late;
+mod reload;
 mod signed;
+mod tls;
 
 /// Must never be seen in anything printed.
 const CANARY: &str = "canary3b9f";

@@ -1,16 +1,11 @@
-//! A token's text: what can be told without asking anybody, and its keyed hash.
-
-use aws_lc_rs::hmac;
+//! A token's text: what can be told without asking anybody.
 
 /// The longest token text, in bytes. Keystone's own are below 1 KiB.
-const TOKEN_BYTES_MAX: usize = 8192;
+pub(super) const TOKEN_BYTES_MAX: usize = 8192;
 /// The first characters of every Fernet token: version 0x80 and the upper bytes of a 64-bit time.
 const FERNET: &[u8] = b"gAAAA";
 /// Version, time, initialisation vector, one block and a signature, in base64 without padding.
 const FERNET_BYTES_MIN: usize = 97;
-
-/// HMAC-SHA-256 of a token's text under a key that never leaves the memory: what caches know a token by.
-pub(super) type Fingerprint = [u8; 32];
 
 /// The two kinds of tokens that Keystone issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +28,6 @@ pub(super) fn shape(text: &[u8]) -> Option<Shape> {
     let mut parts = text.split(|byte| *byte == b'.');
     let three = [parts.next()?, parts.next()?, parts.next()?];
     (parts.next().is_none() && three.iter().all(|part| !part.is_empty() && is_base64url(part))).then_some(Shape::Jws)
-}
-
-/// The key that only this process knows.
-pub(super) fn fingerprint(key: &hmac::Key, text: &[u8]) -> Fingerprint {
-    let mut fingerprint = [0; 32];
-    for (to, from) in fingerprint.iter_mut().zip(hmac::sign(key, text).as_ref()) {
-        *to = *from;
-    }
-    fingerprint
 }
 
 fn is_base64url(text: &[u8]) -> bool {

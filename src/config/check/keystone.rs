@@ -22,6 +22,8 @@ const REVOCATION_SECONDS_MAX: u64 = 86_400;
 const REJECTED_SECONDS_MAX: u64 = 60;
 /// The longest wait for Keystone.
 const TIMEOUT_SECONDS_MAX: u64 = 60;
+/// The longest time after its expiry for which a token may be accepted: a week.
+const ALLOW_EXPIRED_SECONDS_MAX: u64 = 604_800;
 /// Tokens to remember; one takes about 1 KiB.
 const TOKENS_MAX: u64 = 1_000_000;
 /// Calls at a time, and tokens under validation.
@@ -32,10 +34,13 @@ impl Checker<'_> {
         let at = raw.url.span().start;
         let url = raw.url.get_ref();
         let https = url.starts_with("https://");
+        let mut trusted = Vec::new();
         let tls = match (&raw.ca_file, https) {
             (Some(ca), true) => {
                 let settings = ClientTls { ca: self.certificate(ca)?, certificate: None, min_version: raw.min_version };
                 let built = crate::tls::client_config(&settings);
+                trusted.extend_from_slice(format!("{:?}", raw.min_version).as_bytes());
+                trusted.extend_from_slice(&settings.ca.pem);
                 Some(Arc::new(built.map_err(|error| self.push(Some(ca.span().start), error.to_string())).ok()?))
             }
             (None, true) => {
@@ -53,6 +58,7 @@ impl Checker<'_> {
             self.seconds(raw.connect_timeout_seconds.as_ref(), "connect_timeout_seconds", 2, TIMEOUT_SECONDS_MAX);
         let mut config =
             KeystoneConfig::new(url, tls, connect).map_err(|error| self.push(Some(at), error.to_string())).ok()?;
+        config.trusted = trusted;
         if !https && !raw.insecure_plaintext && !loopback(url) {
             let message = "tokens would cross the network in the open, and whoever is on the way could vouch for anybody: \
                            use https:// with ca_file, or insecure_plaintext = true where something else encrypts";
@@ -89,6 +95,13 @@ impl Checker<'_> {
             ServiceCredential::read(&text).map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()
         });
         config.service_roles_required = raw.service_token_roles_required.unwrap_or(true);
+        if let Some(seconds) = &raw.allow_expired_seconds {
+            if *seconds.get_ref() > ALLOW_EXPIRED_SECONDS_MAX {
+                let message = format!("allow_expired_seconds is between 0 and {ALLOW_EXPIRED_SECONDS_MAX}");
+                self.push(Some(seconds.span().start), message);
+            }
+            config.allow_expired = Duration::from_secs(*seconds.get_ref());
+        }
         if let Some(roles) = &raw.service_roles {
             if roles.get_ref().iter().any(String::is_empty) || roles.get_ref().is_empty() {
                 let message = "service_roles names at least one Keystone role, such as \"service\"";

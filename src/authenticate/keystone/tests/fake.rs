@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// What it answers.
 #[derive(Clone)]
@@ -17,12 +18,15 @@ pub(super) enum Says {
     Slow(Duration, String),
     /// A status, headers and a body.
     With(u16, &'static str, String),
+    /// What it thinks of the head, in lower case.
+    Judge(fn(&str) -> (u16, String)),
     /// Nothing, for ever.
     Nothing,
     /// The connection's end.
     Close,
 }
 
+#[derive(Clone)]
 pub(super) struct Fake {
     pub(super) address: SocketAddr,
     calls: Arc<AtomicU64>,
@@ -32,6 +36,11 @@ pub(super) struct Fake {
 
 impl Fake {
     pub(super) async fn start(says: Says) -> Self {
+        Self::behind(says, None).await
+    }
+
+    /// Behind TLS.
+    pub(super) async fn behind(says: Says, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let fake = Self {
             address: listener.local_addr().unwrap(),
@@ -39,46 +48,61 @@ impl Fake {
             says: Arc::new(Mutex::new(says)),
             heads: Arc::default(),
         };
-        let (calls, says, heads) = (Arc::clone(&fake.calls), Arc::clone(&fake.says), Arc::clone(&fake.heads));
+        let told = fake.clone();
         tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let (calls, says, heads) = (Arc::clone(&calls), Arc::clone(&says), Arc::clone(&heads));
+            while let Ok((stream, _)) = listener.accept().await {
+                let (told, tls) = (told.clone(), tls.clone());
                 tokio::spawn(async move {
-                    let mut read = Vec::new();
-                    loop {
-                        let end = loop {
-                            if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
-                                break end + 4;
+                    match tls {
+                        None => told.talk(stream).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                told.talk(stream).await;
                             }
-                            let mut piece = [0; 4096];
-                            match stream.read(&mut piece).await {
-                                Ok(count) if count > 0 => read.extend_from_slice(&piece[..count]),
-                                _ => return,
-                            }
-                        };
-                        heads.lock().unwrap().push(String::from_utf8(read.drain(..end).collect()).unwrap());
-                        calls.fetch_add(1, Ordering::SeqCst);
-                        let says = says.lock().unwrap().clone();
-                        let (status, more, body) = match says {
-                            Says::Answer(status, body) => (status, "", body),
-                            Says::Slow(wait, body) => {
-                                tokio::time::sleep(wait).await;
-                                (200, "", body)
-                            }
-                            Says::With(status, more, body) => (status, more, body),
-                            Says::Nothing => std::future::pending().await,
-                            Says::Close => return,
-                        };
-                        let length = body.len();
-                        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{more}\r\n");
-                        if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
-                            return;
                         }
                     }
                 });
             }
         });
         fake
+    }
+
+    async fn talk(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let mut read = Vec::new();
+        loop {
+            let end = loop {
+                if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
+                    break end + 4;
+                }
+                let mut piece = [0; 4096];
+                match stream.read(&mut piece).await {
+                    Ok(count) if count > 0 => read.extend_from_slice(&piece[..count]),
+                    _ => return,
+                }
+            };
+            let head = String::from_utf8(read.drain(..end).collect()).unwrap();
+            self.heads.lock().unwrap().push(head.clone());
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            let says = self.says.lock().unwrap().clone();
+            let (status, more, body) = match says {
+                Says::Answer(status, body) => (status, "", body),
+                Says::Slow(wait, body) => {
+                    tokio::time::sleep(wait).await;
+                    (200, "", body)
+                }
+                Says::With(status, more, body) => (status, more, body),
+                Says::Judge(judge) => {
+                    let (status, body) = judge(&head.to_lowercase());
+                    (status, "", body)
+                }
+                Says::Nothing => std::future::pending().await,
+                Says::Close => return,
+            };
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n{more}\r\n", body.len());
+            if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
+                return;
+            }
+        }
     }
 
     pub(super) fn now_says(&self, says: Says) {

@@ -15,10 +15,10 @@ enum Pair {
     Ed25519(Ed25519KeyPair),
 }
 
-struct Signer {
+pub(super) struct Signer {
     pair: Pair,
     algorithm: &'static str,
-    public: JwsKey,
+    pub(super) public: JwsKey,
 }
 
 /// SubjectPublicKeyInfo without the key's bits.
@@ -42,7 +42,7 @@ fn ecdsa(algorithm: &'static EcdsaSigningAlgorithm, name: &'static str, head: &s
     Signer { pair: Pair::Ecdsa(pair), algorithm: name, public }
 }
 
-fn signers() -> [Signer; 3] {
+pub(super) fn signers() -> [Signer; 3] {
     let ed25519 = Ed25519KeyPair::generate().unwrap();
     let public = JwsKey::from_pem(pem(ED25519_HEAD, ed25519.public_key().as_ref()).as_bytes()).unwrap();
     [
@@ -125,4 +125,34 @@ fn keys() {
     assert_eq!(wrong("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), Some(JwsKeyError::NotPublic));
     let private = rcgen::KeyPair::generate().unwrap().serialize_pem();
     assert_eq!(wrong(&private), Some(JwsKeyError::NotPublic));
+}
+
+#[tokio::test]
+async fn a_service_may_bring_an_expired_signed_token() {
+    fn keystone(head: &str) -> (u16, String) {
+        if head.contains("allow_expired") {
+            let ago = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(60);
+            (200, document(|token| token["expires_at"] = json!(ago.to_string())))
+        } else {
+            (200, document(|token| token["roles"] = json!([{"name": "service"}])))
+        }
+    }
+    let [signer, ..] = signers();
+    let [stranger, ..] = signers();
+    let fake = Fake::start(Says::Judge(keystone)).await;
+    let authenticator = authenticator(&fake, |config| {
+        config.jws_keys = vec![signer.public.clone()];
+        config.allow_expired = Duration::from_secs(100);
+    });
+    let service = signer.token(600);
+    let both = async |user: &str| ask(&authenticator, &[("X-Auth-Token", user), ("X-Service-Token", &service)]).await;
+    check("a minute ago", both(&signer.token(-60)).await, Ok(()));
+    assert_eq!(fake.calls(), 2, "the service's token, and the user's by it");
+    // What cannot be good costs Keystone nothing.
+    check("too long ago", both(&signer.token(-101)).await, Err(KeystoneError::Signature));
+    check("a stranger's", both(&stranger.token(-60)).await, Err(KeystoneError::Signature));
+    let early = json!({"sub": "u1", "exp": 1, "nbf": 9_999_999_999_u64});
+    check("not yet", both(&signer.sign(&json!({"alg": "ES256"}), &early)).await, Err(KeystoneError::Signature));
+    check("alone", ask_token(&authenticator, &signer.token(-60)).await, Err(KeystoneError::Signature));
+    assert_eq!(fake.calls(), 2);
 }

@@ -1,0 +1,181 @@
+//! `[limits]`: bounds with their units; every one has a default.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::Class;
+
+/// Bounds. `docs/limits.md` says of each what it protects and what the caller gets.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at once, all workers together.
+    pub connections_max: usize,
+    /// Of these from one address (an IPv6 network of 64 bits counts as one).
+    pub connections_per_address_max: usize,
+    /// TLS handshakes at once, all workers together.
+    pub handshakes_max: usize,
+    /// To finish the TLS handshake, waiting for its turn included.
+    pub handshake_timeout_seconds: u64,
+    /// To send a request's head; on HTTP/1.1 and for the first request on HTTP/2 from the end of what was before.
+    pub header_timeout_seconds: u64,
+    /// How long a connection is kept on which nothing is under way.
+    pub idle_timeout_seconds: u64,
+    /// Between two pieces of a request's body.
+    pub body_idle_timeout_seconds: u64,
+    /// To send a request's whole body.
+    pub body_timeout_seconds: u64,
+    /// How long an answer waits for its reader to take more of it.
+    pub send_timeout_seconds: u64,
+    /// Headers of one request.
+    pub headers_max: usize,
+    /// Bytes of all header names and values of one request.
+    pub header_bytes_max: usize,
+    /// Bytes of path and query.
+    pub target_bytes_max: usize,
+    /// Concurrent streams of one h2 connection.
+    pub streams_max: u32,
+    /// Requests that one h2 connection may begin and cancel.
+    pub resets_max: u32,
+    /// Bytes of request bodies in memory, all workers together. A sixteenth is kept for bodies up to 64 KiB.
+    pub body_bytes_max: usize,
+    /// How long a body waits for such room.
+    pub body_wait_seconds: u64,
+    /// Requests under way, all workers together.
+    pub requests_max: usize,
+    /// Bounds by class.
+    pub class: ClassesLimits,
+    /// Bounds by role.
+    pub role: Vec<RoleLimits>,
+    /// After TERM, how long requests are still accepted while readiness is off already.
+    pub drain_delay_seconds: u64,
+    /// To finish what runs after that.
+    pub drain_timeout_seconds: u64,
+}
+
+/// Bounds of each class.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassesLimits {
+    /// Of requests that only look.
+    pub read: ClassLimits,
+    /// Of requests that change something.
+    pub write: ClassLimits,
+    /// Of requests that remove objects.
+    pub destructive: ClassLimits,
+    /// Of the ramdisk's requests.
+    pub ramdisk: ClassLimits,
+}
+
+impl ClassesLimits {
+    /// Those of a class.
+    pub const fn of(&self, class: Class) -> &ClassLimits {
+        match class {
+            Class::Read => &self.read,
+            Class::Write => &self.write,
+            Class::Destructive => &self.destructive,
+            Class::Ramdisk => &self.ramdisk,
+        }
+    }
+}
+
+/// Bounds of one class; each is absent by default.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassLimits {
+    /// Requests under way, all workers together.
+    pub requests_max: Option<usize>,
+    /// Requests of one principal in a minute, in the long run.
+    pub rate_per_minute: Option<u32>,
+    /// Requests of one principal at once; `rate_per_minute` where absent.
+    pub burst: Option<u32>,
+}
+
+/// Bounds of the callers with a role.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleLimits {
+    /// The role.
+    pub role: String,
+    /// Requests under way, all workers together.
+    pub requests_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 5_000,
+            connections_per_address_max: 2_500,
+            handshakes_max: 1_000,
+            handshake_timeout_seconds: 10,
+            header_timeout_seconds: 15,
+            idle_timeout_seconds: 60,
+            body_idle_timeout_seconds: 30,
+            body_timeout_seconds: 300,
+            send_timeout_seconds: 60,
+            headers_max: 100,
+            header_bytes_max: 16 * 1024,
+            target_bytes_max: 8 * 1024,
+            streams_max: 100,
+            resets_max: 100,
+            body_bytes_max: 96 * 1024 * 1024,
+            body_wait_seconds: 10,
+            requests_max: 1_000,
+            class: ClassesLimits::default(),
+            role: Vec::new(),
+            drain_delay_seconds: 0,
+            drain_timeout_seconds: 30,
+        }
+    }
+}
+
+impl Limits {
+    /// What is wrong with them, each with what to change.
+    pub(super) fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let zero = [
+            ("connections_max", self.connections_max == 0),
+            ("connections_per_address_max", self.connections_per_address_max == 0),
+            ("handshakes_max", self.handshakes_max == 0),
+            ("handshake_timeout_seconds", self.handshake_timeout_seconds == 0),
+            ("header_timeout_seconds", self.header_timeout_seconds == 0),
+            ("idle_timeout_seconds", self.idle_timeout_seconds == 0),
+            ("body_idle_timeout_seconds", self.body_idle_timeout_seconds == 0),
+            ("body_timeout_seconds", self.body_timeout_seconds == 0),
+            ("send_timeout_seconds", self.send_timeout_seconds == 0),
+            ("headers_max", self.headers_max == 0),
+            ("header_bytes_max", self.header_bytes_max == 0),
+            ("target_bytes_max", self.target_bytes_max == 0),
+            ("streams_max", self.streams_max == 0),
+            ("resets_max", self.resets_max == 0),
+            ("body_bytes_max", self.body_bytes_max == 0),
+            ("requests_max", self.requests_max == 0),
+        ];
+        let refuses = |name: &str| format!("{name} = 0 would refuse everything: give a positive number");
+        mistakes.extend(zero.iter().filter(|(_, zero)| *zero).map(|(name, _)| refuses(name)));
+        for class in Class::ALL {
+            let limits = self.class.of(class);
+            let word = class.as_str();
+            for (key, zero) in [
+                ("requests_max", limits.requests_max == Some(0)),
+                ("rate_per_minute", limits.rate_per_minute == Some(0)),
+                ("burst", limits.burst == Some(0)),
+            ] {
+                if zero {
+                    mistakes.push(refuses(&format!("class.{word}.{key}")));
+                }
+            }
+            if limits.burst.is_some() && limits.rate_per_minute.is_none() {
+                mistakes.push(format!("class.{word}.burst goes with class.{word}.rate_per_minute"));
+            }
+        }
+        for (place, bound) in self.role.iter().enumerate() {
+            if bound.requests_max == 0 {
+                mistakes.push(refuses("role.requests_max"));
+            }
+            if self.role.iter().take(place).any(|earlier| earlier.role == bound.role) {
+                mistakes.push(format!("the role {:?} has two entries in [[limits.role]]", bound.role));
+            }
+        }
+        mistakes
+    }
+}

@@ -1,0 +1,294 @@
+//! Who gets a place at all: connections in all, from one address and on one listener, and TLS handshakes.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::pulse::Closing;
+use crate::config::Limits;
+use crate::limits::{Budget, Counter, NoRoom, network};
+
+/// Locks between which the addresses are shared out; each is held for one look-up, when a connection comes or goes.
+const SHARDS: usize = 16;
+/// How long a handshake may take while most places for handshakes are taken.
+const HANDSHAKE_WHEN_CROWDED: Duration = Duration::from_secs(2);
+
+/// Why a connection is closed before it is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TurnedAway {
+    /// Not from `source_networks`.
+    Source,
+    /// `connections_max` of `[limits]`.
+    Full,
+    /// `connections_max` of the listener.
+    ListenerFull,
+    /// `connections_per_address_max`.
+    AddressFull,
+    /// No turn for a handshake came in time.
+    HandshakesFull,
+    /// The handshake failed or took too long.
+    Handshake,
+}
+
+impl TurnedAway {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Source, Self::Full, Self::ListenerFull, Self::AddressFull, Self::HandshakesFull, Self::Handshake];
+
+    /// The stable word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source_not_admitted",
+            Self::Full => "connections_full",
+            Self::ListenerFull => "listener_full",
+            Self::AddressFull => "address_full",
+            Self::HandshakesFull => "handshakes_full",
+            Self::Handshake => "handshake_failed",
+        }
+    }
+}
+
+/// A count for each of a few reasons.
+#[derive(Debug)]
+struct Tally<const N: usize>([AtomicU64; N]);
+
+impl<const N: usize> Default for Tally<N> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl<const N: usize> Tally<N> {
+    fn add(&self, place: usize) -> u64 {
+        self.0.get(place).map_or(0, |count| count.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+    }
+
+    fn count(&self, place: usize) -> u64 {
+        self.0.get(place).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+}
+
+/// Connections of all workers, counted.
+#[derive(Debug)]
+pub struct Gate {
+    connections: Counter,
+    listeners: Vec<Counter>,
+    handshakes: Budget,
+    hasher: RandomState,
+    addresses: [Mutex<HashMap<IpAddr, Arc<Counter>>>; SHARDS],
+    turned_away: Tally<{ TurnedAway::ALL.len() }>,
+    closed: Tally<{ Closing::ALL.len() }>,
+}
+
+/// A connection's place; dropped, it is free again.
+#[derive(Debug)]
+pub(super) struct Seat {
+    gate: Arc<Gate>,
+    listener: usize,
+    address: Option<(IpAddr, Arc<Counter>)>,
+    connections_max: usize,
+    listener_max: usize,
+    address_max: usize,
+}
+
+/// A turn for a handshake.
+pub(super) struct Turn<'a> {
+    gate: &'a Gate,
+    /// For the handshake.
+    pub(super) deadline: Duration,
+}
+
+impl Gate {
+    pub(super) fn new(listeners: usize) -> Self {
+        Self {
+            connections: Counter::default(),
+            listeners: (0..listeners).map(|_| Counter::default()).collect(),
+            handshakes: Budget::default(),
+            hasher: RandomState::new(),
+            addresses: std::array::from_fn(|_| Mutex::default()),
+            turned_away: Tally::default(),
+            closed: Tally::default(),
+        }
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> usize {
+        self.connections.count()
+    }
+
+    /// TLS handshakes under way.
+    pub fn handshakes(&self) -> usize {
+        self.handshakes.used()
+    }
+
+    /// Connections that were not served for this reason, since the start.
+    pub fn turned_away(&self, reason: TurnedAway) -> u64 {
+        self.turned_away.count(reason as usize)
+    }
+
+    /// Connections that were served and then closed from here for this reason, since the start.
+    pub fn closed(&self, reason: Closing) -> u64 {
+        self.closed.count(reason as usize)
+    }
+
+    /// Notes a connection that is not served. Whoever is not meant to be here can come often: the log tells of the first,
+    /// the second, the fourth, …
+    pub(super) fn turn_away(&self, reason: TurnedAway, listener: &Arc<str>, address: Option<IpAddr>) {
+        let count = self.turned_away.add(reason as usize);
+        if count.is_power_of_two() {
+            let address = address.map(|address| address.to_string());
+            tracing::warn!(reason = reason.as_str(), %listener, address, count, "a connection was turned away");
+        }
+    }
+
+    /// Notes a connection that is closed from here.
+    pub(super) fn close(&self, reason: Closing, listener: &Arc<str>, address: Option<IpAddr>) {
+        let count = self.closed.add(reason as usize);
+        if count.is_power_of_two() && reason != Closing::Idle {
+            let address = address.map(|address| address.to_string());
+            tracing::warn!(reason = reason.as_str(), %listener, address, count, "a connection was closed");
+        }
+    }
+
+    /// A place for a connection.
+    pub(super) fn seat(
+        self: &Arc<Self>,
+        listener: usize,
+        listener_max: Option<usize>,
+        address: Option<IpAddr>,
+        limits: &Limits,
+    ) -> Result<Seat, TurnedAway> {
+        if !self.connections.take(limits.connections_max) {
+            return Err(TurnedAway::Full);
+        }
+        // From here on, dropping the seat gives back what it holds.
+        let mut seat = Seat {
+            gate: Arc::clone(self),
+            listener: usize::MAX,
+            address: None,
+            connections_max: limits.connections_max,
+            listener_max: listener_max.unwrap_or(usize::MAX),
+            address_max: limits.connections_per_address_max,
+        };
+        if let Some(counter) = self.listeners.get(listener) {
+            if !counter.take(seat.listener_max) {
+                return Err(TurnedAway::ListenerFull);
+            }
+            seat.listener = listener;
+        }
+        if let Some(address) = address.map(network) {
+            let counter = {
+                let mut shard = self.shard(address).lock().unwrap_or_else(PoisonError::into_inner);
+                let counter = Arc::clone(shard.entry(address).or_default());
+                if !counter.take(limits.connections_per_address_max) {
+                    return Err(TurnedAway::AddressFull);
+                }
+                counter
+            };
+            seat.address = Some((address, counter));
+        }
+        Ok(seat)
+    }
+
+    /// A turn for a handshake. While most turns are taken, each is short: who stalls makes room for others.
+    pub(super) async fn handshake(&self, limits: &Limits) -> Result<Turn<'_>, NoRoom> {
+        let deadline = Duration::from_secs(limits.handshake_timeout_seconds);
+        self.handshakes.take(1, limits.handshakes_max, deadline).await?;
+        let crowded = self.handshakes.used() >= crowd(limits.handshakes_max);
+        Ok(Turn { gate: self, deadline: if crowded { deadline.min(HANDSHAKE_WHEN_CROWDED) } else { deadline } })
+    }
+
+    fn shard(&self, address: IpAddr) -> &Mutex<HashMap<IpAddr, Arc<Counter>>> {
+        let [first, ..] = &self.addresses;
+        let place = usize::try_from(self.hasher.hash_one(address) % SHARDS as u64).unwrap_or(0);
+        self.addresses.get(place).unwrap_or(first)
+    }
+}
+
+/// So many taken places are a crowd.
+const fn crowd(max: usize) -> usize {
+    max.saturating_sub(max / 8)
+}
+
+impl Seat {
+    /// Whether places are scarce: in all, on this listener, or for this address.
+    pub(super) fn crowded(&self) -> bool {
+        let listener = self.gate.listeners.get(self.listener).map_or(0, Counter::count);
+        let address = self.address.as_ref().map_or(0, |(_, counter)| counter.count());
+        self.gate.connections.count() >= crowd(self.connections_max)
+            || listener >= crowd(self.listener_max)
+            || address >= crowd(self.address_max)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.gate.connections.release();
+        if let Some(counter) = self.gate.listeners.get(self.listener) {
+            counter.release();
+        }
+        if let Some((address, counter)) = &self.address {
+            let mut shard = self.gate.shard(*address).lock().unwrap_or_else(PoisonError::into_inner);
+            counter.release();
+            if counter.count() == 0 {
+                shard.remove(address);
+            }
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.gate.handshakes.release(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Gate, TurnedAway};
+    use crate::config::Limits;
+
+    #[test]
+    fn places_are_bounded_in_all_by_listener_and_by_address() {
+        let limits = Limits { connections_max: 5, connections_per_address_max: 2, ..Limits::default() };
+        let gate = Arc::new(Gate::new(2));
+        let seat = |listener, address: &str| gate.seat(listener, Some(4), Some(address.parse().unwrap()), &limits);
+        let first = seat(0, "10.0.0.1").unwrap();
+        let second = seat(0, "10.0.0.1").unwrap();
+        assert_eq!(seat(0, "10.0.0.1").unwrap_err(), TurnedAway::AddressFull);
+        // An IPv6 caller can choose among very many addresses; they count as one.
+        let _third = seat(0, "2001:db8::1").unwrap();
+        let _fourth = seat(0, "2001:db8::2").unwrap();
+        assert_eq!(seat(0, "10.0.0.3").unwrap_err(), TurnedAway::ListenerFull);
+        assert_eq!(seat(1, "2001:db8::3").unwrap_err(), TurnedAway::AddressFull);
+        let _fifth = seat(1, "10.0.0.3").unwrap();
+        assert_eq!(seat(1, "10.0.0.4").unwrap_err(), TurnedAway::Full);
+        assert!(first.crowded());
+        assert_eq!(gate.connections(), 5);
+        drop((first, second));
+        assert_eq!(gate.connections(), 3);
+        assert_eq!(gate.addresses.iter().map(|shard| shard.lock().unwrap().len()).sum::<usize>(), 2);
+        assert!(seat(0, "10.0.0.1").is_ok());
+    }
+
+    #[tokio::test]
+    async fn handshakes_are_short_when_there_are_many() {
+        let limits = Limits { handshakes_max: 4, handshake_timeout_seconds: 10, ..Limits::default() };
+        let gate = Gate::new(1);
+        let mut turns = Vec::new();
+        for seconds in [10, 10, 10, 2] {
+            let turn = gate.handshake(&limits).await.ok().unwrap();
+            assert_eq!(turn.deadline.as_secs(), seconds);
+            turns.push(turn);
+        }
+        let none = Limits { handshake_timeout_seconds: 0, ..limits };
+        assert!(gate.handshake(&none).await.is_err());
+        turns.pop();
+        assert!(gate.handshake(&none).await.is_ok());
+    }
+}

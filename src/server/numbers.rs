@@ -1,0 +1,104 @@
+//! The numbers that are read from their owners when somebody asks.
+
+use std::sync::Arc;
+
+use crate::audit::Audit;
+use crate::forward::UpstreamState;
+use crate::metrics::{Kind, Metrics};
+use crate::snapshot::Current;
+use crate::telemetry;
+use crate::version;
+
+/// Tells `metrics` about them.
+pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<UpstreamState>, audit: &Audit) {
+    metrics.family(
+        "irongate_build_info",
+        "Always 1; the labels tell the version and what it was built from",
+        Kind::Gauge,
+        &["version", "revision"],
+        |samples| samples.put(&[version::VERSION, version::REVISION], 1.0),
+    );
+    let now = Arc::clone(current);
+    metrics.family(
+        "irongate_mode",
+        "1 for the mode in force: enforce, or shadow (nothing is denied by policy)",
+        Kind::Gauge,
+        &["mode"],
+        move |samples| samples.put(&[now.load().mode.as_str()], 1.0),
+    );
+    let now = Arc::clone(current);
+    metrics.family(
+        "irongate_config_revision_info",
+        "Always 1; the label is the revision of the snapshot in force",
+        Kind::Gauge,
+        &["revision"],
+        move |samples| samples.put(&[&now.load().revision], 1.0),
+    );
+    reloads(metrics, current);
+    let now = Arc::clone(current);
+    metrics.family(
+        "irongate_tls_certificate_not_after_timestamp_seconds",
+        "When the first certificate of a file ends, of those in force",
+        Kind::Gauge,
+        &["file"],
+        move |samples| {
+            for expiry in &now.load().certificates {
+                samples.put(&[&expiry.file], seconds(expiry.not_after));
+            }
+        },
+    );
+    let state = Arc::clone(state);
+    metrics.gauge("irongate_upstream_up", "1 if Ironic answered the last probe", move || {
+        f64::from(u8::from(state.reachable()))
+    });
+    let audit = audit.clone();
+    metrics.counter("irongate_audit_dropped", "Records that could not be written", move || audit.lost_records());
+    metrics.counter(
+        "irongate_masked_lines",
+        "Lines of log or audit in which the last net had to mask something",
+        telemetry::masked_log_lines,
+    );
+    authentication(metrics, current);
+}
+
+fn reloads(metrics: &Metrics, current: &Arc<Current>) {
+    let now = Arc::clone(current);
+    metrics.gauge("irongate_config_last_reload_successful", "0 if the last reload was refused", move || {
+        f64::from(u8::from(now.reloads().error.is_none()))
+    });
+    let now = Arc::clone(current);
+    metrics.gauge(
+        "irongate_config_last_reload_success_timestamp_seconds",
+        "When the snapshot in force was loaded",
+        move || seconds(now.reloads().loaded),
+    );
+    let now = Arc::clone(current);
+    metrics.family("irongate_config_reloads", "Reloads, by result", Kind::Counter, &["result"], move |samples| {
+        let reloads = now.reloads();
+        samples.put(&["success"], reloads.succeeded);
+        samples.put(&["failure"], reloads.failed);
+    });
+}
+
+/// What was really asked or computed: with `irongate_auth` it tells what the caches answered. The counts start again with
+/// a snapshot, as the caches do.
+fn authentication(metrics: &Metrics, current: &Arc<Current>) {
+    let now = Arc::clone(current);
+    metrics.family(
+        "irongate_credential_checks",
+        "Credentials that no cache knew: bcrypt comparisons, questions to Keystone, signatures",
+        Kind::Counter,
+        &["method"],
+        move |samples| {
+            let snapshot = now.load();
+            samples.put(&["basic"], snapshot.authenticator.password_checks());
+            samples.put(&["keystone"], snapshot.authenticator.token_validations());
+            samples.put(&["jwt"], snapshot.authenticator.signature_checks());
+        },
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]
+fn seconds(time: jiff::Timestamp) -> f64 {
+    time.as_second() as f64
+}

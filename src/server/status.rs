@@ -1,0 +1,123 @@
+//! What a running irongate says of itself at `/status`: names, digests, times. No secret has a place in these types.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Server;
+use crate::config::ListenAddress;
+use crate::policy::PolicyMode;
+use crate::version;
+
+/// The answer of `/status`.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    version: &'static str,
+    /// What the program was built from.
+    program_revision: &'static str,
+    started: Timestamp,
+    /// `serving` or `draining`.
+    phase: &'static str,
+    mode: &'static str,
+    /// Of the snapshot in force, as in records.
+    revision: Arc<str>,
+    loaded: Timestamp,
+    reloads: ReloadStatus,
+    policies: Policies,
+    listeners: Vec<ListenerStatus>,
+    upstreams: Vec<UpstreamStatus>,
+    certificates: Vec<CertificateStatus>,
+    audit: AuditStatus,
+}
+
+#[derive(Debug, Serialize)]
+struct ReloadStatus {
+    succeeded: u64,
+    failed: u64,
+    /// Why the last one was refused; `null` if it took effect.
+    last_error: Option<String>,
+}
+
+/// How many policies are loaded in each mode.
+#[derive(Debug, Default, Serialize)]
+struct Policies {
+    enforce: usize,
+    shadow: usize,
+    off: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct ListenerStatus {
+    name: Arc<str>,
+    address: String,
+    tls: bool,
+    schemes: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct UpstreamStatus {
+    endpoint: String,
+    healthy: bool,
+    /// Ironic's highest microversion, once it has told it.
+    microversion_max: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct CertificateStatus {
+    file: Arc<str>,
+    not_after: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct AuditStatus {
+    lost: u64,
+}
+
+impl Server {
+    /// What it is and does at this moment.
+    pub fn status(&self) -> Status {
+        let snapshot = self.current.load();
+        let reloads = self.current.reloads();
+        let mut policies = Policies::default();
+        for (_, mode) in snapshot.policies.policy_modes() {
+            match mode {
+                PolicyMode::Enforce => policies.enforce += 1,
+                PolicyMode::Shadow => policies.shadow += 1,
+                PolicyMode::Off => policies.off += 1,
+            }
+        }
+        let listeners = snapshot.listeners.iter().zip(&self.addresses).map(|(listener, address)| ListenerStatus {
+            name: Arc::clone(&listener.name),
+            address: match address {
+                ListenAddress::Tcp(address) => address.to_string(),
+                ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+            },
+            tls: listener.tls.is_some(),
+            schemes: listener.schemes.iter().map(|scheme| scheme.as_str()).collect(),
+        });
+        let certificates = snapshot
+            .certificates
+            .iter()
+            .map(|expiry| CertificateStatus { file: Arc::clone(&expiry.file), not_after: expiry.not_after });
+        Status {
+            version: version::VERSION,
+            program_revision: version::REVISION,
+            started: self.started,
+            phase: if self.serving() { "serving" } else { "draining" },
+            mode: snapshot.mode.as_str(),
+            revision: Arc::clone(&snapshot.revision),
+            loaded: reloads.loaded,
+            reloads: ReloadStatus { succeeded: reloads.succeeded, failed: reloads.failed, last_error: reloads.error },
+            policies,
+            listeners: listeners.collect(),
+            upstreams: vec![UpstreamStatus {
+                endpoint: self.endpoint.clone(),
+                healthy: self.state.reachable(),
+                microversion_max: self.state.microversion_max().map(|minor| format!("1.{minor}")),
+            }],
+            certificates: certificates.collect(),
+            audit: AuditStatus { lost: self.audit.lost_records() },
+        }
+    }
+}
