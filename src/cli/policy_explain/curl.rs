@@ -131,8 +131,11 @@ fn words(line: &str) -> Result<Vec<String>, String> {
 mod tests {
     use super::*;
 
+    /// Method, target, microversion, body.
+    type Parts<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);
+
     #[track_caller]
-    fn check(line: &str, expected: Result<(&str, &str, Option<&str>, Option<&str>), &str>) {
+    fn check(line: &str, expected: Result<Parts<'_>, &str>) {
         let found = Line::parse(line, |path| Ok(path.display().to_string().into_bytes()));
         let expected = expected.map_err(str::to_owned).map(|(method, target, microversion, body)| Line {
             method: method.to_owned(),
