@@ -76,6 +76,8 @@ struct Line {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     candidates: Vec<CandidateLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     stage: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
@@ -263,6 +265,7 @@ impl Record {
                 policies: Vec::new(),
                 would_be: None,
                 candidates: Vec::new(),
+                filter: None,
                 stage: None,
                 reason: None,
                 status: None,
@@ -361,6 +364,11 @@ impl Record {
                 self.line.policies.push(Arc::clone(policy));
             }
         }
+    }
+
+    /// A filter that policies demand of a list, and that irongate added to its query.
+    pub const fn filter(&mut self, parameter: &'static str) {
+        self.line.filter = Some(parameter);
     }
 
     /// A denial that is not enforced.

@@ -382,6 +382,26 @@ impl Principal {
         Self { scheme, name: name.into(), roles, bindings: Vec::new(), shadow: false, keystone: None, token: None }
     }
 
+    /// The same, of whom Keystone said that the token is scoped to this project, or to the system.
+    pub(crate) fn supposed_within(
+        scheme: SchemeName,
+        name: &str,
+        roles: &[String],
+        project: Option<&str>,
+        system: bool,
+    ) -> Self {
+        let project = project.map(|id| identity::ProjectFacts {
+            id: id.into(),
+            name: id.into(),
+            domain_id: "default".into(),
+            domain_name: "Default".into(),
+        });
+        let facts =
+            KeystoneFacts { user_id: name.into(), user_name: name.into(), project, system, ..Default::default() };
+        let keystone = (scheme == SchemeName::Keystone).then(|| Arc::new(facts));
+        Self { keystone, ..Self::supposed(scheme, name, roles) }
+    }
+
     /// What Keystone said of the token, if that is how the principal was proved.
     pub(crate) fn keystone(&self) -> Option<&KeystoneFacts> {
         self.keystone.as_deref()

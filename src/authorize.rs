@@ -2,19 +2,20 @@
 //!
 //! Where a policy that may apply reads the object that the request is about, the object is looked up first. A write that
 //! puts an object elsewhere (`node_uuid`, `parent_node`, `owner`, …) is asked about twice: where the object is, and where
-//! it would be.
+//! it would be after all writes of the request. What was looked up is named by its UUID from then on, so that the request
+//! goes to the object that was decided about.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::audit::Record;
 use crate::authenticate::{Peer, Principal};
 use crate::call::{Call, Route, Write};
-use crate::catalog::{Operation, ResourceType};
-use crate::lookup::{self, Lookup, LookupError, Move};
+use crate::catalog::Operation;
+use crate::lookup::{self, Lookup, LookupError, Move, Moves};
 use crate::microversion::Ceiling;
 use crate::policy::{
     AccessRequest, Circumstances, Decision, Denial, Needs, ObjectFacts, Objects, Permit, PolicyEngine, ShadowMode,
-    Verdict, WouldBe,
+    Verdict, WouldBe, queried_node,
 };
 use crate::rejection::Missing;
 use crate::snapshot::{DenialDetail, Snapshot};
@@ -49,6 +50,9 @@ pub struct Refusal {
 /// Longer or odder paths are not repeated to the caller: a key may be any text.
 const SHOWN_PATH_BYTES_MAX: usize = 128;
 
+/// Below it Ironic knows nodes by UUID only, and says so itself.
+const NAMES_SINCE: u16 = 5;
+
 /// The enforcement point's questions about one request.
 pub struct Authorizer<'a> {
     snapshot: &'a Snapshot,
@@ -57,6 +61,10 @@ pub struct Authorizer<'a> {
     circumstances: Circumstances,
     lookup: Lookup<'a>,
     ceiling: Ceiling,
+    /// What anybody reads about this operation, candidates included.
+    all_needs: OnceLock<Needs>,
+    /// What the request as a whole was decided about: the resource, and the node that a list's query names.
+    found: OnceLock<(Found, Found)>,
 }
 
 /// What was looked up of an object.
@@ -68,12 +76,13 @@ struct Question<'q> {
     write: Option<&'q Write<'q>>,
     /// All writes of the request, once they are known.
     siblings: &'q [Write<'q>],
-    /// What the active policies, and what the candidates read.
+    /// What the active policies read.
     needs: Needs,
-    resource: Found,
-    target: Found,
-    /// The resource as the write would leave it, if that puts it elsewhere.
-    moved: Option<ObjectFacts>,
+    resource: &'q Found,
+    /// The node that the write, or a list's query, names.
+    target: &'q Found,
+    /// The resource as the request would leave it, if this write puts it elsewhere, and what it would belong to.
+    elsewhere: &'q [Arc<ObjectFacts>],
 }
 
 impl<'a> Authorizer<'a> {
@@ -98,6 +107,8 @@ impl<'a> Authorizer<'a> {
             },
             lookup,
             ceiling,
+            all_needs: OnceLock::new(),
+            found: OnceLock::new(),
         }
     }
 
@@ -108,41 +119,60 @@ impl<'a> Authorizer<'a> {
         }
         let operation = route.operation();
         let needs = self.needs(&self.snapshot.policies, operation, false);
-        let resource = self.resource(route).await;
-        let question = Question { route, write: None, siblings: &[], needs, resource, target: Ok(None), moved: None };
+        let (resource, target) = (self.resource(route).await, self.queried(route).await);
+        let (resource, target) = self.found.get_or_init(|| (resource, target));
+        let question = Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[] };
         let permit = self.settle(&question, record).map_err(|denial| self.refusal(denial, route, None))?;
         record.permit(&permit);
         Ok(permit)
     }
 
-    /// Each of its writes; all must be permitted.
-    pub async fn writes<'c>(&self, call: Call<'c>, record: &mut Record) -> Result<PermittedCall<'c>, Refusal> {
+    /// Each of its writes; all must be permitted. `permit` is what the request as a whole was permitted with.
+    pub async fn writes<'c>(
+        &self,
+        mut call: Call<'c>,
+        permit: &Permit,
+        record: &mut Record,
+    ) -> Result<PermittedCall<'c>, Refusal> {
         let writes = validate::writes(&call);
         record.writes(&writes);
         let route = call.route();
         let needs = self.needs(&self.snapshot.policies, route.operation(), true);
-        // Remembered from the question about the request, unless nothing is to be remembered.
-        let mut resource = if writes.is_empty() { Ok(None) } else { self.resource(route).await };
-        for write in &writes {
-            let mut question = Question {
+        let asked = self.found.get().map_or((Ok(None), Ok(None)), Clone::clone);
+        let (resource, queried) =
+            if writes.is_empty() { asked } else { (self.resource(route).await, self.queried(route).await) };
+        let (moves, targets) = self.moves(route, &writes, &resource).await;
+        let kind = route.operation().resource;
+        for (index, (write, target)) in writes.iter().zip(&targets).enumerate() {
+            let elsewhere = moves.elsewhere(kind, index);
+            let question = Question {
                 route,
                 write: Some(write),
                 siblings: &writes,
                 needs,
-                resource,
-                target: Ok(None),
-                moved: None,
+                resource: &resource,
+                target,
+                elsewhere: &elsewhere,
             };
-            if let Some(place) = lookup::moves(route, write) {
-                self.place(&mut question, &place).await;
-            }
             let permit = self
                 .settle(&question, record)
                 .map_err(|denial| self.refusal(denial, route, Some(shown(write.path.as_str()))))?;
             record.permit(&permit);
-            resource = question.resource;
         }
         drop(writes);
+        // What only shadow policies and candidates read changes nothing.
+        let deciding = self.needs(&self.snapshot.policies, call.route().operation(), false).union(needs);
+        let decided = [deciding.resource.and(resource.ok()), deciding.target.and(queried.ok())];
+        for found in decided.into_iter().flatten().flatten().filter(|_| self.shadow.is_none()) {
+            pin(&mut call, &found);
+        }
+        if let Some(added) = permit.filter() {
+            // In dry-run nothing of a request changes.
+            record.filter(added.parameter);
+            if self.shadow.is_none() {
+                call.route.narrow(added.parameter, &added.value);
+            }
+        }
         Ok(PermittedCall(call))
     }
 
@@ -175,10 +205,15 @@ impl<'a> Authorizer<'a> {
 
     /// What anybody reads, candidates included.
     fn all_needs(&self, operation: &Operation) -> Needs {
+        *self.all_needs.get_or_init(|| self.find_needs(operation))
+    }
+
+    fn find_needs(&self, operation: &Operation) -> Needs {
         let engines = std::iter::once(&self.snapshot.policies)
             .chain(self.snapshot.candidates.iter().map(|other| &other.policies));
         engines.fold(Needs::default(), |needs, engine| {
-            needs.union(self.needs(engine, operation, false)).union(self.needs(engine, operation, true))
+            let of = |writes| engine.shadow_needs(operation, self.principal.roles(), writes);
+            needs.union(of(false)).union(of(true))
         })
     }
 
@@ -189,30 +224,37 @@ impl<'a> Authorizer<'a> {
         }
     }
 
-    /// Looks up where a write puts its object, and notes what the object would be there.
-    async fn place(&self, question: &mut Question<'_>, place: &Move<'_>) {
-        let operation = question.route.operation();
-        let needs = self.all_needs(operation);
-        let fields = match (needs.resource, needs.target) {
-            (Some(one), Some(other)) => one.union(other),
-            (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => return,
-        };
-        if let Move::To(identifier) = place {
-            question.target = self.lookup.node(identifier, fields).await;
+    /// The node whose belongings a list's query asks for.
+    async fn queried(&self, route: &Route<'_>) -> Found {
+        let Some(node) = queried_node(route) else { return Ok(None) };
+        match self.all_needs(route.operation()).target {
+            Some(fields) => self.lookup.node(node, fields).await,
+            None => Ok(None),
         }
-        let target = question.target.as_ref().ok().and_then(Option::as_ref);
-        let resource = question.resource.as_ref().ok().and_then(Option::as_ref);
-        question.moved = match (resource, place) {
-            (Some(resource), Move::Attribute(name, value)) => Some(resource.with(name, *value)),
-            // A node is put below another: both must be within the caller's reach.
-            (Some(_), Move::To(_)) if operation.resource == ResourceType::Node => {
-                target.map(|facts| facts.as_ref().clone())
-            }
-            (Some(_), Move::Away) if operation.resource == ResourceType::Node => None,
-            (Some(resource), Move::To(_) | Move::Away) => Some(resource.moved(target.cloned())),
-            (None, _) => None,
+    }
+
+    /// Looks up where writes put their object, and the nodes that they name.
+    async fn moves<'w>(&self, route: &Route<'_>, writes: &'w [Write<'w>], resource: &Found) -> (Moves<'w>, Vec<Found>) {
+        let needs = self.all_needs(route.operation());
+        let fields = match (needs.resource, needs.target) {
+            (Some(one), Some(other)) => Some(one.union(other)),
+            (one, other) => one.or(other),
         };
+        let kind = route.operation().resource;
+        let mut moves = Moves::default();
+        let mut targets = Vec::with_capacity(writes.len());
+        for write in writes {
+            let place = fields.and_then(|fields| Some((lookup::moves(route, write)?, fields)));
+            let target = match place {
+                Some((Move::To(identifier), fields)) => self.lookup.node(identifier, fields).await,
+                Some((Move::Away | Move::Attribute(..), _)) | None => Ok(None),
+            };
+            let known = |found: &Found| found.as_ref().ok().and_then(Clone::clone);
+            let next = place.map(|(place, _)| (place, known(&target)));
+            moves.push(kind, known(resource).as_ref(), next);
+            targets.push(target);
+        }
+        (moves, targets)
     }
 
     /// Decides. In dry-run a denial is recorded and waived.
@@ -244,7 +286,7 @@ impl<'a> Authorizer<'a> {
     /// About the object where it is, and where it would be. The first denial counts.
     fn ask(&self, engine: &PolicyEngine, question: &Question<'_>) -> Verdict {
         let known = |found: &'_ Found| found.as_ref().ok().and_then(Clone::clone);
-        let (resource, target) = (known(&question.resource), known(&question.target));
+        let (resource, target) = (known(question.resource), known(question.target));
         let decide = |resource: Option<&ObjectFacts>| {
             engine.decide(&AccessRequest {
                 principal: self.principal,
@@ -255,15 +297,19 @@ impl<'a> Authorizer<'a> {
                 objects: Objects { resource, target: target.as_deref() },
             })
         };
-        let here = decide(resource.as_deref());
-        match (&here.decision, &question.moved) {
-            (Decision::Permit(_), Some(moved)) => {
-                let there = decide(Some(moved));
-                let would_be_denied = matches!(here.would_be, Some(WouldBe::Deny(_)));
-                if would_be_denied && matches!(there.decision, Decision::Permit(_)) { here } else { there }
+        let mut verdict = decide(resource.as_deref());
+        for place in question.elsewhere {
+            if matches!(verdict.decision, Decision::Deny(_)) {
+                break;
             }
-            (Decision::Permit(_), None) | (Decision::Deny(_), _) => here,
+            let there = decide(Some(place));
+            // A shadow denial here is not forgotten for a permit there.
+            let would_be_denied = matches!(verdict.would_be, Some(WouldBe::Deny(_)));
+            if !would_be_denied || matches!(there.decision, Decision::Deny(_)) {
+                verdict = there;
+            }
         }
+        verdict
     }
 
     /// Asks the candidates, and records where they disagree. Nothing that they say is ever used.
@@ -289,6 +335,16 @@ impl Question<'_> {
         // A write is decided about at its new place too where the old one matters.
         let target = (needs.target.is_some() || needs.resource.is_some()) && self.target.is_err();
         resource || target
+    }
+}
+
+/// Names an object by the UUID that was decided about, where the request names it otherwise.
+fn pin(call: &mut Call<'_>, found: &ObjectFacts) {
+    if call.route.microversion().minor() < NAMES_SINCE {
+        return;
+    }
+    if let Some(name) = &found.name {
+        call.route.pin(name, &found.uuid);
     }
 }
 

@@ -201,6 +201,8 @@ enum PolicyCommand {
         /// Change nothing; name the files that are not formatted and exit with 1.
         #[arg(long)]
         check: bool,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
     },
     /// Print what each role may do: role × operation.
     ///
@@ -208,6 +210,8 @@ enum PolicyCommand {
     Matrix {
         #[command(flatten)]
         paths: PolicyPaths,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
     },
 }
 
@@ -292,8 +296,10 @@ pub fn run() -> ExitCode {
         Command::Policy { policy: PolicyCommand::Diff { before, after, format } } => {
             policy_diff::run(&before, &after, format)
         }
-        Command::Policy { policy: PolicyCommand::Fmt { paths, check } } => policy_diff::format(&paths.paths, check),
-        Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
+        Command::Policy { policy: PolicyCommand::Fmt { paths, check, format } } => {
+            policy_diff::format(&paths.paths, check, format)
+        }
+        Command::Policy { policy: PolicyCommand::Matrix { paths, format } } => matrix(&paths.paths, format),
         Command::Hmac { key_file } => hmac(&key_file),
         Command::Htpasswd { name, cost } => htpasswd(&name, cost),
         Command::Certs { certs: CertsCommand::Dev { directory, names, days, force } } => {
@@ -408,13 +414,16 @@ fn test(paths: &[PathBuf], format: TestFormat, coverage_min: u32) -> ExitCode {
     if tested.failed() > 0 || !covered { ExitCode::from(FINDINGS) } else { printed }
 }
 
-fn matrix(paths: &[PathBuf]) -> ExitCode {
+fn matrix(paths: &[PathBuf], format: Format) -> ExitCode {
     let sources = match sources(paths) {
         Ok(sources) => sources,
         Err(code) => return code,
     };
     match PolicyEngine::load(&sources) {
-        Ok(engine) => print(&policy::matrix(&engine, &engine.matrix_roles())),
+        Ok(engine) => print(&match format {
+            Format::Text => policy::matrix(&engine, &engine.matrix_roles()),
+            Format::Json => policy::matrix_json(&engine, &engine.matrix_roles()),
+        }),
         Err(findings) => {
             for finding in findings {
                 say(&finding.to_string());

@@ -1,11 +1,13 @@
 //! Looks objects up at Ironic, where a policy reads more of them than the identifier in the request.
 //!
 //! irongate asks for itself: a `GET` of the object with the fields that the policies read, over the worker's own
-//! connections, without any of the caller's headers. What came is remembered for a moment ([`ObjectCache`]). A decision
-//! is about the attributes as they were when they were looked up; Ironic may change the object before it meets the
-//! request.
+//! connections, as whom `[upstream] identity` says and without any other header of the caller. What came is remembered for a
+//! moment ([`ObjectCache`]), each caller's token for itself. A decision is about the attributes as they were when they were
+//! looked up; Ironic may change the object before it meets the request. The request goes to the object that was decided
+//! about, by its UUID, whoever has its name by then.
 
 mod cache;
+mod moves;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +15,19 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::call::{Route, Write};
+use crate::authenticate::ProvedToken;
+use crate::call::Route;
 use crate::catalog::{MICROVERSION_MAX, Method, ResourceType};
+use crate::config::UpstreamIdentity;
 use crate::forward::Upstream;
 use crate::microversion::Microversion;
 use crate::policy::{NodeFields, ObjectFacts, has_attributes};
 use crate::request_id::RequestId;
 
-pub use cache::ObjectCache;
+pub use cache::{ObjectCache, View};
+pub use moves::{Move, Moves, moves};
+
+use cache::Known;
 
 /// An answer with more is refused: a node's properties are a few hundred bytes.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -41,23 +48,24 @@ pub struct Lookup<'a> {
     /// How long an answer is good for.
     age_max: Duration,
     request_id: RequestId,
-}
-
-/// What a write does to the place of its object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Move<'a> {
-    /// It names the node that the object is to belong to.
-    To(&'a str),
-    /// It takes the object away from its node.
-    Away,
-    /// It changes an attribute that policies decide by: its name, and its value if that is a string.
-    Attribute(&'static str, Option<&'a str>),
+    /// The caller's, where the upstream is asked with it.
+    token: Option<&'a ProvedToken>,
+    view: std::sync::OnceLock<View>,
 }
 
 impl<'a> Lookup<'a> {
-    /// For one request, whose id Ironic's log shows.
-    pub const fn new(upstream: &'a Upstream, age_max: Duration, request_id: RequestId) -> Self {
-        Self { upstream, age_max, request_id }
+    /// For one request, whose id Ironic's log shows. `token` is what proved its caller, if a token did.
+    pub fn new(
+        upstream: &'a Upstream,
+        age_max: Duration,
+        request_id: RequestId,
+        token: Option<&'a ProvedToken>,
+    ) -> Self {
+        let token = match upstream.identity() {
+            UpstreamIdentity::Token => token,
+            UpstreamIdentity::Basic(_) | UpstreamIdentity::None => None,
+        };
+        Self { upstream, age_max, request_id, token, view: std::sync::OnceLock::new() }
     }
 
     /// The object that the request is about. `None`: Ironic knows no such object, or the resource is of a type
@@ -94,30 +102,42 @@ impl<'a> Lookup<'a> {
         identifier: &str,
         fields: NodeFields,
     ) -> Result<Option<Arc<ObjectFacts>>, LookupError> {
+        let Some(known) = self.known(kind, identifier, fields).await? else { return Ok(None) };
+        let Some(node) = known.node else { return Ok(Some(known.facts)) };
+        // It said that it has one: a node that is not there now is a node that policies know nothing of.
+        let node = self.known(ResourceType::Node, &node, fields).await?.ok_or(LookupError)?;
+        Ok(Some(Arc::new(known.facts.moved(Some(node.facts)))))
+    }
+
+    /// An object without its node, remembered or asked for.
+    async fn known(
+        &self,
+        kind: ResourceType,
+        identifier: &str,
+        fields: NodeFields,
+    ) -> Result<Option<Known>, LookupError> {
         let cache = self.upstream.state().objects();
-        if let Some(known) = cache.find(kind, identifier, fields, self.age_max) {
+        // Only a node's fields are chosen.
+        let chosen = if kind == ResourceType::Node { fields } else { NodeFields::default() };
+        let view = *self.view.get_or_init(|| self.token.map_or(View::OWN, View::of));
+        if let Some(known) = cache.find(view, kind, identifier, chosen, self.age_max) {
             return Ok(Some(known));
         }
-        let generation = cache.generation();
-        let Some(answer) = self.ask(kind, identifier, fields).await? else { return Ok(None) };
-        let facts = if kind == ResourceType::Node {
-            ObjectFacts::node(&answer)
-        } else {
-            let node = match answer.get("node_uuid") {
-                None | Some(Value::Null) => None,
-                Some(uuid) => {
-                    let uuid = uuid.as_str().filter(|uuid| is_identifier(uuid)).ok_or(LookupError)?;
-                    Box::pin(self.object(ResourceType::Node, uuid, fields)).await?
-                }
-            };
-            ObjectFacts::of_node(&answer, node)
-        };
+        let asking = cache.asking();
+        let Some(answer) = self.ask(kind, identifier, chosen).await? else { return Ok(None) };
+        let facts =
+            if kind == ResourceType::Node { ObjectFacts::node(&answer) } else { ObjectFacts::of_node(&answer, None) };
         // An answer about another object must not decide about this one.
         let facts = facts.filter(|facts| facts.is_called(identifier)).map(Arc::new).ok_or(LookupError)?;
+        let node = match answer.get("node_uuid") {
+            None | Some(Value::Null) => None,
+            Some(uuid) => Some(uuid.as_str().filter(|uuid| is_identifier(uuid)).ok_or(LookupError)?.into()),
+        };
+        let known = Known { facts, node: node.filter(|_| kind != ResourceType::Node) };
         if !self.age_max.is_zero() {
-            cache.insert(kind, identifier, fields, &facts, generation);
+            cache.insert(view, kind, chosen, &known, asking);
         }
-        Ok(Some(facts))
+        Ok(Some(known))
     }
 
     /// `None`: 404.
@@ -131,7 +151,7 @@ impl<'a> Lookup<'a> {
         let highest = self.upstream.state().microversion_max().unwrap_or(MICROVERSION_MAX).min(MICROVERSION_MAX);
         let (target, microversion) = target(kind, identifier, fields, highest).ok_or(LookupError)?;
         let microversion = Microversion::new(microversion).ok_or(LookupError)?;
-        let asked = self.upstream.ask(&target, microversion, self.request_id, ANSWER_BYTES_MAX).await;
+        let asked = self.upstream.ask(&target, microversion, self.request_id, self.token, ANSWER_BYTES_MAX).await;
         match asked {
             Ok((StatusCode::OK, body)) => serde_json::from_slice(&body).map(Some).map_err(|_| LookupError),
             Ok((StatusCode::NOT_FOUND, _)) => Ok(None),
@@ -191,31 +211,6 @@ fn is_identifier(text: &str) -> bool {
             .contains(&lower.as_str())
 }
 
-/// What this write does to the place of the object that it writes; `None` for nearly all writes.
-pub fn moves<'w>(route: &Route<'_>, write: &'w Write<'_>) -> Option<Move<'w>> {
-    let operation = route.operation();
-    let text = write.value.and_then(|value| value.as_str());
-    let to_node = || Some(text.map_or(Move::Away, Move::To));
-    match (operation.resource, write.path.as_str()) {
-        (ResourceType::Allocation, "/node" | "/node_uuid")
-        | (
-            ResourceType::Port
-            | ResourceType::Portgroup
-            | ResourceType::VolumeConnector
-            | ResourceType::VolumeTarget
-            | ResourceType::Collection,
-            "/node_uuid",
-        )
-        | (ResourceType::Node | ResourceType::Collection, "/parent_node") => to_node(),
-        (ResourceType::Collection, "/node") if operation.id == "allocation:create" => to_node(),
-        (ResourceType::Node | ResourceType::Allocation, "/owner") => Some(Move::Attribute("owner", text)),
-        (ResourceType::Node, "/lessee") => Some(Move::Attribute("lessee", text)),
-        (ResourceType::Node, "/conductor_group") => Some(Move::Attribute("conductor_group", text)),
-        (ResourceType::Node, "/shard") => Some(Move::Attribute("shard", text)),
-        _ => None,
-    }
-}
-
 /// Forgets what a forwarded write may change: now, so that nobody is decided about by what was before, and again when
 /// it is dropped, because somebody may have looked it up in between.
 #[derive(Debug)]
@@ -231,11 +226,27 @@ impl<'a> Forget<'a> {
         if operation.method == Method::Get {
             return None;
         }
-        let identified = route.resource_id().filter(|_| {
+        let what = match operation.resource {
             // An allocation changes its node, whichever that is.
-            has_attributes(operation.resource) && operation.resource != ResourceType::Allocation
-        });
-        let what = identified.map(|identifier| (operation.resource, identifier.to_owned()));
+            ResourceType::Allocation => None,
+            kind if has_attributes(kind) => route.resource_id().map(|identifier| (kind, identifier.to_owned())),
+            // A new object is not remembered yet; an allocation changes its node.
+            ResourceType::Collection if operation.id != "allocation:create" => return None,
+            ResourceType::Api
+            | ResourceType::Collection
+            | ResourceType::Node
+            | ResourceType::Port
+            | ResourceType::Portgroup
+            | ResourceType::Chassis
+            | ResourceType::Driver
+            | ResourceType::Conductor
+            | ResourceType::VolumeConnector
+            | ResourceType::VolumeTarget
+            | ResourceType::DeployTemplate
+            | ResourceType::Runbook
+            | ResourceType::InspectionRule
+            | ResourceType::Shard => None,
+        };
         let forget = Self { cache: upstream.state().objects(), what };
         forget.now();
         Some(forget)

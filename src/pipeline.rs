@@ -138,7 +138,7 @@ impl Pipeline {
         let operation = route.operation();
 
         record.enter(Phase::Decide);
-        let lookup = Lookup::new(&self.upstream, snapshot.resource_cache, scene.ids.upstream());
+        let lookup = Lookup::new(&self.upstream, snapshot.resource_cache, scene.ids.upstream(), principal.token());
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, ceiling);
         let permit = authorizer.call(&route, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
@@ -153,7 +153,8 @@ impl Pipeline {
         }
         let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
         record.enter(Phase::Decide);
-        let call = authorizer.writes(call, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
+        let call =
+            authorizer.writes(call, &permit, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let _forget = Forget::of(&self.upstream, call.call().route());

@@ -16,6 +16,7 @@ mod context;
 mod diff;
 mod engine;
 mod explain;
+mod filter;
 mod finding;
 mod lint;
 mod matrix;
@@ -35,12 +36,13 @@ use std::sync::Arc;
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 
-pub use cases::{Case, CaseError, CaseFile, Expected, ExpectedOutcome, Who};
+pub use cases::{Case, CaseError, CaseFile, CaseObjects, Expected, ExpectedOutcome, Who};
 pub use diff::{Change, ChangeKind, diff};
 pub use engine::PolicyEngine;
 pub use explain::{Considered, Explanation, Outcome, Part, explain};
+pub use filter::{Added, queried_node};
 pub use finding::{PolicyFinding, Severity, findings_json};
-pub use matrix::matrix;
+pub use matrix::{matrix, matrix_json};
 pub use places::{PlaceError, Places};
 pub use resource::{Needs, NodeFields, ObjectFacts, Objects, has_attributes};
 pub use rule::{PolicyMode, PolicySource, validate};
@@ -111,6 +113,7 @@ pub enum WouldBe {
 pub struct Permit {
     policies: PolicyIds,
     waived: Option<Denial>,
+    filter: Option<Added>,
 }
 
 /// Why a request was denied. Only the decision point makes one.
@@ -177,8 +180,17 @@ impl Permit {
         self.waived.as_ref()
     }
 
+    /// What has to be added to a list's query for the permit to hold.
+    pub fn filter(&self) -> Option<&Added> {
+        self.filter.as_ref()
+    }
+
     fn of(policies: PolicyIds) -> Self {
-        Self { policies, waived: None }
+        Self { policies, waived: None, filter: None }
+    }
+
+    fn with(self, filter: Option<Added>) -> Self {
+        Self { filter, ..self }
     }
 
     /// For unit tests of other modules.
@@ -191,7 +203,7 @@ impl Permit {
 impl Denial {
     /// Goes on all the same, because the whole configuration says `mode = "shadow"`. The permit remembers the denial.
     pub fn waive(self, _: ShadowMode) -> Permit {
-        Permit { policies: PolicyIds::default(), waived: Some(self) }
+        Permit { policies: PolicyIds::default(), waived: Some(self), filter: None }
     }
 
     const fn of(reason: DenialReason, policies: PolicyIds, explanation: Option<Arc<str>>, conceal: bool) -> Self {

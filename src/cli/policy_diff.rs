@@ -35,13 +35,13 @@ pub(super) fn run(before: &Path, after: &Path, format: Format) -> ExitCode {
 }
 
 /// Formats files, or with `check` names those that are not.
-pub(super) fn format(paths: &[PathBuf], check: bool) -> ExitCode {
+pub(super) fn format(paths: &[PathBuf], check: bool, format: Format) -> ExitCode {
     let sources = match sources(paths) {
         Ok(sources) => sources,
         Err(code) => return code,
     };
     let config = cedar_policy_formatter::Config { line_width: LINE_WIDTH, indent_width: INDENT_WIDTH };
-    let mut code = ExitCode::SUCCESS;
+    let mut found = Vec::new();
     for source in sources {
         let formatted = match cedar_policy_formatter::policies_str_to_pretty(&source.text, &config) {
             Ok(formatted) => format!("{}\n", formatted.trim_end()),
@@ -53,13 +53,16 @@ pub(super) fn format(paths: &[PathBuf], check: bool) -> ExitCode {
         if formatted == source.text {
             continue;
         }
-        if check {
-            print(&format!("{}\n", source.name));
-            code = ExitCode::from(FINDINGS);
-        } else if let Err(error) = std::fs::write(&source.name, formatted) {
+        if !check && let Err(error) = std::fs::write(&source.name, formatted) {
             say(&format!("error: {} cannot be written: {error}", source.name));
             return ExitCode::from(USAGE);
         }
+        found.push(source.name);
     }
-    code
+    let printed = match format {
+        Format::Json => print(&format!("{}\n", serde_json::json!({ "files": found, "written": !check }))),
+        Format::Text if check => print(&found.iter().map(|name| format!("{name}\n")).collect::<String>()),
+        Format::Text => ExitCode::SUCCESS,
+    };
+    if check && !found.is_empty() { ExitCode::from(FINDINGS) } else { printed }
 }

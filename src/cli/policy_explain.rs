@@ -1,5 +1,7 @@
 //! `irongate policy explain`: why a request is permitted or denied.
 
+mod curl;
+
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use crate::authenticate::{Principal, SchemeName};
 use crate::call::{Route, Write, WriteOp};
 use crate::catalog::{Operation, Parameter, ResourceType, Segment, catalog};
 use crate::json::Pointer;
+use crate::lookup::{self, Move, Moves};
 use crate::microversion::{self, Ceiling};
 use crate::policy::{
     AccessRequest, Circumstances, Decision, Explanation, ObjectFacts, Objects, Outcome, Places, PolicyEngine, explain,
@@ -33,7 +36,7 @@ pub(super) struct Explain {
     #[arg(long, default_value = "GET")]
     method: String,
     /// The request's path; the query may stand in it.
-    #[arg(long, required_unless_present_any = ["request", "record"])]
+    #[arg(long, required_unless_present_any = ["request", "record", "curl"])]
     path: Option<String>,
     /// The request's query.
     #[arg(long)]
@@ -44,6 +47,10 @@ pub(super) struct Explain {
     /// The microversion; `latest`, if neither this nor the request says one.
     #[arg(long, value_name = "1.N")]
     microversion: Option<String>,
+    /// The request as a line for curl: its method, URL, headers with the microversion, and body. Nothing is sent; who asks
+    /// is said with --role, --scheme and --name.
+    #[arg(long, value_name = "LINE", conflicts_with_all = ["path", "request", "record", "body", "query"])]
+    curl: Option<String>,
     /// A file with a whole request as HTTP/1.1 has it, instead of method, path, query and body.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["path", "record"])]
     request: Option<PathBuf>,
@@ -63,6 +70,12 @@ pub(super) struct Explain {
     /// The caller's name within the scheme.
     #[arg(long, default_value = "somebody")]
     name: String,
+    /// The id of the project that the caller's Keystone token is scoped to.
+    #[arg(long, value_name = "ID")]
+    project: Option<String>,
+    /// The caller's Keystone token has system scope.
+    #[arg(long, conflicts_with = "project")]
+    system: bool,
     /// The caller's address.
     #[arg(long, value_name = "ADDRESS")]
     source: Option<IpAddr>,
@@ -191,10 +204,23 @@ fn answer(arguments: &Explain, engine: &PolicyEngine, places: Arc<Places>) -> Re
             explanations.extend(writes.iter().map(|write| question.explain(&route, Some(write), &writes)));
         }
         Decision::Permit(permit) => {
+            if let Some(added) = permit.filter() {
+                asked.notes.push(format!("irongate adds {}={} to the query", added.parameter, added.value));
+            }
             let call = validate::validate(route, asked.body.as_deref(), &permit)
                 .map_err(|error| format!("the body is refused before any policy is asked: {error}"))?;
             let writes = validate::writes(&call);
             explanations.extend(writes.iter().map(|write| question.explain(call.route(), Some(write), &writes)));
+            if let Some(known) = &resource {
+                let after = question.after(known, target.as_ref(), call.route(), &writes);
+                if !after.is_empty() {
+                    asked.notes.push(
+                        "writes that put the object elsewhere are asked about twice: where it is, and where it would be"
+                            .to_owned(),
+                    );
+                }
+                explanations.extend(after);
+            }
         }
     }
     let permitted = explanations.iter().all(|explanation| explanation.decision == "permit");
@@ -238,6 +264,43 @@ impl Question<'_> {
         explain(self.engine, &self.request(route, write, siblings))
     }
 
+    /// The writes that put the object elsewhere, asked about there.
+    fn after(
+        &self,
+        resource: &ObjectFacts,
+        target: Option<&ObjectFacts>,
+        route: &Route<'_>,
+        writes: &[Write<'_>],
+    ) -> Vec<Explanation> {
+        let kind = route.operation().resource;
+        let resource = Arc::new(resource.clone());
+        let mut moves = Moves::default();
+        for write in writes {
+            let place = lookup::moves(route, write).map(|place| {
+                let node = match &place {
+                    Move::To(identifier) => target.filter(|node| node.is_called(identifier)).cloned().map(Arc::new),
+                    Move::Away | Move::Attribute(..) => None,
+                };
+                (place, node)
+            });
+            moves.push(kind, Some(&resource), place);
+        }
+        let mut explanations = Vec::new();
+        for (index, write) in writes.iter().enumerate() {
+            for place in moves.elsewhere(kind, index) {
+                let objects = Objects { resource: Some(&place), target: moves.target(index).map(|node| &**node) };
+                let there = Question {
+                    engine: self.engine,
+                    principal: self.principal,
+                    circumstances: self.circumstances,
+                    objects,
+                };
+                explanations.push(there.explain(route, Some(write), writes));
+            }
+        }
+        explanations
+    }
+
     fn decide(&self, route: &Route<'_>) -> Decision {
         self.engine.decide(&self.request(route, None, &[])).decision
     }
@@ -246,11 +309,19 @@ impl Question<'_> {
 /// A request from the command line or from a file.
 fn written(arguments: &Explain) -> Result<Asked, String> {
     let roles = &arguments.roles;
-    let principal = Principal::supposed(arguments.scheme.name(), &arguments.name, roles);
+    let scoped = arguments.project.is_some() || arguments.system;
+    let scheme = if scoped { SchemeName::Keystone } else { arguments.scheme.name() };
+    let project = arguments.project.as_deref();
+    let principal = Principal::supposed_within(scheme, &arguments.name, roles, project, arguments.system);
     let microversion = arguments.microversion.as_deref();
-    let (head, body) = match &arguments.request {
-        Some(file) => whole_request(&read(file)?, microversion)?,
-        None => {
+    let (head, body) = match (&arguments.request, &arguments.curl) {
+        (Some(file), _) => whole_request(&read(file)?, microversion)?,
+        (None, Some(line)) => {
+            let line = curl::Line::parse(line, read)?;
+            let microversion = microversion.or(line.microversion.as_deref()).unwrap_or("latest");
+            (head(&line.method, &line.target, microversion)?, line.body)
+        }
+        (None, None) => {
             let path = arguments.path.as_deref().unwrap_or_default();
             let target = match &arguments.query {
                 Some(query) => format!("{path}?{query}"),

@@ -1,4 +1,4 @@
-//! irongate's own questions to Ironic: a plain `GET` without any header of a caller.
+//! irongate's own questions to Ironic: a plain `GET` as whom the configuration says, without any other header of a caller.
 
 use std::time::Duration;
 
@@ -7,8 +7,9 @@ use http::header::{ACCEPT, CONTENT_ENCODING, HOST, USER_AGENT};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
-use super::request::RequestBody;
+use super::request::{RequestBody, identify};
 use super::{Upstream, UpstreamError};
+use crate::authenticate::ProvedToken;
 use crate::header::X_OPENSTACK_REQUEST_ID;
 use crate::microversion::{self, Microversion};
 use crate::request_id::RequestId;
@@ -17,7 +18,8 @@ use crate::request_id::RequestId;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 impl Upstream {
-    /// Asks for `target` and reads the whole answer, at most `bytes_max` bytes of it.
+    /// Asks for `target` and reads the whole answer, at most `bytes_max` bytes of it. `token` is the caller's; it is sent only
+    /// where the upstream's identity is the caller's token.
     ///
     /// # Errors
     /// As [`Self::forward`]; [`UpstreamError::NotJson`] for a coding, [`UpstreamError::Incomplete`] beyond the bound.
@@ -26,9 +28,10 @@ impl Upstream {
         target: &str,
         microversion: Microversion,
         request_id: RequestId,
+        token: Option<&ProvedToken>,
         bytes_max: usize,
     ) -> Result<(StatusCode, Bytes), UpstreamError> {
-        let answer = self.ask_twice(target, microversion, request_id, bytes_max);
+        let answer = self.ask_twice(target, microversion, request_id, token, bytes_max);
         let deadline = DEADLINE.min(self.answer_timeout);
         tokio::time::timeout(deadline, answer).await.unwrap_or(Err(UpstreamError::AnswerTimeout))
     }
@@ -39,16 +42,18 @@ impl Upstream {
         target: &str,
         microversion: Microversion,
         request_id: RequestId,
+        token: Option<&ProvedToken>,
         bytes_max: usize,
     ) -> Result<(StatusCode, Bytes), UpstreamError> {
         let request = || {
-            Request::builder()
+            let request = Request::builder()
                 .uri(target)
                 .header(HOST, &self.authority)
                 .header(USER_AGENT, concat!("irongate/", env!("CARGO_PKG_VERSION")))
                 .header(ACCEPT, "application/json")
                 .header(microversion::HEADER, microversion.header_value())
-                .header(X_OPENSTACK_REQUEST_ID, request_id.to_string())
+                .header(X_OPENSTACK_REQUEST_ID, request_id.to_string());
+            identify(request, &self.identity, token)
                 .body(RequestBody::default())
                 .map_err(|_| UpstreamError::Unreachable)
         };

@@ -1,114 +1,203 @@
 //! Looked-up objects, for a moment: shared by all workers, bounded, forgotten when irongate forwards a write to them.
+//!
+//! Nothing is searched for when something is forgotten. Each object has an epoch, which rises whenever it is written to; what
+//! was remembered in an earlier epoch does not count any more, whoever's view it was.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::digest;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use uuid::Uuid;
 
+use crate::authenticate::ProvedToken;
 use crate::catalog::ResourceType;
 use crate::policy::{NodeFields, ObjectFacts};
 
-/// Objects that are remembered; each has two or three keys.
-const KEYS_MAX: usize = 20_000;
+/// What all remembered objects may take together, in bytes, and about how many of them that is.
+const OBJECTS_BYTES_MAX: u64 = 32 * 1024 * 1024;
+const OBJECTS: usize = 20_000;
+/// Names that are remembered for objects.
+const NAMES_MAX: usize = 20_000;
+/// Objects that share an epoch are forgotten together.
+const EPOCHS: usize = 1024;
 
-type Key = (ResourceType, String);
+/// Whose view of objects it is. What Ironic shows may depend on the token that it is asked with; where irongate asks as
+/// itself, all callers share one view.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct View([u8; 32]);
+
+impl View {
+    /// irongate's own.
+    pub const OWN: Self = Self([0; 32]);
+
+    /// Of whoever has these tokens. They are known by their digest only.
+    pub fn of(token: &ProvedToken) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in [Some(token.user()), token.service()] {
+            let bytes = part.map_or(&[][..], http::HeaderValue::as_bytes);
+            context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(bytes);
+        }
+        let mut view = [0; 32];
+        for (to, from) in view.iter_mut().zip(context.finish().as_ref()) {
+            *to = *from;
+        }
+        Self(view)
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("View")
+    }
+}
+
+/// An object as it was looked up.
+#[derive(Clone)]
+pub struct Known {
+    /// Without the node that it belongs to: that is remembered on its own.
+    pub facts: Arc<ObjectFacts>,
+    /// The UUID of that node.
+    pub node: Option<Arc<str>>,
+}
 
 /// What is remembered of objects. That an object does not exist is never remembered.
 pub struct ObjectCache {
-    entries: Cache<Key, Entry>,
-    /// Rises whenever something is forgotten: what was asked for before that is not remembered.
-    generation: AtomicU64,
+    objects: Cache<(ResourceType, Uuid, View), Entry, Bytes>,
+    /// Which object was last seen under a name. Only a hint: what counts is the name that the object itself tells.
+    names: Cache<(ResourceType, Box<str>), Uuid>,
+    epochs: Box<[AtomicU64]>,
+    /// Where everything is forgotten.
+    all: AtomicU64,
+    /// Rises before any epoch does.
+    forgotten: AtomicU64,
+    hasher: RandomState,
 }
 
 #[derive(Clone)]
 struct Entry {
-    facts: Arc<ObjectFacts>,
+    known: Known,
     fields: NodeFields,
     since: Instant,
+    epoch: u64,
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<(ResourceType, Uuid, View), Entry> for Bytes {
+    fn weight(&self, _: &(ResourceType, Uuid, View), entry: &Entry) -> u64 {
+        entry.known.facts.bytes()
+    }
+}
+
+/// Taken before an object is asked for: what was forgotten since then is not remembered.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking {
+    forgotten: u64,
 }
 
 impl Default for ObjectCache {
     fn default() -> Self {
-        Self { entries: Cache::new(KEYS_MAX), generation: AtomicU64::new(0) }
+        Self {
+            objects: Cache::with_weighter(OBJECTS, OBJECTS_BYTES_MAX, Bytes),
+            names: Cache::new(NAMES_MAX),
+            epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
+            all: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
+            hasher: RandomState::new(),
+        }
     }
 }
 
 impl std::fmt::Debug for ObjectCache {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("ObjectCache").field("keys", &self.entries.len()).finish_non_exhaustive()
+        formatter.debug_struct("ObjectCache").field("objects", &self.objects.len()).finish_non_exhaustive()
     }
 }
 
 impl ObjectCache {
-    /// What is known, if it is young enough and holds all these fields.
+    /// What is known in this view, if it is young enough and holds all these fields.
     pub fn find(
         &self,
+        view: View,
         kind: ResourceType,
         identifier: &str,
         fields: NodeFields,
         age_max: Duration,
-    ) -> Option<Arc<ObjectFacts>> {
+    ) -> Option<Known> {
         if age_max.is_zero() {
             return None;
         }
-        let entry = self.entries.get(&(kind, identifier.to_lowercase()))?;
-        (entry.fields.contains(fields) && entry.since.elapsed() < age_max).then_some(entry.facts)
+        let uuid = match uuid(identifier) {
+            Some(uuid) => uuid,
+            None => self.names.get(&(kind, identifier.to_lowercase().into()))?,
+        };
+        let entry = self.objects.get(&(kind, uuid, view))?;
+        let counts = entry.fields.contains(fields)
+            && entry.since.elapsed() < age_max
+            && entry.epoch == self.epoch(kind, uuid)
+            && entry.known.facts.is_called(identifier);
+        counts.then_some(entry.known)
     }
 
-    /// To be read before an object is asked for, for [`Self::insert`].
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::SeqCst)
+    /// To be called before an object is asked for.
+    pub fn asking(&self) -> Asking {
+        Asking { forgotten: self.forgotten.load(Ordering::SeqCst) }
     }
 
-    /// Remembers an object under all its names, unless something was forgotten since `generation`.
-    pub fn insert(
-        &self,
-        kind: ResourceType,
-        identifier: &str,
-        fields: NodeFields,
-        facts: &Arc<ObjectFacts>,
-        generation: u64,
-    ) {
-        let entry = Entry { facts: Arc::clone(facts), fields, since: Instant::now() };
-        let keys = [Some(identifier.to_lowercase()), Some(facts.uuid.clone()), facts.name.clone()];
-        for key in keys.into_iter().flatten() {
-            if self.generation() == generation {
-                self.entries.insert((kind, key), entry.clone());
-            }
+    /// Remembers an object, unless something was forgotten since it was asked for.
+    pub fn insert(&self, view: View, kind: ResourceType, fields: NodeFields, known: &Known, asking: Asking) {
+        let Some(uuid) = uuid(&known.facts.uuid) else { return };
+        // INVARIANT: whoever forgets raises `forgotten` before the epoch. So if that is unchanged now, the epoch read before
+        // it was that of the time of asking, and a later one makes the entry void.
+        let epoch = self.epoch(kind, uuid);
+        if self.forgotten.load(Ordering::SeqCst) != asking.forgotten {
+            return;
         }
-        // What was forgotten while this was written is not brought back.
-        if self.generation() != generation {
-            self.clear();
+        if let Some(name) = &known.facts.name {
+            self.names.insert((kind, name.as_str().into()), uuid);
         }
+        self.objects.insert((kind, uuid, view), Entry { known: known.clone(), fields, since: Instant::now(), epoch });
     }
 
-    /// Forgets an object, whatever it is called, and what belongs to it. If it is not known by this name, everything is
-    /// forgotten: it may be known by another.
+    /// Forgets an object in all views. A name tells nothing for sure, so with a name everything is forgotten.
     pub fn forget(&self, kind: ResourceType, identifier: &str) {
-        let found = self.entries.remove(&(kind, identifier.to_lowercase()));
-        match found {
-            Some((_, entry)) if kind != ResourceType::Node => {
-                self.generation.fetch_add(1, Ordering::SeqCst);
-                self.remove(kind, &entry.facts);
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        match uuid(identifier) {
+            Some(uuid) => {
+                if let Some(epoch) = self.epochs.get(self.stripe(kind, uuid)) {
+                    epoch.fetch_add(1, Ordering::SeqCst);
+                }
             }
-            // Ports and the like hold their node's attributes.
-            Some(_) | None => self.clear(),
-        }
-    }
-
-    fn remove(&self, kind: ResourceType, facts: &ObjectFacts) {
-        self.entries.remove(&(kind, facts.uuid.clone()));
-        if let Some(name) = &facts.name {
-            self.entries.remove(&(kind, name.clone()));
+            None => _ = self.all.fetch_add(1, Ordering::SeqCst),
         }
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
-        self.entries.clear();
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.all.fetch_add(1, Ordering::SeqCst);
     }
+
+    /// Both only rise, so their sum tells whether either did.
+    fn epoch(&self, kind: ResourceType, uuid: Uuid) -> u64 {
+        let own = self.epochs.get(self.stripe(kind, uuid)).map_or(0, |epoch| epoch.load(Ordering::SeqCst));
+        own.wrapping_add(self.all.load(Ordering::SeqCst))
+    }
+
+    fn stripe(&self, kind: ResourceType, uuid: Uuid) -> usize {
+        usize::try_from(self.hasher.hash_one((kind, uuid)) % EPOCHS as u64).unwrap_or(0)
+    }
+}
+
+/// In the spelling that Ironic gives out, in either case.
+fn uuid(text: &str) -> Option<Uuid> {
+    (text.len() == uuid::fmt::Hyphenated::LENGTH).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -116,41 +205,98 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
+    const UUID: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c0fe";
+    const OTHER: View = View([1; 32]);
 
-    fn object() -> Arc<ObjectFacts> {
-        Arc::new(ObjectFacts::node(&serde_json::json!({"uuid": "U-1", "name": "Web"})).unwrap())
+    fn object(name: &str) -> Known {
+        let facts = ObjectFacts::node(&serde_json::json!({"uuid": UUID, "name": name})).unwrap();
+        Known { facts: Arc::new(facts), node: None }
+    }
+
+    fn insert(cache: &ObjectCache, view: View, name: &str) {
+        cache.insert(view, ResourceType::Port, NodeFields::EVERYTHING, &object(name), cache.asking());
+    }
+
+    fn knows(cache: &ObjectCache, view: View, identifier: &str) -> bool {
+        cache.find(view, ResourceType::Port, identifier, NodeFields::default(), LONG).is_some()
     }
 
     #[test]
     fn an_object_is_known_by_all_its_names_and_forgotten_by_any() {
-        for forgotten in ["web", "WEB", "u-1"] {
+        for forgotten in ["web", "WEB", UUID, &UUID.to_uppercase()] {
             let cache = ObjectCache::default();
-            cache.insert(ResourceType::Port, "web", NodeFields::EVERYTHING, &object(), cache.generation());
-            for name in ["web", "u-1", "U-1"] {
-                assert!(cache.find(ResourceType::Port, name, NodeFields::default(), LONG).is_some(), "{name}");
+            for view in [View::OWN, OTHER] {
+                insert(&cache, view, "Web");
+                for name in ["web", "WEB", UUID, &UUID.to_uppercase()] {
+                    assert!(knows(&cache, view, name), "{name}");
+                }
             }
-            assert!(cache.find(ResourceType::Node, "web", NodeFields::default(), LONG).is_none());
-            assert!(cache.find(ResourceType::Port, "web", NodeFields::default(), Duration::ZERO).is_none());
+            assert!(cache.find(View::OWN, ResourceType::Node, UUID, NodeFields::default(), LONG).is_none());
+            assert!(cache.find(View::OWN, ResourceType::Port, UUID, NodeFields::default(), Duration::ZERO).is_none());
             cache.forget(ResourceType::Port, forgotten);
-            for name in ["web", "u-1"] {
-                assert!(cache.find(ResourceType::Port, name, NodeFields::default(), LONG).is_none(), "{name}");
+            for name in ["web", UUID] {
+                assert!(!knows(&cache, View::OWN, name) && !knows(&cache, OTHER, name), "{name}");
             }
+            insert(&cache, View::OWN, "Web");
+            assert!(knows(&cache, View::OWN, "web"));
         }
     }
 
     #[test]
-    fn what_was_asked_before_a_write_is_not_remembered() {
+    fn one_view_tells_nothing_to_another() {
         let cache = ObjectCache::default();
-        let generation = cache.generation();
-        cache.forget(ResourceType::Node, "web");
-        cache.insert(ResourceType::Node, "web", NodeFields::EVERYTHING, &object(), generation);
-        assert!(cache.find(ResourceType::Node, "web", NodeFields::default(), LONG).is_none());
+        insert(&cache, OTHER, "web");
+        assert!(!knows(&cache, View::OWN, "web") && !knows(&cache, View::OWN, UUID));
+        let token = |user: &'static str, service: Option<&'static str>| {
+            let value = http::HeaderValue::from_static;
+            View::of(&ProvedToken::new(&value(user), service.map(value).as_ref()))
+        };
+        assert_eq!(token("a", None), token("a", None));
+        assert_ne!(token("a", None), token("b", None));
+        assert_ne!(token("a", Some("b")), token("a", None));
+        assert_ne!(token("ab", Some("c")), token("a", Some("bc")));
+        assert_ne!(token("", None), View::OWN);
+    }
+
+    #[test]
+    fn a_name_that_moved_on_is_not_believed() {
+        let cache = ObjectCache::default();
+        insert(&cache, View::OWN, "old");
+        insert(&cache, View::OWN, "new");
+        assert!(!knows(&cache, View::OWN, "old"));
+        assert!(knows(&cache, View::OWN, "new"));
+    }
+
+    #[test]
+    fn what_was_asked_before_a_write_is_not_remembered() {
+        for forgotten in [UUID, "1be26c0b-03f2-4d2e-ae87-c02d7f33c0ff", "web"] {
+            let cache = ObjectCache::default();
+            let asking = cache.asking();
+            cache.forget(ResourceType::Port, forgotten);
+            cache.insert(View::OWN, ResourceType::Port, NodeFields::EVERYTHING, &object("web"), asking);
+            assert!(!knows(&cache, View::OWN, UUID));
+        }
     }
 
     #[test]
     fn fewer_fields_than_needed_are_not_enough() {
         let cache = ObjectCache::default();
-        cache.insert(ResourceType::Node, "web", NodeFields::default(), &object(), cache.generation());
-        assert!(cache.find(ResourceType::Node, "web", NodeFields::EVERYTHING, LONG).is_none());
+        cache.insert(View::OWN, ResourceType::Node, NodeFields::default(), &object("web"), cache.asking());
+        let found = |fields| cache.find(View::OWN, ResourceType::Node, UUID, fields, LONG).is_some();
+        assert!(found(NodeFields::default()) && !found(NodeFields::EVERYTHING));
+    }
+
+    #[test]
+    fn there_is_a_bound_in_bytes() {
+        let cache = ObjectCache::default();
+        for number in 0..40_u128 {
+            let facts = ObjectFacts::node(&serde_json::json!({
+                "uuid": Uuid::from_u128(number).to_string(), "properties": {"large": "x".repeat(1 << 20)},
+            }));
+            let known = Known { facts: Arc::new(facts.unwrap()), node: None };
+            cache.insert(View::OWN, ResourceType::Node, NodeFields::EVERYTHING, &known, cache.asking());
+        }
+        assert!(cache.objects.weight() <= OBJECTS_BYTES_MAX, "{}", cache.objects.weight());
+        assert!(cache.objects.len() < 40);
     }
 }

@@ -9,6 +9,7 @@ use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUi
 
 use super::AccessRequest;
 use super::cast::{Cast, Literals};
+use super::filter::heeded;
 use super::places::Places;
 use super::reads::Reads;
 use super::resource::has_attributes;
@@ -154,6 +155,9 @@ fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>, target: Option<&EntityU
     }
     fact("parameters", &|| parameters(route))?;
     fact("query", &|| query(route))?;
+    if let (None, Some(node)) = (write, target) {
+        fact("node", &|| Ok(RestrictedExpression::new_entity_uid(node.clone())))?;
+    }
     fact("query_names", &|| Ok(RestrictedExpression::new_set(route.query().map(|(name, _)| string(name)))))?;
     fact("places", &|| Ok(RestrictedExpression::new_set(circumstances.places.names().map(string))))?;
     if let Some(write) = write {
@@ -177,6 +181,9 @@ fn parameters(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
 fn query(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
     let mut pairs = Pairs::new();
     for (name, text) in route.query() {
+        if !heeded(route.operation(), name, || route.query().map(|(other, _)| other)) {
+            continue;
+        }
         let field = route.operation().query.iter().find(|field| field.name == name).ok_or(NotAsked)?;
         let value = if is_list(field.kind) {
             RestrictedExpression::new_set(text.split(',').map(string))

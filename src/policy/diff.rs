@@ -148,7 +148,9 @@ impl<'e> Side<'e> {
             literals(&conditions, &mut paths);
             let place_only = reads_place_only(&conditions);
             if let Some(members) = text.as_object_mut() {
-                members.remove("annotations");
+                // Of these only a filter decides.
+                let filter = members.remove("annotations").and_then(|known| known.get("filter").cloned());
+                members.extend(filter.map(|filter| ("filter".to_owned(), filter)));
             }
             (rule, text.to_string(), place_only)
         });
@@ -185,6 +187,7 @@ impl<'e> Side<'e> {
                 continue;
             }
             let applies = match write {
+                _ if rule.filter.is_some() => None,
                 _ if rule.plain => applies(rule, operation, role, write),
                 Some(_) if *place_only => applies(rule, operation, role, write),
                 Some(_) | None => None,

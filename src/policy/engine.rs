@@ -13,6 +13,7 @@ use quick_cache::sync::Cache;
 
 use super::cast::Literals;
 use super::context::{Question, Stage, question};
+use super::filter::{Added, Filter, Fit, lists_of_node};
 use super::finding::{PolicyFinding, Severity};
 use super::reads::Reads;
 use super::resource::{Needs, has_attributes};
@@ -79,8 +80,18 @@ pub(super) struct Sheet {
 /// A decision that has not become evidence yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Permit(PolicyIds),
+    Permit(Granted),
     Deny(Denial),
+}
+
+/// What a permit rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Granted {
+    policies: PolicyIds,
+    /// There if every policy that permits demands a filter: one of these has to be met.
+    filters: Option<Arc<[Arc<Filter>]>>,
+    /// What has to be added to the query.
+    added: Option<Added>,
 }
 
 /// How sure a slice's answer is for a role set, before any request is seen.
@@ -140,8 +151,9 @@ impl PolicyEngine {
             return Verdict { decision: indeterminate().into(), would_be: None };
         };
         let table = self.roles.table(request.principal.roles());
-        let outcome = self.outcome(request, desk, action, &action.enforced, &table, None);
-        let shadowed = action.shadowed.as_ref().map(|slice| self.outcome(request, desk, action, slice, &table, None));
+        let outcome = |slice| self.narrow(request, self.outcome(request, desk, action, slice, &table, None));
+        let shadowed = action.shadowed.as_ref().map(outcome);
+        let outcome = outcome(&action.enforced);
         let would_be = shadowed.filter(|other| other.is_permit() != outcome.is_permit()).map(WouldBe::from);
         Verdict { decision: outcome.into(), would_be }
     }
@@ -161,8 +173,17 @@ impl PolicyEngine {
     }
 
     /// What has to be looked up before a caller with these roles can be decided about: for the request, and for each of
-    /// its writes (`writes`). Nothing, where no policy that may apply reads it.
+    /// its writes (`writes`). Nothing, where no enforced policy that may apply reads it.
     pub fn needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {
+        self.needs_of(operation, roles, writes, false)
+    }
+
+    /// The same with what only shadow policies read.
+    pub fn shadow_needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {
+        self.needs_of(operation, roles, writes, true)
+    }
+
+    fn needs_of(&self, operation: &Operation, roles: &[Arc<str>], writes: bool, shadow: bool) -> Needs {
         let Some(desk) = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id) else {
             return Needs::default();
         };
@@ -170,7 +191,7 @@ impl PolicyEngine {
             return Needs::default();
         };
         let table = self.roles.table(roles);
-        let slices = [Some(&action.enforced), action.shadowed.as_ref()];
+        let slices = [Some(&action.enforced), action.shadowed.as_ref().filter(|_| shadow)];
         slices.into_iter().flatten().fold(Needs::default(), |needs, slice| {
             let reads = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, &table)) {
                 Some(Memo::Constant(_)) => return needs,
@@ -178,7 +199,7 @@ impl PolicyEngine {
                 None => slice.sheet.reads,
             };
             let resource = (reads.lookup && has_attributes(operation.resource)).then_some(reads.fields);
-            let target = (writes && reads.target).then_some(reads.fields);
+            let target = (reads.target && (writes || lists_of_node(operation))).then_some(reads.fields);
             needs.union(Needs { resource, target })
         })
     }
@@ -235,6 +256,26 @@ impl PolicyEngine {
         }
     }
 
+    /// Holds a list to a filter, where no policy permits it without one.
+    fn narrow(&self, request: &AccessRequest<'_>, outcome: Outcome) -> Outcome {
+        let Outcome::Permit(granted) = outcome else { return outcome };
+        let Some(filters) = granted.filters.as_ref().filter(|_| request.write.is_none()) else {
+            return Outcome::Permit(granted);
+        };
+        let fits: Vec<Fit> = filters.iter().map(|filter| filter.fit(request.principal, request.route)).collect();
+        if fits.contains(&Fit::Said) {
+            return Outcome::Permit(granted);
+        }
+        let added = fits.into_iter().find_map(|fit| match fit {
+            Fit::Add(added) => Some(added),
+            Fit::Said | Fit::No => None,
+        });
+        match added {
+            Some(added) => Outcome::Permit(Granted { added: Some(added), ..granted }),
+            None => self.denial(DenialReason::NoPermit, std::iter::empty()),
+        }
+    }
+
     /// Leaves out what is for other roles. If the rest looks at nothing but the roles, Cedar is asked now, once.
     fn memo(&self, desk: &Desk, action: &ActionDesk, sheet: &Arc<Sheet>, table: &RoleTable) -> Memo {
         let relevant = self.relevant(sheet, table);
@@ -279,7 +320,12 @@ impl PolicyEngine {
         }
         match response.decision() {
             Effect::Allow => {
-                Outcome::Permit(self.rules(diagnostics.reason()).map(|rule| Arc::clone(&rule.id)).collect())
+                let rules: Vec<&Rule> = self.rules(diagnostics.reason()).collect();
+                Outcome::Permit(Granted {
+                    policies: rules.iter().map(|rule| Arc::clone(&rule.id)).collect(),
+                    filters: rules.iter().map(|rule| rule.filter.clone()).collect(),
+                    added: None,
+                })
             }
             Effect::Deny if diagnostics.reason().next().is_none() => {
                 self.denial(DenialReason::NoPermit, std::iter::empty())
@@ -320,7 +366,7 @@ impl PolicyEngine {
             } else {
                 (&mut sure_forbid, &mut any_forbid)
             };
-            *sure |= rule.is_constant();
+            *sure |= rule.is_constant() && rule.filter.is_none();
             *any = true;
         }
         match (sure_permit, any_permit) {
@@ -392,7 +438,7 @@ impl Outcome {
 impl From<Outcome> for Decision {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Permit(policies) => Self::Permit(Permit::of(policies)),
+            Outcome::Permit(granted) => Self::Permit(Permit::of(granted.policies).with(granted.added)),
             Outcome::Deny(denial) => Self::Deny(denial),
         }
     }
@@ -401,7 +447,7 @@ impl From<Outcome> for Decision {
 impl From<Outcome> for WouldBe {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Permit(policies) => Self::Permit(policies),
+            Outcome::Permit(granted) => Self::Permit(granted.policies),
             Outcome::Deny(denial) => Self::Deny(denial),
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::resource::NodeFields;
 
 /// The keys of `context`, in the order of the bits of [`Reads::context`].
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "microversion",
     "listener",
     "scheme",
@@ -18,6 +18,7 @@ const KEYS: [&str; 11] = [
     "places",
     "write",
     "field",
+    "node",
 ];
 
 /// What conditions look at. Too much is slow; too little would change a decision, so whatever is not understood counts as
@@ -30,7 +31,7 @@ pub(super) struct Reads {
     pub(super) resource: bool,
     /// Which object the resource is, or an attribute of it other than `id`: it has to be looked up.
     pub(super) lookup: bool,
-    /// `context.write.target`.
+    /// `context.write.target`, or `context.node`.
     pub(super) target: bool,
     /// Attributes of nodes.
     pub(super) fields: NodeFields,
@@ -91,7 +92,7 @@ impl Reads {
                         ("Var", Some("principal")) => self.principal = true,
                         ("Var", Some("resource")) => (self.resource, self.lookup) = (true, true),
                         ("Var", Some("action")) => {}
-                        ("Var", Some("context")) => self.context = u16::MAX,
+                        ("Var", Some("context")) => (self.context, self.target) = (u16::MAX, true),
                         ("Var", Some(_)) => *self = Self::EVERYTHING,
                         ("." | "has", _) => self.access(value),
                         ("hasTag" | "getTag", _) => {
@@ -115,7 +116,10 @@ impl Reads {
             self.target |= name == "target";
         }
         match (variable(access), attributes(access).next()) {
-            (Some("context"), Some(key)) => self.context |= bit(key),
+            (Some("context"), Some(key)) => {
+                self.context |= bit(key);
+                self.target |= key == "node";
+            }
             (Some("resource"), Some("id")) => self.resource = true,
             _ => self.expression(access),
         }
@@ -163,6 +167,7 @@ mod tests {
     #[test]
     fn finds_what_is_read() {
         let all = KEYS.as_slice();
+        let all_and_target: Vec<&str> = KEYS.into_iter().chain(["T"]).collect();
         check("", &[]);
         check("when { context.microversion > 1 }", &["microversion"]);
         check("when { context has source && context.source.isLoopback() }", &["source"]);
@@ -170,8 +175,9 @@ mod tests {
         check("when { context has write.value.url }", &["write"]);
         check("when { context[\"query\"] has fields }", &["query"]);
         check("when { {\"now\": context.now} has now }", &["now"]);
-        check("when { context == {} }", all);
+        check("when { context == {} }", &all_and_target);
         check("when { if context has other then true else false }", all);
+        check("when { context has node.owner && context.node.owner == \"a\" }", &["node", "T", "owner"]);
         check("when { principal.name == \"context\" && action in Action::\"read\" }", &["P"]);
         check("when { resource.id == \"x\" } unless { context.scheme == \"basic\" }", &["scheme", "R"]);
         check("when { [principal, resource].contains(principal) }", &["P", "R", "L"]);

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::catalog::ResourceType;
 
-/// Properties of a node that are shown to policies; nodes have about ten.
+/// Properties of a node that can be shown to policies; nodes have about ten. A node with more is not decided about.
 const PROPERTIES_MAX: usize = 256;
 
 /// A node's fields that policies can read: the name in Ironic's API (for all but `properties` the attribute's name too),
 /// and the first microversion (`1.N`) that shows it.
-const FIELDS: [(&str, u16); 14] = [
+const FIELDS: [(&str, u16); 16] = [
     ("uuid", 1),
     ("name", 5),
     ("owner", 50),
@@ -27,13 +27,15 @@ const FIELDS: [(&str, u16); 14] = [
     ("retired", 61),
     ("instance_uuid", 1),
     ("driver", 1),
+    ("chassis_uuid", 1),
+    ("parent_node", 83),
     (PROPERTIES, 1),
 ];
 
 const PROPERTIES: &str = "properties";
 
 /// The string attributes of nodes, for the schema.
-pub(super) const NODE_STRINGS: [&str; 10] = [
+pub(super) const NODE_STRINGS: [&str; 12] = [
     "uuid",
     "name",
     "owner",
@@ -44,13 +46,15 @@ pub(super) const NODE_STRINGS: [&str; 10] = [
     "provision_state",
     "instance_uuid",
     "driver",
+    "chassis_uuid",
+    "parent_node",
 ];
 /// The boolean attributes of nodes, for the schema.
 pub(super) const NODE_BOOLEANS: [&str; 3] = ["maintenance", "protected", "retired"];
 
 /// Which of a node's fields are read; a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct NodeFields(u16);
+pub struct NodeFields(u32);
 
 impl NodeFields {
     /// The field that is read by this attribute's name, or none.
@@ -121,7 +125,11 @@ impl ObjectFacts {
             }
         }
         let properties = answer.get(PROPERTIES).and_then(Value::as_object);
-        for (key, value) in properties.into_iter().flatten().take(PROPERTIES_MAX) {
+        // To leave some out would hide them from a forbid.
+        if properties.is_some_and(|properties| properties.len() > PROPERTIES_MAX) {
+            return None;
+        }
+        for (key, value) in properties.into_iter().flatten() {
             let text = match value {
                 Value::String(text) => text.clone(),
                 Value::Number(number) => number.to_string(),
@@ -158,6 +166,14 @@ impl ObjectFacts {
             None => drop(facts.strings.remove(attribute)),
         }
         facts
+    }
+
+    /// About how much memory it takes, in bytes, without its node.
+    pub(crate) fn bytes(&self) -> u64 {
+        let strings = self.strings.values().map(|text| text.len() + 64);
+        let properties = self.properties.iter().map(|(name, text)| name.len() + text.len() + 96);
+        let bytes = 512 + strings.chain(properties).sum::<usize>();
+        u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 
     fn identified(answer: &Value) -> Option<Self> {

@@ -9,6 +9,7 @@ use cedar_policy::{
 };
 use miette::Diagnostic;
 
+use super::filter::{Filter, in_scope};
 use super::finding::{PolicyFinding, Severity, place};
 use super::lint::lint;
 use super::reads::Reads;
@@ -44,6 +45,8 @@ pub(super) struct Rule {
     pub(super) mode: PolicyMode,
     pub(super) reason: Option<Arc<str>>,
     pub(super) conceal: bool,
+    /// It holds for lists with this filter only.
+    pub(super) filter: Option<Arc<Filter>>,
     pub(super) who: Who,
     pub(super) about: About,
     /// No condition, and no particular resource: whether it applies depends on action and roles alone.
@@ -118,6 +121,7 @@ pub(super) fn check(operations: &[Operation], sources: &[PolicySource]) -> (Vec<
     rules.sort_by(|one: &Rule, other: &Rule| one.id.cmp(&other.id));
     duplicates(&rules, &mut findings);
     rules.dedup_by(|later, earlier| later.id == earlier.id);
+    filters(operations, &rules, &mut findings);
     match schema(operations) {
         Ok(schema) => {
             strict(schema, &rules, sources, &mut findings);
@@ -208,6 +212,7 @@ fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rul
         mode: PolicyMode::Enforce,
         reason: None,
         conceal: false,
+        filter: None,
         who: who(policy),
         about: about(policy),
         plain: is_plain(policy),
@@ -249,10 +254,19 @@ fn annotate(rule: &mut Rule, name: &str, value: &str) -> Result<(), (String, Str
         "advisory" => {}
         "conceal" if value.is_empty() => rule.conceal = true,
         "conceal" => return wrong("\"@conceal\" takes no value", "write \"@conceal\" alone"),
+        "filter" => match Filter::parse(value) {
+            Some(filter) => rule.filter = Some(Arc::new(filter)),
+            None => {
+                return wrong(
+                    "\"@filter\" is not a query parameter and its value",
+                    "write \"project = principal.project_id\", principal.user_id, principal.name, or \"shard = 'a1'\"",
+                );
+            }
+        },
         _ => {
             return wrong(
                 &format!("unknown annotation \"@{name}\""),
-                "irongate knows @id, @mode, @reason, @advisory and @conceal; write comments after \"//\"",
+                "irongate knows @id, @mode, @reason, @advisory, @conceal and @filter; write comments after \"//\"",
             );
         }
     }
@@ -304,6 +318,23 @@ fn duplicates(rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
         } else {
             first.insert(&rule.id, &rule.place);
         }
+    }
+}
+
+/// Filters where Ironic would not hold to them.
+fn filters(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
+    for rule in rules {
+        let Some(filter) = &rule.filter else { continue };
+        let (message, hint) = if rule.is_permit() {
+            let Some(operation) = filter.misplaced(in_scope(operations, &rule.about)) else { continue };
+            (
+                format!("\"@filter\" is for lists that Ironic filters by it, and {operation:?} is none"),
+                "name lists in the action scope, such as `action in [Action::\"node:list\", Action::\"node:list_detail\"]`",
+            )
+        } else {
+            ("\"@filter\" is for permits".to_owned(), "forbid lists without it: `unless { context.query has … }`")
+        };
+        findings.push(rule.finding(Severity::Error, message, hint.to_owned()));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::filter::lists_of_node;
 use super::resource::{NODE_BOOLEANS, NODE_STRINGS};
 use crate::catalog::{BodyKind, Group, Kind, Operation, Parameter, ResourceType, Segment, catalog};
 
@@ -216,8 +217,9 @@ fn context_type(operation: &Operation) -> String {
             format!("{}?: {kind}", quoted(&field.name))
         })
         .collect();
+    let node = if lists_of_node(operation) { "    node?: Node,\n" } else { "" };
     format!(
-        "{COMMON_CONTEXT}    parameters: {{{}}},\n    query: {{{}}},\n    query_names: Set<String>,\n    places: Set<String>,\n",
+        "{COMMON_CONTEXT}    parameters: {{{}}},\n    query: {{{}}},\n{node}    query_names: Set<String>,\n    places: Set<String>,\n",
         parameters.join(", "),
         query.join(", ")
     )

@@ -48,7 +48,7 @@ fn world(request: &Arrived) -> Vec<u8> {
         "mine" | MINE => json("200 OK", &node(MINE, "mine", "operator")),
         "theirs" | THEIRS => json("200 OK", &node(THEIRS, "theirs", "admin")),
         PORT => json("200 OK", &format!(r#"{{"uuid": "{PORT}", "node_uuid": "{MINE}"}}"#)),
-        "ports" => json("201 Created", "{}"),
+        "ports" | "allocations" => json("201 Created", "{}"),
         "power" => json("202 Accepted", ""),
         "broken" => json("503 Service Unavailable", "{}"),
         "odd" => json("200 OK", &node(THEIRS, "theirs", "operator")),
@@ -242,4 +242,99 @@ fn in_dry_run_a_failed_lookup_denies_nobody() {
     let answer = irongate.ask("operator", "GET", "/v1/nodes/odd", None);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(irongate.records(1)[0]["would_be"]["reason"], "resource_unavailable");
+}
+
+#[test]
+fn the_new_place_is_what_all_writes_make_of_it() {
+    let ironic = FakeIronic::start(world);
+    let policies = r#"
+        permit (principal is Principal, action, resource is Node)
+        when {
+            (resource has owner && resource.owner == principal.name) ||
+            (resource has lessee && resource.lessee == principal.name)
+        };
+    "#;
+    let irongate = start(&ironic, policies, "", "");
+    let write = |field: &str, value: &str| format!(r#"{{"op": "replace", "path": "/{field}", "value": "{value}"}}"#);
+    let (lend, keep, give) = (write("lessee", "admin"), write("lessee", "operator"), write("owner", "admin"));
+    for (writes, status) in [
+        (vec![&lend], 200),
+        (vec![&give], 403),
+        (vec![&give, &keep], 200),
+        (vec![&keep, &give], 200),
+        (vec![&lend, &give], 403),
+    ] {
+        let body = writes.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&format!("[{body}]")), status);
+    }
+}
+
+#[test]
+fn an_allocation_is_decided_by_the_nodes_that_it_names() {
+    let ironic = FakeIronic::start(world);
+    let policies = r#"
+        permit (principal is Principal, action == Action::"allocation:create", resource);
+        permit (principal is Principal, action == Action::"allocation:create:write", resource)
+        when { !(context.write.path like "/candidate_nodes*") && context.write.field != "node" };
+        permit (principal is Principal, action == Action::"allocation:create:write", resource)
+        when { context.write has target.owner && context.write.target.owner == principal.name };
+        permit (principal is Principal, action == Action::"allocation:create:write", resource)
+        when { context.write.path == "/candidate_nodes" };
+    "#;
+    let irongate = start(&ironic, policies, "", "");
+    for (body, status) in [
+        (r#"{"resource_class": "x", "candidate_nodes": ["mine"]}"#, 201),
+        (r#"{"resource_class": "x", "candidate_nodes": ["mine", "theirs"]}"#, 403),
+        (r#"{"resource_class": "x", "candidate_nodes": ["nowhere"]}"#, 403),
+        (r#"{"resource_class": "x", "node": "theirs"}"#, 403),
+    ] {
+        check(&irongate, "operator", "POST /v1/allocations", Some(body), status);
+    }
+}
+
+#[test]
+fn a_node_that_changed_its_name_is_met_by_its_uuid() {
+    let renamed = Arc::new(AtomicU16::new(0));
+    let now = Arc::clone(&renamed);
+    let ironic = FakeIronic::start(move |request| {
+        let target = request.line.split(' ').nth(1).unwrap_or_default();
+        let path = target.split('?').next().unwrap_or_default();
+        let node = |uuid: &str, name: &str, owner: &str| {
+            json("200 OK", &format!(r#"{{"uuid": "{uuid}", "name": "{name}", "owner": "{owner}"}}"#))
+        };
+        // Somebody else, past irongate, gives the name of one node to another.
+        match (path.rsplit('/').next().unwrap_or_default(), now.load(Ordering::SeqCst)) {
+            ("mine", 0) => node(MINE, "mine", "operator"),
+            ("mine", _) => node(THEIRS, "mine", "admin"),
+            (MINE, 0) => node(MINE, "mine", "operator"),
+            (MINE, _) => node(MINE, "old", "operator"),
+            _ => json("404 Not Found", "{}"),
+        }
+    });
+    let irongate = start(&ironic, OWNERS, "resource_cache_seconds = 60", "");
+    check(&irongate, "operator", "GET /v1/nodes/mine", None, 200);
+    renamed.store(1, Ordering::SeqCst);
+    // What was remembered decides, and the request goes where it was remembered from.
+    check(&irongate, "operator", "GET /v1/nodes/mine", None, 200);
+    assert!(ironic.arrived().pop().unwrap().line.starts_with(&format!("GET /v1/nodes/{MINE} ")));
+    // A write through irongate forgets it, and then the name is the other node's.
+    check(&irongate, "operator", &format!("DELETE /v1/nodes/{MINE}"), None, 200);
+    check(&irongate, "operator", "GET /v1/nodes/mine", None, 403);
+}
+
+#[test]
+fn a_port_whose_node_cannot_be_seen_is_not_decided_about() {
+    let ironic = FakeIronic::start(|request| {
+        if request.line.contains("/ports/") {
+            json("200 OK", &format!(r#"{{"uuid": "{PORT}", "node_uuid": "{MINE}"}}"#))
+        } else {
+            json("404 Not Found", "{}")
+        }
+    });
+    let forbid = r#"
+        permit (principal is Principal, action, resource);
+        forbid (principal, action, resource is Port) when { resource has node && resource.node has protected };
+    "#;
+    let irongate = start(&ironic, forbid, "", "");
+    check(&irongate, "operator", &format!("GET /v1/ports/{PORT}"), None, 503);
 }

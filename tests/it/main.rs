@@ -35,3 +35,4 @@ mod tls;
 mod tracing;
 mod treatment;
 mod upstream;
+mod views;
