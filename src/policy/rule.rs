@@ -10,7 +10,8 @@ use cedar_policy::{
 use miette::Diagnostic;
 
 use super::filter::{Filter, in_scope};
-use super::finding::{PolicyFinding, Severity, place};
+use super::finding::{Lines, PolicyFinding, Severity, place};
+use super::guard::Depends;
 use super::lint::lint;
 use super::reads::Reads;
 use super::schema::schema_of;
@@ -52,11 +53,12 @@ pub(super) struct Rule {
     /// No condition, and no particular resource: whether it applies depends on action and roles alone.
     pub(super) plain: bool,
     pub(super) reads: Reads,
+    pub(super) depends: Depends,
     pub(super) place: Place,
 }
 
 /// Whom a policy's scope speaks of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Who {
     /// Everyone; `said` if in so many words (`principal is Principal`).
     Everyone { said: bool },
@@ -185,8 +187,9 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
         }
     };
     let file: Arc<str> = Arc::from(source.name.as_str());
+    let lines = Lines::new(&source.text);
     for template in set.templates() {
-        let place = self::place(&source.text, template.as_ref().loc().map_or(0, |loc| loc.start()));
+        let place = lines.place(template.as_ref().loc().map_or(0, |loc| loc.start()));
         findings.push(PolicyFinding {
             file: source.name.clone(),
             line: place.0,
@@ -198,7 +201,7 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
         });
     }
     for policy in set.policies() {
-        let (line, column) = self::place(&source.text, policy.as_ref().loc().map_or(0, |loc| loc.start()));
+        let (line, column) = lines.place(policy.as_ref().loc().map_or(0, |loc| loc.start()));
         rules.push(rule(policy, Place { file: Arc::clone(&file), line, column }, findings));
     }
 }
@@ -206,6 +209,10 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
 fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rule {
     // Cedar numbers the policies of a text in their order: `policy0`, `policy1`, …
     let number = policy.id().to_string().trim_start_matches("policy").parse().map_or(0, |number: usize| number + 1);
+    let json = if policy.has_non_scope_constraint() { policy.to_json().ok() } else { None };
+    let conditions = json.as_ref().and_then(|json| json.get("conditions"));
+    let reads = Reads::of(policy, conditions);
+    let conditions = conditions.and_then(serde_json::Value::as_array).map(Vec::as_slice);
     let mut rule = Rule {
         id: Arc::from(format!("{}#{number}", place.file)),
         policy: policy.clone(),
@@ -216,7 +223,8 @@ fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rul
         who: who(policy),
         about: about(policy),
         plain: is_plain(policy),
-        reads: Reads::of(policy),
+        reads,
+        depends: Depends::of(conditions, reads.context("write")),
         place,
     };
     for (name, value) in policy.annotations() {
@@ -344,7 +352,10 @@ fn strict(schema: Schema, rules: &[Rule], sources: &[PolicySource], findings: &m
         return;
     };
     let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    let of = |id: &PolicyId| rules.iter().find(|rule| *rule.id == *AsRef::<str>::as_ref(id));
+    let of = |id: &PolicyId| {
+        let found = rules.binary_search_by(|rule| (*rule.id).cmp(AsRef::<str>::as_ref(id))).ok()?;
+        rules.get(found)
+    };
     let mut report = |id: &PolicyId, severity: Severity, diagnostic: &dyn Diagnostic| {
         let Some(rule) = of(id) else { return };
         let Some(source) = sources.iter().find(|source| *source.name == *rule.place.file) else { return };
