@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderValue;
 use serde::Serialize;
 
 use crate::authenticate::{KeystoneFacts, Principal};
@@ -20,6 +21,7 @@ use crate::policy::{Decision, Denial, Permit, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
 use crate::telemetry;
+use crate::trace::{Facts, Phase, Trace};
 
 pub use sink::{Audit, AuditError};
 
@@ -33,6 +35,7 @@ pub struct Record {
     opened: Instant,
     audit: Audit,
     meter: Option<RequestMeter>,
+    trace: Option<Box<Trace>>,
     written: bool,
 }
 
@@ -188,6 +191,25 @@ const fn is_zero_u64(number: &u64) -> bool {
 }
 
 impl Line {
+    /// What of it a trace tells.
+    fn traced(&self) -> Facts {
+        Facts {
+            request_id: self.request_id,
+            listener: Arc::clone(&self.listener),
+            operation: self.operation,
+            http: self.http,
+            mode: self.mode,
+            scheme: self.principal.as_ref().map(|principal| principal.scheme),
+            decision: self.decision,
+            rule: self.policies.first().map(Arc::clone),
+            stage: self.stage,
+            reason: self.reason,
+            status: self.status,
+            upstream_status: self.upstream_status,
+            outcome: self.outcome,
+        }
+    }
+
     /// What of it is counted.
     fn observation(&self) -> Observation<'_> {
         Observation {
@@ -259,8 +281,33 @@ impl Record {
             opened: Instant::now(),
             audit: audit.clone(),
             meter: None,
+            trace: None,
             written: false,
         })
+    }
+
+    /// Traces the request, if it is sampled.
+    pub fn trace(&mut self, trace: Option<Box<Trace>>) {
+        self.trace = trace;
+    }
+
+    /// A part of the request begins.
+    pub fn enter(&mut self, phase: Phase) {
+        if let Some(trace) = &mut self.trace {
+            trace.enter(phase);
+        }
+    }
+
+    /// The part that runs has ended.
+    pub fn leave(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.leave();
+        }
+    }
+
+    /// The header that tells Ironic of the request's trace.
+    pub fn traceparent(&self) -> Option<HeaderValue> {
+        self.trace.as_ref().map(|trace| trace.header())
     }
 
     /// Counts the request when its record is written.
@@ -390,6 +437,7 @@ impl Record {
 
     /// What Ironic answered, and after how long.
     pub fn upstream(&mut self, status: http::StatusCode, request_id: Option<RequestId>, since: Instant) {
+        self.leave();
         self.line.upstream_status = Some(status.as_u16());
         self.line.upstream_request_id = request_id;
         self.line.upstream_us = Some(microseconds(since));
@@ -428,6 +476,9 @@ impl Record {
             self.line.duration_us = microseconds(self.opened);
             if let Some(meter) = self.meter.take() {
                 meter.finish(&self.line.observation());
+            }
+            if let Some(trace) = self.trace.take() {
+                trace.finish(self.line.traced());
             }
             match serde_json::to_string(&self.line) {
                 Ok(line) => {

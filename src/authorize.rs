@@ -160,7 +160,10 @@ impl<'a> Authorizer<'a> {
             record.permit(&permit);
         }
         drop(writes);
-        for found in [resource, queried].into_iter().flatten().flatten() {
+        // What only shadow policies and candidates read changes nothing.
+        let deciding = self.needs(&self.snapshot.policies, call.route().operation(), false).union(needs);
+        let decided = [deciding.resource.and(resource.ok()), deciding.target.and(queried.ok())];
+        for found in decided.into_iter().flatten().flatten().filter(|_| self.shadow.is_none()) {
             pin(&mut call, &found);
         }
         if let Some(added) = permit.filter() {
@@ -209,7 +212,8 @@ impl<'a> Authorizer<'a> {
         let engines = std::iter::once(&self.snapshot.policies)
             .chain(self.snapshot.candidates.iter().map(|other| &other.policies));
         engines.fold(Needs::default(), |needs, engine| {
-            needs.union(self.needs(engine, operation, false)).union(self.needs(engine, operation, true))
+            let of = |writes| engine.shadow_needs(operation, self.principal.roles(), writes);
+            needs.union(of(false)).union(of(true))
         })
     }
 

@@ -63,6 +63,8 @@ pub struct Config {
     pub microversion_max: u16,
     /// The only microversion to admit, if it is pinned.
     pub microversion_pin: Option<u16>,
+    /// Where traces go, if anywhere.
+    pub tracing: Option<Tracing>,
     /// Bounds.
     pub limits: Limits,
     /// The certificates among the files that were read, and until when they hold.
@@ -142,6 +144,20 @@ pub struct Upstream {
     pub connections_idle_max: usize,
     /// How long a connection is kept unused. Ironic's own server closes after 10 s.
     pub connection_idle_timeout: Duration,
+}
+
+/// Where traces go.
+pub struct Tracing {
+    /// The collector (OTLP over HTTP).
+    pub endpoint: Endpoint,
+    /// The `Host` that it sees.
+    pub authority: String,
+    /// TLS towards an `https` endpoint.
+    pub tls: Option<ClientTls>,
+    /// Of requests without a trusted parent, the part that is sampled: 0 to 1.
+    pub ratio: f64,
+    /// Listeners whose callers' `traceparent` is followed.
+    pub trusted_listeners: Vec<Arc<str>>,
 }
 
 /// As whom irongate asks Ironic.

@@ -42,4 +42,5 @@ pub mod admin;
 pub mod metrics;
 pub mod certs;
 pub mod telemetry;
+pub mod trace;
 pub mod version;

@@ -33,6 +33,7 @@ use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
 use crate::snapshot::Snapshot;
+use crate::trace::{Phase, Tracer};
 use crate::validate;
 
 /// What one worker needs to serve requests.
@@ -44,6 +45,8 @@ pub struct Pipeline {
     pub audit: Audit,
     /// What this worker counts.
     pub metrics: Arc<WorkerMetrics>,
+    /// Begins traces, where they are configured.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// What one request meets: the snapshot that it keeps, its listener in it, and its peer.
@@ -74,6 +77,9 @@ impl Pipeline {
         };
         let mut record = Record::open(&self.audit, opening, &ids);
         record.measure(self.metrics.request(snapshot.listener_index(listener)));
+        if let Some(tracer) = &self.tracer {
+            record.trace(tracer.begin(&listener.name, request.headers()));
+        }
         let scene = Scene { snapshot, listener, peer, ids, origin: origin(&request, listener, peer) };
         let (head, mut incoming) = request.into_parts();
         let mut ticket = None;
@@ -118,21 +124,25 @@ impl Pipeline {
         if head.method == Method::OPTIONS {
             return options(head, ceiling);
         }
+        record.enter(Phase::Authenticate);
         let principal = snapshot
             .authenticator
             .authenticate(&head.headers, peer, &listener.schemes)
             .await
             .map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
+        record.leave();
         record.principal(&principal);
         let route = route::find(head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
         record.route(&route);
         principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         let operation = route.operation();
 
+        record.enter(Phase::Decide);
         let lookup = Lookup::new(&self.upstream, snapshot.resource_cache, scene.ids.upstream(), principal.token());
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, ceiling);
         let permit = authorizer.call(&route, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
+        record.leave();
         snapshot.limiter.admit(ticket, listener.index, operation.class(), &principal, peer.address)?;
         let mut room = snapshot.limiter.bodies();
         let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot), &mut room).await?;
@@ -142,17 +152,20 @@ impl Pipeline {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
         let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
+        record.enter(Phase::Decide);
         let call =
             authorizer.writes(call, &permit, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
         let _forget = Forget::of(&self.upstream, call.call().route());
         let asked = Instant::now();
+        record.enter(Phase::Upstream);
         let forwarded = Forwarded {
             request_id: scene.ids.upstream(),
             source: peer.address,
             origin: &scene.origin,
             token: principal.token(),
+            traceparent: record.traceparent(),
         };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
         let rules = snapshot.scrub.rules(principal.roles(), |field| authorizer.secret(call.call().route(), field));

@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{Current, Snapshot};
 use crate::tls::TlsError;
+use crate::trace::{TraceError, Tracer};
 
 pub use gate::{Gate, TurnedAway};
 use listen::Listening;
@@ -34,6 +35,8 @@ pub use probe::probe;
 pub use pulse::{Closing, Pulse, Sending};
 pub use status::Status;
 
+/// So long the end waits for the collector to take the last traces.
+const TRACES_WAIT: Duration = Duration::from_secs(2);
 /// Far more than the connections that a worker can have; the drain waits for all of them.
 const PERMITS: u32 = 1 << 24;
 
@@ -68,6 +71,9 @@ pub enum StartError {
     /// TLS towards Ironic.
     #[error("upstream: {0}")]
     Tls(#[from] TlsError),
+    /// The traces' collector.
+    #[error("tracing: {0}")]
+    Trace(#[from] TraceError),
     /// The endpoint.
     #[error("upstream: {0}")]
     Host(#[from] HostError),
@@ -88,6 +94,8 @@ pub struct Server {
     pub audit: Audit,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Begins traces, where they are configured.
+    pub tracer: Option<Arc<Tracer>>,
     /// Makes connections to Ironic, for the probe.
     pub connector: Connector,
     /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
@@ -118,6 +126,7 @@ impl Server {
         let tls = config.upstream.tls.as_ref().map(crate::tls::client_config).transpose()?.map(Arc::new);
         let connector = Connector::new(&config.upstream, tls)?;
         let audit = Audit::open(&config.audit)?;
+        let tracer = config.tracing.as_ref().map(Tracer::start).transpose()?;
         let (listening, addresses) = listen::bind(config)?;
         let names: Vec<Arc<str>> = config.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect();
         let metrics = Arc::new(Metrics::new(config.workers, &names));
@@ -130,7 +139,12 @@ impl Server {
             let counts = metrics.worker(index);
             let upstream = Upstream::new(&config.upstream, connector.clone(), config.workers, Arc::clone(&state));
             let worker = Worker {
-                pipeline: Arc::new(Pipeline { upstream, audit: audit.clone(), metrics: counts }),
+                pipeline: Arc::new(Pipeline {
+                    upstream,
+                    audit: audit.clone(),
+                    metrics: counts,
+                    tracer: tracer.clone(),
+                }),
                 current: Arc::clone(&current),
                 listening,
                 phase: observed.clone(),
@@ -149,6 +163,9 @@ impl Server {
         let sockets = sockets.collect();
         let workers = Mutex::new(workers);
         numbers::register(&metrics, &current, &state, &audit);
+        if let Some(tracer) = &tracer {
+            numbers::traces(&metrics, &tracer.counts());
+        }
         pressure::register(&metrics, &current, &gate);
         Ok(Self {
             current,
@@ -156,6 +173,7 @@ impl Server {
             state,
             audit,
             metrics,
+            tracer,
             connector,
             addresses,
             started: jiff::Timestamp::now(),
@@ -186,6 +204,9 @@ impl Server {
             drop(std::fs::remove_file(socket));
         }
         self.audit.flush();
+        if let Some(tracer) = &self.tracer {
+            tracer.flush(TRACES_WAIT);
+        }
     }
 }
 

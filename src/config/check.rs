@@ -5,6 +5,7 @@ mod keystone;
 mod listener;
 mod policy;
 mod scrub;
+mod tracing;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use toml::Spanned;
 
 pub(super) use jwt::RawJwt;
 pub use policy::policy_sources;
+pub(super) use tracing::RawTracing;
 
 use super::raw::{RawConfig, RawListener, RawServerTls};
 use super::{AuditSink, Config, ConfigError, Limits, ListenAddress, Listener, overrides};
@@ -134,6 +136,7 @@ impl Checker<'_> {
         let scrub = self.scrub(raw.scrub);
         let candidates = self.candidates(&raw.policy.candidates);
         let resource_cache = self.resource_cache(raw.policy.resource_cache_seconds.as_ref());
+        let tracing = raw.tracing.as_ref().and_then(|tracing| self.tracing(tracing, &listeners));
         let limits = self.limits(raw.limits);
         let audit = if raw.audit.file == Path::new("-") {
             AuditSink::Stdout
@@ -160,6 +163,7 @@ impl Checker<'_> {
                 audit,
                 microversion_max,
                 microversion_pin,
+                tracing,
                 limits,
                 certificates: self.certificates,
             }),

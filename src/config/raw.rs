@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::check::RawJwt;
+use super::check::{RawJwt, RawTracing};
 use super::{Limits, Mode};
 use crate::authenticate::{RawBinding, SchemeName};
 use crate::scrub::SecretTreatment;
@@ -38,6 +38,7 @@ pub(super) struct RawConfig {
     pub audit: RawAudit,
     #[serde(default)]
     pub microversion: RawMicroversion,
+    pub tracing: Option<RawTracing>,
     pub limits: Option<Spanned<Limits>>,
 }
 

@@ -20,6 +20,7 @@ use crate::header::X_OPENSTACK_REQUEST_ID;
 use crate::json::Canonical;
 use crate::microversion;
 use crate::request_id::RequestId;
+use crate::trace::TRACEPARENT;
 
 const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 const X_SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
@@ -38,6 +39,8 @@ pub struct Forwarded<'a> {
     pub origin: &'a str,
     /// The token that proved the caller, if one did. It is sent only where the upstream's identity is the caller's token.
     pub token: Option<&'a ProvedToken>,
+    /// The header of irongate's own trace, if the request is sampled.
+    pub traceparent: Option<HeaderValue>,
 }
 
 /// The body's pieces, sent as they are.
@@ -95,6 +98,9 @@ pub(super) fn write(
         .header(X_FORWARDED_HOST, host);
     if let Some(source) = forwarded.source {
         request = request.header(X_FORWARDED_FOR, source.to_string());
+    }
+    if let Some(traceparent) = &forwarded.traceparent {
+        request = request.header(TRACEPARENT, traceparent);
     }
     request = identify(request, identity, forwarded.token);
     let body = match body {

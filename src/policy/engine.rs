@@ -173,8 +173,17 @@ impl PolicyEngine {
     }
 
     /// What has to be looked up before a caller with these roles can be decided about: for the request, and for each of
-    /// its writes (`writes`). Nothing, where no policy that may apply reads it.
+    /// its writes (`writes`). Nothing, where no enforced policy that may apply reads it.
     pub fn needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {
+        self.needs_of(operation, roles, writes, false)
+    }
+
+    /// The same with what only shadow policies read.
+    pub fn shadow_needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {
+        self.needs_of(operation, roles, writes, true)
+    }
+
+    fn needs_of(&self, operation: &Operation, roles: &[Arc<str>], writes: bool, shadow: bool) -> Needs {
         let Some(desk) = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id) else {
             return Needs::default();
         };
@@ -182,7 +191,7 @@ impl PolicyEngine {
             return Needs::default();
         };
         let table = self.roles.table(roles);
-        let slices = [Some(&action.enforced), action.shadowed.as_ref()];
+        let slices = [Some(&action.enforced), action.shadowed.as_ref().filter(|_| shadow)];
         slices.into_iter().flatten().fold(Needs::default(), |needs, slice| {
             let reads = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, &table)) {
                 Some(Memo::Constant(_)) => return needs,

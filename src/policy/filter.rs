@@ -24,6 +24,9 @@ const HELD: [(&str, &[&str]); 7] = [
 const NODES: [&str; 8] =
     ["owner", "lessee", "project", "conductor_group", "shard", "resource_class", "driver", "chassis_uuid"];
 
+/// Releases of Ironic showed the node with this instance, whosever it was.
+const INSTANCE_UUID: &str = "instance_uuid";
+
 /// Lists of what belongs to the node that the query names.
 const OF_NODE: [&str; 6] = [
     "port:list",
@@ -117,7 +120,7 @@ impl Filter {
         };
         let Some(field) = operation.query.iter().find(is_there) else { return Fit::No };
         let others = || route.query().map(|(name, _)| name);
-        if !heeded(operation, &field.name, others) {
+        if !heeded(operation, &field.name, others) || others().any(|other| other == INSTANCE_UUID) {
             return Fit::No;
         }
         match route.query().find(|(name, _)| *name == field.name) {
@@ -151,10 +154,6 @@ pub(super) fn heeded<'q, I: Iterator<Item = &'q str>>(
     others: impl Fn() -> I,
 ) -> bool {
     match (operation.id.as_str(), parameter) {
-        // Ironic releases showed that node, whosever it was.
-        ("node:list" | "node:list_detail", known) if NODES.contains(&known) => {
-            !others().any(|other| other == "instance_uuid")
-        }
         // The port with this address is shown, in whatever shard it is.
         ("port:list" | "port:list_detail", "shard") => !others().any(|other| other == "address"),
         // For callers with system scope, and without Keystone, it is ignored.

@@ -1,12 +1,14 @@
 //! The numbers that are read from their owners when somebody asks.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::audit::Audit;
 use crate::forward::UpstreamState;
 use crate::metrics::{Kind, Metrics};
 use crate::snapshot::Current;
 use crate::telemetry;
+use crate::trace::Counts;
 use crate::version;
 
 /// Tells `metrics` about them.
@@ -59,6 +61,22 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
         telemetry::masked_log_lines,
     );
     authentication(metrics, current);
+}
+
+/// What became of traces.
+pub(super) fn traces(metrics: &Metrics, counts: &Arc<Counts>) {
+    let counts = Arc::clone(counts);
+    metrics.family(
+        "irongate_traces",
+        "Sampled requests by what became of their traces",
+        Kind::Counter,
+        &["result"],
+        move |samples| {
+            samples.put(&["exported"], counts.exported.load(Ordering::Relaxed));
+            samples.put(&["dropped"], counts.dropped.load(Ordering::Relaxed));
+            samples.put(&["failed"], counts.failed.load(Ordering::Relaxed));
+        },
+    );
 }
 
 fn reloads(metrics: &Metrics, current: &Arc<Current>) {

@@ -138,3 +138,17 @@ fn callers_are_told_as_much_as_is_configured() {
         assert_eq!(irongate.records(1)[0]["policies"][0], "late");
     }
 }
+
+#[test]
+fn a_shadow_policy_that_cannot_look_anything_up_changes_nothing() {
+    let ironic = FakeIronic::start(|request| {
+        if request.line.contains("fields=") { json("500 Internal Server Error", "{}") } else { answers(request) }
+    });
+    let policies = format!(
+        "{ACTIVE}\n@id(\"trial\") @mode(\"shadow\") forbid (principal, action, resource is Node) when {{ resource has retired && resource.retired }};"
+    );
+    let irongate = start(&ironic, &policies, "", "");
+    assert_eq!(irongate.ask("auditor", "GET", "/v1/nodes/n", None).status, 200);
+    let last = ironic.arrived().pop().unwrap();
+    assert!(last.line.starts_with("GET /v1/nodes/n "), "{last:?}");
+}

@@ -32,6 +32,7 @@ mod microversion;
 mod operate;
 mod shadow;
 mod tls;
+mod tracing;
 mod treatment;
 mod upstream;
 mod views;

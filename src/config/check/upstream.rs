@@ -33,7 +33,7 @@ impl Checker<'_> {
         })
     }
 
-    fn endpoint(&mut self, endpoint: &Spanned<String>) -> Option<(Endpoint, String)> {
+    pub(super) fn endpoint(&mut self, endpoint: &Spanned<String>) -> Option<(Endpoint, String)> {
         if let Some(path) = endpoint.get_ref().strip_prefix("unix:") {
             return Some((Endpoint::Unix(self.path(Path::new(path))), "localhost".to_owned()));
         }
