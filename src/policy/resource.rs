@@ -228,6 +228,14 @@ pub(super) struct Findings {
     pub(super) broken: Vec<usize>,
 }
 
+impl Findings {
+    /// Together with what was found of other policies.
+    pub(super) fn add(&mut self, other: Self) {
+        self.applied.extend(other.applied);
+        self.broken.extend(other.broken);
+    }
+}
+
 impl Sitting {
     /// What was found for these policies (by their number), found by `find` the first time.
     pub(super) fn remember(&self, sheet: usize, find: impl FnOnce() -> Option<Findings>) -> Option<Findings> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint, Schema,
-    ValidationMode, Validator,
+    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    ResourceConstraint, Schema, ValidationMode, Validator,
 };
 use miette::Diagnostic;
 
@@ -50,6 +50,7 @@ pub(super) struct Rule {
     pub(super) filter: Option<Arc<Filter>>,
     pub(super) who: Who,
     pub(super) about: About,
+    pub(super) resource: Resources,
     /// No condition, and no particular resource: whether it applies depends on action and roles alone.
     pub(super) plain: bool,
     pub(super) reads: Reads,
@@ -66,6 +67,16 @@ pub(super) enum Who {
     Role(Arc<str>),
     /// Particular principals.
     Other,
+}
+
+/// Which resources a policy's scope speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Resources {
+    Any,
+    /// Those of a type.
+    Of(EntityTypeName),
+    /// Particular ones.
+    Some,
 }
 
 /// Which actions a policy's scope speaks of.
@@ -222,6 +233,11 @@ fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rul
         filter: None,
         who: who(policy),
         about: about(policy),
+        resource: match policy.resource_constraint() {
+            ResourceConstraint::Any => Resources::Any,
+            ResourceConstraint::Is(kind) => Resources::Of(kind),
+            ResourceConstraint::Eq(_) | ResourceConstraint::In(_) | ResourceConstraint::IsIn(..) => Resources::Some,
+        },
         plain: is_plain(policy),
         reads,
         depends: Depends::of(conditions, reads.context("write")),
