@@ -394,7 +394,12 @@ fn at_label(diagnostic: &dyn Diagnostic, source: &PolicySource, rule: Option<&Ru
         (None, None) => (1, 1),
     };
     let message = without_prefix(&diagnostic.to_string(), rule);
-    let hint = if message.contains("attribute `write") && message.contains("in context") {
+    let hint = if message.contains("attribute `write.") && message.contains("in context") {
+        Some(
+            "what a write sets is optional, and so is each fact about it: write `context.write has value.string && …` first"
+                .to_owned(),
+        )
+    } else if message.contains("attribute `write") && message.contains("in context") {
         Some(
             "only actions that end in \":write\" have it: name one, or write `context has write && …` first".to_owned(),
         )

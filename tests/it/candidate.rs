@@ -144,10 +144,12 @@ fn a_shadow_policy_that_cannot_look_anything_up_changes_nothing() {
     let ironic = FakeIronic::start(|request| {
         if request.line.contains("fields=") { json("500 Internal Server Error", "{}") } else { answers(request) }
     });
-    let policies = format!(
-        "{ACTIVE}\n@id(\"trial\") @mode(\"shadow\") forbid (principal, action, resource is Node) when {{ resource has retired && resource.retired }};"
-    );
-    let irongate = start(&ironic, &policies, "", "");
+    let policies = r#"
+        @id("auditor") permit (principal in Role::"auditor", action in Action::"read", resource);
+        @id("trial") @mode("shadow")
+        forbid (principal, action, resource is Node) when { resource has retired && resource.retired };
+    "#;
+    let irongate = start(&ironic, policies, "", "");
     assert_eq!(irongate.ask("auditor", "GET", "/v1/nodes/n", None).status, 200);
     let last = ironic.arrived().pop().unwrap();
     assert!(last.line.starts_with("GET /v1/nodes/n "), "{last:?}");
