@@ -124,7 +124,9 @@ impl<'a> Lookup<'a> {
             return Ok(Some(known));
         }
         let asking = cache.asking();
-        let Some(answer) = self.ask(kind, identifier, chosen).await? else { return Ok(None) };
+        let answer = self.ask(kind, identifier, chosen).await;
+        cache.note_asked(answer.is_err());
+        let Some(answer) = answer? else { return Ok(None) };
         let facts =
             if kind == ResourceType::Node { ObjectFacts::node(&answer) } else { ObjectFacts::of_node(&answer, None) };
         // An answer about another object must not decide about this one.

@@ -75,6 +75,9 @@ pub struct ObjectCache {
     all: AtomicU64,
     /// Rises before any epoch does.
     forgotten: AtomicU64,
+    remembered: AtomicU64,
+    asked: AtomicU64,
+    failed: AtomicU64,
     hasher: RandomState,
 }
 
@@ -109,6 +112,9 @@ impl Default for ObjectCache {
             epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
             all: AtomicU64::new(0),
             forgotten: AtomicU64::new(0),
+            remembered: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             hasher: RandomState::new(),
         }
     }
@@ -142,7 +148,22 @@ impl ObjectCache {
             && entry.since.elapsed() < age_max
             && entry.epoch == self.epoch(kind, uuid)
             && entry.known.facts.is_called(identifier);
-        counts.then_some(entry.known)
+        if !counts {
+            return None;
+        }
+        self.remembered.fetch_add(1, Ordering::Relaxed);
+        Some(entry.known)
+    }
+
+    /// Counts a look-up that Ironic was asked for.
+    pub fn note_asked(&self, failed: bool) {
+        (if failed { &self.failed } else { &self.asked }).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many look-ups there were, by what became of them.
+    pub fn lookups(&self) -> [(&'static str, u64); 3] {
+        [("remembered", &self.remembered), ("asked", &self.asked), ("failed", &self.failed)]
+            .map(|(result, count)| (result, count.load(Ordering::Relaxed)))
     }
 
     /// To be called before an object is asked for.
