@@ -15,7 +15,7 @@ use crate::lookup::{self, Lookup, LookupError, Move, Moves};
 use crate::microversion::Ceiling;
 use crate::policy::{
     AccessRequest, Circumstances, Decision, Denial, Needs, ObjectFacts, Objects, Permit, PolicyEngine, ShadowMode,
-    Verdict, WouldBe, queried_node,
+    Sitting, Verdict, WouldBe, queried_node,
 };
 use crate::rejection::Missing;
 use crate::snapshot::{DenialDetail, Snapshot};
@@ -83,6 +83,8 @@ struct Question<'q> {
     target: &'q Found,
     /// The resource as the request would leave it, if this write puts it elsewhere, and what it would belong to.
     elsewhere: &'q [Arc<ObjectFacts>],
+    /// What is the same for all writes, about the resource where it is.
+    sitting: Option<&'q Sitting>,
 }
 
 impl<'a> Authorizer<'a> {
@@ -121,7 +123,8 @@ impl<'a> Authorizer<'a> {
         let needs = self.needs(&self.snapshot.policies, operation, false);
         let (resource, target) = (self.resource(route).await, self.queried(route).await);
         let (resource, target) = self.found.get_or_init(|| (resource, target));
-        let question = Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[] };
+        let question =
+            Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[], sitting: None };
         let permit = self.settle(&question, record).map_err(|denial| self.refusal(denial, route, None))?;
         record.permit(&permit);
         Ok(permit)
@@ -141,6 +144,7 @@ impl<'a> Authorizer<'a> {
         let asked = self.found.get().map_or((Ok(None), Ok(None)), Clone::clone);
         let (resource, queried) =
             if writes.is_empty() { asked } else { (self.resource(route).await, self.queried(route).await) };
+        let sitting = Sitting::default();
         let (moves, targets) = self.moves(route, &writes, &resource).await;
         let kind = route.operation().resource;
         for (index, (write, target)) in writes.iter().zip(&targets).enumerate() {
@@ -153,6 +157,7 @@ impl<'a> Authorizer<'a> {
                 resource: &resource,
                 target,
                 elsewhere: &elsewhere,
+                sitting: Some(&sitting),
             };
             let permit = self
                 .settle(&question, record)
@@ -287,22 +292,22 @@ impl<'a> Authorizer<'a> {
     fn ask(&self, engine: &PolicyEngine, question: &Question<'_>) -> Verdict {
         let known = |found: &'_ Found| found.as_ref().ok().and_then(Clone::clone);
         let (resource, target) = (known(question.resource), known(question.target));
-        let decide = |resource: Option<&ObjectFacts>| {
+        let decide = |resource: Option<&ObjectFacts>, sitting: Option<&Sitting>| {
             engine.decide(&AccessRequest {
                 principal: self.principal,
                 route: question.route,
                 write: question.write,
                 siblings: question.siblings,
                 circumstances: &self.circumstances,
-                objects: Objects { resource, target: target.as_deref() },
+                objects: Objects { resource, target: target.as_deref(), sitting },
             })
         };
-        let mut verdict = decide(resource.as_deref());
+        let mut verdict = decide(resource.as_deref(), question.sitting);
         for place in question.elsewhere {
             if matches!(verdict.decision, Decision::Deny(_)) {
                 break;
             }
-            let there = decide(Some(place));
+            let there = decide(Some(place), None);
             // A shadow denial here is not forgotten for a permit there.
             let would_be_denied = matches!(verdict.would_be, Some(WouldBe::Deny(_)));
             if !would_be_denied || matches!(there.decision, Decision::Deny(_)) {

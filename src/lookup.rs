@@ -124,7 +124,9 @@ impl<'a> Lookup<'a> {
             return Ok(Some(known));
         }
         let asking = cache.asking();
-        let Some(answer) = self.ask(kind, identifier, chosen).await? else { return Ok(None) };
+        let answer = self.ask(kind, identifier, chosen).await;
+        cache.note_asked(answer.is_err());
+        let Some(answer) = answer? else { return Ok(None) };
         let facts =
             if kind == ResourceType::Node { ObjectFacts::node(&answer) } else { ObjectFacts::of_node(&answer, None) };
         // An answer about another object must not decide about this one.
@@ -135,7 +137,7 @@ impl<'a> Lookup<'a> {
         };
         let known = Known { facts, node: node.filter(|_| kind != ResourceType::Node) };
         if !self.age_max.is_zero() {
-            cache.insert(view, kind, chosen, &known, asking);
+            cache.insert(view, kind, identifier, chosen, &known, asking);
         }
         Ok(Some(known))
     }
@@ -149,6 +151,7 @@ impl<'a> Lookup<'a> {
     ) -> Result<Option<Value>, LookupError> {
         // Ironic's own maximum, not that of the callers: what they may ask for must not hide an attribute from a policy.
         let highest = self.upstream.state().microversion_max().unwrap_or(MICROVERSION_MAX).min(MICROVERSION_MAX);
+        let identifier = Some(identifier).filter(|text| is_identifier(text)).ok_or(LookupError)?;
         let (target, microversion) = target(kind, identifier, fields, highest).ok_or(LookupError)?;
         let microversion = Microversion::new(microversion).ok_or(LookupError)?;
         let asked = self.upstream.ask(&target, microversion, self.request_id, self.token, ANSWER_BYTES_MAX).await;

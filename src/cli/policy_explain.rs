@@ -186,7 +186,7 @@ fn answer(arguments: &Explain, engine: &PolicyEngine, places: Arc<Places>) -> Re
         engine,
         principal: &asked.principal,
         circumstances: &circumstances,
-        objects: Objects { resource: resource.as_ref(), target: target.as_ref() },
+        objects: Objects { resource: resource.as_ref(), target: target.as_ref(), sitting: None },
     };
     let mut explanations = vec![question.explain(&route, None, &[])];
     match question.decide(&route) {
@@ -288,7 +288,8 @@ impl Question<'_> {
         let mut explanations = Vec::new();
         for (index, write) in writes.iter().enumerate() {
             for place in moves.elsewhere(kind, index) {
-                let objects = Objects { resource: Some(&place), target: moves.target(index).map(|node| &**node) };
+                let objects =
+                    Objects { resource: Some(&place), target: moves.target(index).map(|node| &**node), sitting: None };
                 let there = Question {
                     engine: self.engine,
                     principal: self.principal,

@@ -68,13 +68,17 @@ pub struct Known {
 /// What is remembered of objects. That an object does not exist is never remembered.
 pub struct ObjectCache {
     objects: Cache<(ResourceType, Uuid, View), Entry, Bytes>,
-    /// Which object was last seen under a name. Only a hint: what counts is the name that the object itself tells.
+    /// Which object was last seen under a name, in the spelling that was asked for: whether Ironic's database tells `Web` from
+    /// `web` is not known here. Only a hint: what counts is the name that the object itself tells.
     names: Cache<(ResourceType, Box<str>), Uuid>,
     epochs: Box<[AtomicU64]>,
     /// Where everything is forgotten.
     all: AtomicU64,
     /// Rises before any epoch does.
     forgotten: AtomicU64,
+    remembered: AtomicU64,
+    asked: AtomicU64,
+    failed: AtomicU64,
     hasher: RandomState,
 }
 
@@ -109,6 +113,9 @@ impl Default for ObjectCache {
             epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
             all: AtomicU64::new(0),
             forgotten: AtomicU64::new(0),
+            remembered: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             hasher: RandomState::new(),
         }
     }
@@ -135,14 +142,29 @@ impl ObjectCache {
         }
         let uuid = match uuid(identifier) {
             Some(uuid) => uuid,
-            None => self.names.get(&(kind, identifier.to_lowercase().into()))?,
+            None => self.names.get(&(kind, identifier.into()))?,
         };
         let entry = self.objects.get(&(kind, uuid, view))?;
         let counts = entry.fields.contains(fields)
             && entry.since.elapsed() < age_max
             && entry.epoch == self.epoch(kind, uuid)
             && entry.known.facts.is_called(identifier);
-        counts.then_some(entry.known)
+        if !counts {
+            return None;
+        }
+        self.remembered.fetch_add(1, Ordering::Relaxed);
+        Some(entry.known)
+    }
+
+    /// Counts a look-up that Ironic was asked for.
+    pub fn note_asked(&self, failed: bool) {
+        (if failed { &self.failed } else { &self.asked }).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many look-ups there were, by what became of them.
+    pub fn lookups(&self) -> [(&'static str, u64); 3] {
+        [("remembered", &self.remembered), ("asked", &self.asked), ("failed", &self.failed)]
+            .map(|(result, count)| (result, count.load(Ordering::Relaxed)))
     }
 
     /// To be called before an object is asked for.
@@ -150,17 +172,25 @@ impl ObjectCache {
         Asking { forgotten: self.forgotten.load(Ordering::SeqCst) }
     }
 
-    /// Remembers an object, unless something was forgotten since it was asked for.
-    pub fn insert(&self, view: View, kind: ResourceType, fields: NodeFields, known: &Known, asking: Asking) {
-        let Some(uuid) = uuid(&known.facts.uuid) else { return };
+    /// Remembers an object that was asked for by this identifier, unless something was forgotten since then.
+    pub fn insert(
+        &self,
+        view: View,
+        kind: ResourceType,
+        identifier: &str,
+        fields: NodeFields,
+        known: &Known,
+        asking: Asking,
+    ) {
+        let Some(uuid) = self::uuid(&known.facts.uuid) else { return };
         // INVARIANT: whoever forgets raises `forgotten` before the epoch. So if that is unchanged now, the epoch read before
         // it was that of the time of asking, and a later one makes the entry void.
         let epoch = self.epoch(kind, uuid);
         if self.forgotten.load(Ordering::SeqCst) != asking.forgotten {
             return;
         }
-        if let Some(name) = &known.facts.name {
-            self.names.insert((kind, name.as_str().into()), uuid);
+        if self::uuid(identifier).is_none() {
+            self.names.insert((kind, identifier.into()), uuid);
         }
         self.objects.insert((kind, uuid, view), Entry { known: known.clone(), fields, since: Instant::now(), epoch });
     }
@@ -214,7 +244,7 @@ mod tests {
     }
 
     fn insert(cache: &ObjectCache, view: View, name: &str) {
-        cache.insert(view, ResourceType::Port, NodeFields::EVERYTHING, &object(name), cache.asking());
+        cache.insert(view, ResourceType::Port, name, NodeFields::EVERYTHING, &object(name), cache.asking());
     }
 
     fn knows(cache: &ObjectCache, view: View, identifier: &str) -> bool {
@@ -227,18 +257,19 @@ mod tests {
             let cache = ObjectCache::default();
             for view in [View::OWN, OTHER] {
                 insert(&cache, view, "Web");
-                for name in ["web", "WEB", UUID, &UUID.to_uppercase()] {
+                for name in ["Web", UUID, &UUID.to_uppercase()] {
                     assert!(knows(&cache, view, name), "{name}");
                 }
+                assert!(!knows(&cache, view, "web"), "it may be another's name");
             }
             assert!(cache.find(View::OWN, ResourceType::Node, UUID, NodeFields::default(), LONG).is_none());
             assert!(cache.find(View::OWN, ResourceType::Port, UUID, NodeFields::default(), Duration::ZERO).is_none());
             cache.forget(ResourceType::Port, forgotten);
-            for name in ["web", UUID] {
+            for name in ["Web", UUID] {
                 assert!(!knows(&cache, View::OWN, name) && !knows(&cache, OTHER, name), "{name}");
             }
             insert(&cache, View::OWN, "Web");
-            assert!(knows(&cache, View::OWN, "web"));
+            assert!(knows(&cache, View::OWN, "Web"));
         }
     }
 
@@ -273,7 +304,7 @@ mod tests {
             let cache = ObjectCache::default();
             let asking = cache.asking();
             cache.forget(ResourceType::Port, forgotten);
-            cache.insert(View::OWN, ResourceType::Port, NodeFields::EVERYTHING, &object("web"), asking);
+            cache.insert(View::OWN, ResourceType::Port, UUID, NodeFields::EVERYTHING, &object("web"), asking);
             assert!(!knows(&cache, View::OWN, UUID));
         }
     }
@@ -281,7 +312,7 @@ mod tests {
     #[test]
     fn fewer_fields_than_needed_are_not_enough() {
         let cache = ObjectCache::default();
-        cache.insert(View::OWN, ResourceType::Node, NodeFields::default(), &object("web"), cache.asking());
+        cache.insert(View::OWN, ResourceType::Node, "web", NodeFields::default(), &object("web"), cache.asking());
         let found = |fields| cache.find(View::OWN, ResourceType::Node, UUID, fields, LONG).is_some();
         assert!(found(NodeFields::default()) && !found(NodeFields::EVERYTHING));
     }
@@ -294,7 +325,7 @@ mod tests {
                 "uuid": Uuid::from_u128(number).to_string(), "properties": {"large": "x".repeat(1 << 20)},
             }));
             let known = Known { facts: Arc::new(facts.unwrap()), node: None };
-            cache.insert(View::OWN, ResourceType::Node, NodeFields::EVERYTHING, &known, cache.asking());
+            cache.insert(View::OWN, ResourceType::Node, "web", NodeFields::EVERYTHING, &known, cache.asking());
         }
         assert!(cache.objects.weight() <= OBJECTS_BYTES_MAX, "{}", cache.objects.weight());
         assert!(cache.objects.len() < 40);

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision as Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid,
-    PolicyId, PolicySet, Request, Response,
+    AuthorizationError, Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
+    PolicySet, Request, Response,
 };
 use quick_cache::sync::Cache;
 
@@ -15,13 +16,15 @@ use super::cast::Literals;
 use super::context::{Question, Stage, question};
 use super::filter::{Added, Filter, Fit, lists_of_node};
 use super::finding::{PolicyFinding, Severity};
+use super::guard::{Depends, PlaceOf};
 use super::reads::Reads;
-use super::resource::{Needs, has_attributes};
+use super::resource::{Findings, Needs, has_attributes};
 use super::roles::{Memo, RoleTable, RoleTables};
-use super::rule::{PolicyMode, PolicySource, Rule, Who, check};
+use super::rule::{PolicyMode, PolicySource, Resources, Rule, Who, check};
 use super::schema::{API_ID, fixed_id, has_writes, schema_of};
 use super::slice::{ActionGroups, Slices};
 use super::{AccessRequest, Decision, Denial, DenialReason, Permit, PolicyIds, Verdict, WouldBe};
+use crate::call::Write;
 use crate::catalog::{Operation, ResourceType, catalog};
 
 /// Sheets made for role sets that are shared between actions; those beyond are made again.
@@ -71,11 +74,29 @@ struct Slice {
 
 /// Some policies, as Cedar takes them.
 pub(super) struct Sheet {
+    /// So that what was found for one is not taken for another.
+    number: usize,
     /// Indices of the engine's rules, ascending.
     rules: Vec<usize>,
-    set: PolicySet,
+    /// Made when it is asked for the first time: most sheets never are, because callers have few roles.
+    set: OnceLock<Option<PolicySet>>,
+    /// Those of the rules that look at nothing of a write and are not constant.
+    request: OnceLock<Option<Arc<Self>>>,
     reads: Reads,
 }
+
+/// One question within the engine.
+#[derive(Clone, Copy)]
+struct Scene<'s> {
+    request: &'s AccessRequest<'s>,
+    desk: &'s Desk,
+    action: &'s ActionDesk,
+    table: &'s RoleTable,
+    secret: Option<&'s str>,
+}
+
+/// Numbers sheets.
+static SHEETS: AtomicUsize = AtomicUsize::new(0);
 
 /// A decision that has not become evidence yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,22 +259,131 @@ impl PolicyEngine {
             Some(Memo::Ask(sheet)) => sheet,
             None => &slice.sheet,
         };
+        let scene = Scene { request, desk, action, table, secret };
+        let found = match request.write {
+            Some(write) => self.about_write(scene, sheet, write),
+            None => self.ask(scene, sheet),
+        };
+        found.map_or_else(indeterminate, |found| self.conclude(found))
+    }
+
+    /// Asks Cedar about a write: what looks at nothing of it once for the whole request, and of the rest only what its place
+    /// does not rule out.
+    fn about_write(&self, scene: Scene<'_>, sheet: &Sheet, write: &Write<'_>) -> Option<Findings> {
+        let place = PlaceOf::new(write);
+        let mut found = Findings::default();
+        let mut rest = Vec::new();
+        for index in &sheet.rules {
+            let rule = self.rules.get(*index)?;
+            match &rule.depends {
+                Depends::Request if rule.is_constant() => match rule.scope_holds(scene.table, scene.desk) {
+                    Some(true) => found.applied.push(*index),
+                    Some(false) => {}
+                    None => rest.push(*index),
+                },
+                Depends::Request => {}
+                Depends::Write { guard, .. } if !guard.iter().all(|test| test.holds(&place)) => {}
+                Depends::Write { whole, .. } => {
+                    match rule.scope_holds(scene.table, scene.desk).filter(|holds| *whole || !holds) {
+                        Some(true) => found.applied.push(*index),
+                        Some(false) => {}
+                        None => rest.push(*index),
+                    }
+                }
+            }
+        }
+        let request = sheet.request.get_or_init(|| self.request_sheet(sheet));
+        if let Some(request) = request {
+            let ask = || self.ask(scene, request);
+            let of_request = match scene.request.objects.sitting {
+                Some(sitting) => sitting.remember(request.number, ask)?,
+                None => ask()?,
+            };
+            found.add(of_request);
+        }
+        if !rest.is_empty() {
+            found.add(self.ask(scene, &self.smaller_sheet(rest))?);
+        }
+        Some(found)
+    }
+
+    /// Those of a sheet's rules that are the same for every write of a request.
+    fn request_sheet(&self, sheet: &Sheet) -> Option<Arc<Sheet>> {
+        let is_of_request = |rule: &Rule| matches!(rule.depends, Depends::Request) && !rule.is_constant();
+        let rules: Vec<usize> =
+            sheet.rules.iter().copied().filter(|index| self.rules.get(*index).is_some_and(is_of_request)).collect();
+        (!rules.is_empty()).then(|| self.smaller_sheet(rules))
+    }
+
+    /// Puts a sheet's policies to Cedar. `None`: the question cannot be put.
+    fn ask(&self, scene: Scene<'_>, sheet: &Sheet) -> Option<Findings> {
         let stage = Stage {
-            action: &action.uid,
-            actions: &action.entities,
-            resource_type: &desk.resource_type,
-            fixed_id: &desk.fixed_id,
-            roles: &table.parents,
+            action: &scene.action.uid,
+            actions: &scene.action.entities,
+            resource_type: &scene.desk.resource_type,
+            fixed_id: &scene.desk.fixed_id,
+            roles: &scene.table.parents,
             reads: sheet.reads,
-            secret,
+            secret: scene.secret,
             literals: &self.literals,
         };
-        match question(request, &stage) {
-            Ok(Question { request, entities }) => {
-                self.read(&self.authorizer.is_authorized(&request, &sheet.set, &entities))
-            }
-            Err(_) => indeterminate(),
+        let Question { request, entities } = question(scene.request, &stage).ok()?;
+        Some(self.found(&self.authorizer.is_authorized(&request, sheet.set(&self.rules)?, &entities)))
+    }
+
+    /// What Cedar's answer says of each policy.
+    fn found(&self, response: &Response) -> Findings {
+        let number = |id: &PolicyId| self.rules.binary_search_by(|rule| (*rule.id).cmp(id.as_ref())).ok();
+        let diagnostics = response.diagnostics();
+        let broken = diagnostics.errors().map(|error| match error {
+            AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
+        });
+        // Of a denial Cedar names the forbids only, of a permit the permits.
+        Findings {
+            broken: broken.filter_map(number).collect(),
+            applied: diagnostics.reason().filter_map(number).collect(),
         }
+    }
+
+    /// Cedar's own conclusion from what applied, with our one rule: what cannot be evaluated denies.
+    fn conclude(&self, found: Findings) -> Outcome {
+        let Findings { applied, broken } = found;
+        if !broken.is_empty() {
+            return self.denial(DenialReason::Indeterminate, broken);
+        }
+        let is_permit = |index: &usize| self.rules.get(*index).is_some_and(Rule::is_permit);
+        let (permits, forbids): (BTreeSet<usize>, BTreeSet<usize>) = applied.into_iter().partition(is_permit);
+        if !forbids.is_empty() {
+            return self.denial(DenialReason::Forbidden, forbids);
+        }
+        if permits.is_empty() {
+            return self.denial(DenialReason::NoPermit, []);
+        }
+        let rules: Vec<&Rule> = permits.iter().filter_map(|index| self.rules.get(*index)).collect();
+        Outcome::Permit(Granted {
+            policies: rules.iter().map(|rule| Arc::clone(&rule.id)).collect(),
+            filters: rules.iter().map(|rule| rule.filter.clone()).collect(),
+            added: None,
+        })
+    }
+
+    /// A denial by these rules.
+    fn denial(&self, reason: DenialReason, indices: impl IntoIterator<Item = usize>) -> Outcome {
+        let indices: BTreeSet<usize> = indices.into_iter().collect();
+        let rules: Vec<&Rule> = indices.into_iter().filter_map(|index| self.rules.get(index)).collect();
+        let explanation = rules.iter().find_map(|rule| rule.reason.clone());
+        let conceal = rules.iter().any(|rule| rule.conceal);
+        Outcome::Deny(Denial::of(reason, rules.iter().map(|rule| Arc::clone(&rule.id)).collect(), explanation, conceal))
+    }
+
+    /// These rules as a sheet, made once.
+    fn smaller_sheet(&self, rules: Vec<usize>) -> Arc<Sheet> {
+        if let Some(known) = self.smaller.get(&rules) {
+            return known;
+        }
+        let sheet = Arc::new(Sheet::new(&self.rules, rules.clone()));
+        self.smaller.insert(rules, Arc::clone(&sheet));
+        sheet
     }
 
     /// Holds a list to a filter, where no policy permits it without one.
@@ -272,11 +402,11 @@ impl PolicyEngine {
         });
         match added {
             Some(added) => Outcome::Permit(Granted { added: Some(added), ..granted }),
-            None => self.denial(DenialReason::NoPermit, std::iter::empty()),
+            None => self.denial(DenialReason::NoPermit, []),
         }
     }
 
-    /// Leaves out what is for other roles. If the rest looks at nothing but the roles, Cedar is asked now, once.
+    /// Leaves out what is for other roles. If the rest looks at nothing but the roles, it is the same for every request.
     fn memo(&self, desk: &Desk, action: &ActionDesk, sheet: &Arc<Sheet>, table: &RoleTable) -> Memo {
         let relevant = self.relevant(sheet, table);
         if relevant.iter().filter_map(|index| self.rules.get(*index)).all(Rule::is_constant) {
@@ -284,21 +414,15 @@ impl PolicyEngine {
             let resource = EntityUid::from_type_name_and_id(desk.resource_type.clone(), EntityId::new(&desk.fixed_id));
             let asked = principal.and_then(|(uid, entities)| {
                 let request = Request::new(uid, action.uid.clone(), resource, Context::empty(), None).ok()?;
-                Some(self.read(&self.authorizer.is_authorized(&request, &sheet.set, &entities)))
+                let set = sheet.set(&self.rules)?;
+                Some(self.conclude(self.found(&self.authorizer.is_authorized(&request, set, &entities))))
             });
             return Memo::Constant(asked.unwrap_or_else(indeterminate));
         }
         if relevant.len() == sheet.rules.len() {
             return Memo::Ask(Arc::clone(sheet));
         }
-        if let Some(known) = self.smaller.get(&relevant) {
-            return Memo::Ask(known);
-        }
-        let Some(smaller) = Sheet::new(&self.rules, relevant.clone()).map(Arc::new) else {
-            return Memo::Ask(Arc::clone(sheet));
-        };
-        self.smaller.insert(relevant, Arc::clone(&smaller));
-        Memo::Ask(smaller)
+        Memo::Ask(self.smaller_sheet(relevant))
     }
 
     fn relevant(&self, sheet: &Sheet, table: &RoleTable) -> Vec<usize> {
@@ -307,45 +431,6 @@ impl PolicyEngine {
             Who::Role(role) => table.has(role),
         };
         sheet.rules.iter().copied().filter(|index| self.rules.get(*index).is_some_and(is_relevant)).collect()
-    }
-
-    /// What Cedar's answer means here.
-    fn read(&self, response: &Response) -> Outcome {
-        let diagnostics = response.diagnostics();
-        if diagnostics.errors().next().is_some() {
-            let broken = diagnostics.errors().map(|error| match error {
-                AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
-            });
-            return self.denial(DenialReason::Indeterminate, broken);
-        }
-        match response.decision() {
-            Effect::Allow => {
-                let rules: Vec<&Rule> = self.rules(diagnostics.reason()).collect();
-                Outcome::Permit(Granted {
-                    policies: rules.iter().map(|rule| Arc::clone(&rule.id)).collect(),
-                    filters: rules.iter().map(|rule| rule.filter.clone()).collect(),
-                    added: None,
-                })
-            }
-            Effect::Deny if diagnostics.reason().next().is_none() => {
-                self.denial(DenialReason::NoPermit, std::iter::empty())
-            }
-            Effect::Deny => self.denial(DenialReason::Forbidden, diagnostics.reason()),
-        }
-    }
-
-    fn denial<'i>(&self, reason: DenialReason, ids: impl Iterator<Item = &'i PolicyId>) -> Outcome {
-        let rules: Vec<&Rule> = self.rules(ids).collect();
-        let explanation = rules.iter().find_map(|rule| rule.reason.clone());
-        let conceal = rules.iter().any(|rule| rule.conceal);
-        Outcome::Deny(Denial::of(reason, rules.iter().map(|rule| Arc::clone(&rule.id)).collect(), explanation, conceal))
-    }
-
-    /// The rules of these ids, in the order of their ids.
-    fn rules<'i>(&self, ids: impl Iterator<Item = &'i PolicyId>) -> impl Iterator<Item = &Rule> {
-        let found: BTreeSet<usize> =
-            ids.filter_map(|id| self.rules.binary_search_by(|rule| (*rule.id).cmp(id.as_ref())).ok()).collect();
-        found.into_iter().filter_map(|index| self.rules.get(index))
     }
 
     /// What a caller with these roles can expect of an operation's request and writes, for the matrix. `None` for the
@@ -418,14 +503,37 @@ impl Rule {
     fn is_constant(&self) -> bool {
         self.plain && self.who != Who::Other
     }
+
+    /// Whether the scope holds for callers with these roles, as far as roles and the resource's type tell.
+    fn scope_holds(&self, table: &RoleTable, desk: &Desk) -> Option<bool> {
+        let principal = match &self.who {
+            Who::Everyone { .. } => true,
+            Who::Role(role) => table.has(role),
+            Who::Other => return None,
+        };
+        match &self.resource {
+            Resources::Any => Some(principal),
+            Resources::Of(kind) => Some(principal && *kind == desk.resource_type),
+            Resources::Some if principal => None,
+            Resources::Some => Some(false),
+        }
+    }
 }
 
 impl Sheet {
-    fn new(rules: &[Rule], indices: Vec<usize>) -> Option<Self> {
-        let chosen: Vec<&Rule> = indices.iter().filter_map(|index| rules.get(*index)).collect();
-        let reads = chosen.iter().fold(Reads::default(), |reads, rule| reads.union(rule.reads));
-        let set = PolicySet::from_policies(chosen.iter().map(|rule| rule.policy.clone())).ok()?;
-        Some(Self { rules: indices, set, reads })
+    fn new(rules: &[Rule], indices: Vec<usize>) -> Self {
+        let chosen = indices.iter().filter_map(|index| rules.get(*index));
+        let reads = chosen.fold(Reads::default(), |reads, rule| reads.union(rule.reads));
+        let number = SHEETS.fetch_add(1, Ordering::Relaxed);
+        Self { number, rules: indices, set: OnceLock::new(), request: OnceLock::new(), reads }
+    }
+
+    fn set(&self, rules: &[Rule]) -> Option<&PolicySet> {
+        let make = || {
+            let chosen = self.rules.iter().filter_map(|index| rules.get(*index));
+            PolicySet::from_policies(chosen.map(|rule| rule.policy.clone())).ok()
+        };
+        self.set.get_or_init(make).as_ref()
     }
 }
 
@@ -527,7 +635,7 @@ impl<'r> Compiler<'r> {
         if let Some(sheet) = self.sheets.get(&rules) {
             return Some(Slice { sheet: Arc::clone(sheet), slot });
         }
-        let sheet = Arc::new(Sheet::new(self.rules, rules.clone())?);
+        let sheet = Arc::new(Sheet::new(self.rules, rules.clone()));
         self.sheets.insert(rules, Arc::clone(&sheet));
         Some(Slice { sheet, slot })
     }

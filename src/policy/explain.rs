@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::engine::PolicyEngine;
+use super::guard::conjuncts;
 use super::rule::{PolicyMode, Rule, Who};
 use super::{AccessRequest, Decision};
 
@@ -232,17 +233,6 @@ impl Part {
             "unless" => format!("not ({})", self.source),
             _ => self.source.clone(),
         }
-    }
-}
-
-/// `a && b && c` in its parts.
-fn conjuncts(body: &Value) -> Vec<&Value> {
-    match body.get("&&") {
-        Some(both) => {
-            let sides = ["left", "right"].into_iter().filter_map(|side| both.get(side));
-            sides.flat_map(conjuncts).collect()
-        }
-        None => vec![body],
     }
 }
 

@@ -49,7 +49,8 @@ impl Reads {
     };
 
     /// What this policy's `when` and `unless` clauses look at, and whether its scope names one resource.
-    pub(super) fn of(policy: &Policy) -> Self {
+    /// `conditions` are those clauses as Cedar writes them in JSON, if there are any and it can.
+    pub(super) fn of(policy: &Policy, conditions: Option<&Value>) -> Self {
         let lookup = match policy.resource_constraint() {
             ResourceConstraint::Any | ResourceConstraint::Is(_) => false,
             ResourceConstraint::Eq(_) | ResourceConstraint::In(_) | ResourceConstraint::IsIn(..) => true,
@@ -58,8 +59,7 @@ impl Reads {
         if !policy.has_non_scope_constraint() {
             return reads;
         }
-        let Ok(json) = policy.to_json() else { return Self::EVERYTHING };
-        match json.get("conditions") {
+        match conditions {
             Some(conditions) => reads.expression(conditions),
             None => reads = Self::EVERYTHING,
         }
@@ -153,7 +153,8 @@ mod tests {
     #[track_caller]
     fn check(conditions: &str, expected: &[&str]) {
         let policy = Policy::parse(None, format!("permit(principal, action, resource) {conditions};")).unwrap();
-        let reads = Reads::of(&policy);
+        let json = policy.to_json().unwrap();
+        let reads = Reads::of(&policy, json.get("conditions"));
         let mut found: Vec<&str> = KEYS.into_iter().filter(|key| reads.context(key)).collect();
         found.extend(reads.principal.then_some("P"));
         found.extend(reads.resource.then_some("R"));

@@ -2,7 +2,7 @@
 //! up from Ironic.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -212,6 +212,41 @@ pub struct Objects<'a> {
     pub resource: Option<&'a ObjectFacts>,
     /// The node to which the write moves or binds the resource: `context.write.target`.
     pub target: Option<&'a ObjectFacts>,
+    /// What was found out for other writes of the same request, about the same resource.
+    pub sitting: Option<&'a Sitting>,
+}
+
+/// What is the same for all writes of one request, found once. To be used for one principal, route, circumstances and
+/// resource only.
+#[derive(Debug, Default)]
+pub struct Sitting(Mutex<Vec<(usize, Findings)>>);
+
+/// Which policies applied, and which could not be evaluated; indices of the engine's rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Findings {
+    pub(super) applied: Vec<usize>,
+    pub(super) broken: Vec<usize>,
+}
+
+impl Findings {
+    /// Together with what was found of other policies.
+    pub(super) fn add(&mut self, other: Self) {
+        self.applied.extend(other.applied);
+        self.broken.extend(other.broken);
+    }
+}
+
+impl Sitting {
+    /// What was found for these policies (by their number), found by `find` the first time.
+    pub(super) fn remember(&self, sheet: usize, find: impl FnOnce() -> Option<Findings>) -> Option<Findings> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, findings)) = known.iter().find(|(number, _)| *number == sheet) {
+            return Some(findings.clone());
+        }
+        let findings = find()?;
+        known.push((sheet, findings.clone()));
+        Some(findings)
+    }
 }
 
 /// What has to be looked up before a question can be put.

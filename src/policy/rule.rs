@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint, Schema,
-    ValidationMode, Validator,
+    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    ResourceConstraint, Schema, ValidationMode, Validator,
 };
 use miette::Diagnostic;
 
 use super::filter::{Filter, in_scope};
-use super::finding::{PolicyFinding, Severity, place};
+use super::finding::{Lines, PolicyFinding, Severity, place};
+use super::guard::Depends;
 use super::lint::lint;
 use super::reads::Reads;
 use super::schema::schema_of;
@@ -49,14 +50,16 @@ pub(super) struct Rule {
     pub(super) filter: Option<Arc<Filter>>,
     pub(super) who: Who,
     pub(super) about: About,
+    pub(super) resource: Resources,
     /// No condition, and no particular resource: whether it applies depends on action and roles alone.
     pub(super) plain: bool,
     pub(super) reads: Reads,
+    pub(super) depends: Depends,
     pub(super) place: Place,
 }
 
 /// Whom a policy's scope speaks of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Who {
     /// Everyone; `said` if in so many words (`principal is Principal`).
     Everyone { said: bool },
@@ -64,6 +67,16 @@ pub(super) enum Who {
     Role(Arc<str>),
     /// Particular principals.
     Other,
+}
+
+/// Which resources a policy's scope speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Resources {
+    Any,
+    /// Those of a type.
+    Of(EntityTypeName),
+    /// Particular ones.
+    Some,
 }
 
 /// Which actions a policy's scope speaks of.
@@ -185,8 +198,9 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
         }
     };
     let file: Arc<str> = Arc::from(source.name.as_str());
+    let lines = Lines::new(&source.text);
     for template in set.templates() {
-        let place = self::place(&source.text, template.as_ref().loc().map_or(0, |loc| loc.start()));
+        let place = lines.place(template.as_ref().loc().map_or(0, |loc| loc.start()));
         findings.push(PolicyFinding {
             file: source.name.clone(),
             line: place.0,
@@ -198,7 +212,7 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
         });
     }
     for policy in set.policies() {
-        let (line, column) = self::place(&source.text, policy.as_ref().loc().map_or(0, |loc| loc.start()));
+        let (line, column) = lines.place(policy.as_ref().loc().map_or(0, |loc| loc.start()));
         rules.push(rule(policy, Place { file: Arc::clone(&file), line, column }, findings));
     }
 }
@@ -206,6 +220,10 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
 fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rule {
     // Cedar numbers the policies of a text in their order: `policy0`, `policy1`, …
     let number = policy.id().to_string().trim_start_matches("policy").parse().map_or(0, |number: usize| number + 1);
+    let json = if policy.has_non_scope_constraint() { policy.to_json().ok() } else { None };
+    let conditions = json.as_ref().and_then(|json| json.get("conditions"));
+    let reads = Reads::of(policy, conditions);
+    let conditions = conditions.and_then(serde_json::Value::as_array).map(Vec::as_slice);
     let mut rule = Rule {
         id: Arc::from(format!("{}#{number}", place.file)),
         policy: policy.clone(),
@@ -215,8 +233,14 @@ fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rul
         filter: None,
         who: who(policy),
         about: about(policy),
+        resource: match policy.resource_constraint() {
+            ResourceConstraint::Any => Resources::Any,
+            ResourceConstraint::Is(kind) => Resources::Of(kind),
+            ResourceConstraint::Eq(_) | ResourceConstraint::In(_) | ResourceConstraint::IsIn(..) => Resources::Some,
+        },
         plain: is_plain(policy),
-        reads: Reads::of(policy),
+        reads,
+        depends: Depends::of(conditions, reads.context("write")),
         place,
     };
     for (name, value) in policy.annotations() {
@@ -344,7 +368,10 @@ fn strict(schema: Schema, rules: &[Rule], sources: &[PolicySource], findings: &m
         return;
     };
     let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    let of = |id: &PolicyId| rules.iter().find(|rule| *rule.id == *AsRef::<str>::as_ref(id));
+    let of = |id: &PolicyId| {
+        let found = rules.binary_search_by(|rule| (*rule.id).cmp(AsRef::<str>::as_ref(id))).ok()?;
+        rules.get(found)
+    };
     let mut report = |id: &PolicyId, severity: Severity, diagnostic: &dyn Diagnostic| {
         let Some(rule) = of(id) else { return };
         let Some(source) = sources.iter().find(|source| *source.name == *rule.place.file) else { return };

@@ -171,7 +171,7 @@ impl Ask {
             write: write.as_ref(),
             siblings: write.as_slice(),
             circumstances: &circumstances,
-            objects: Objects { resource: self.resource.as_ref(), target: self.target.as_ref() },
+            objects: Objects { resource: self.resource.as_ref(), target: self.target.as_ref(), sitting: None },
         })
     }
 

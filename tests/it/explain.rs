@@ -178,3 +178,76 @@ fn diff_and_fmt_have_exit_codes() {
     assert!(text.starts_with("// why\npermit ("), "{text}");
     assert_eq!(run(path, &["policy", "fmt", "--check", "b"]).0, 0);
 }
+
+#[test]
+fn explain_takes_a_line_for_curl() {
+    let directory = directory();
+    let explain = |more: &[&str]| {
+        let mut arguments = vec!["policy", "explain", "--policies", "a", "--role", "tool"];
+        arguments.extend(more);
+        run(directory.path(), &arguments)
+    };
+    let line = r#"curl -sS -X PATCH https://gate:6385/v1/nodes/n1 -H 'X-OpenStack-Ironic-API-Version: 1.80' -d '[{"op": "add", "path": "/extra/a", "value": "x"}]'"#;
+    let (code, text) = explain(&["--curl", line]);
+    assert!(code == 0 && text.contains("node:update:write /extra/a: permit by tool.extra"), "{text}");
+    let (code, text) = explain(&["--curl", "curl -X DELETE gate/v1/nodes/n1"]);
+    assert!(code == 1 && text.contains("node:delete: deny (no_permit)"), "{text}");
+    let (code, text) = explain(&["--curl", "curl --proxy x gate/v1"]);
+    assert!(code == 2 && text.contains("--proxy is not understood here"), "{text}");
+}
+
+#[test]
+fn explain_tells_of_the_new_place_and_of_what_is_added() {
+    let directory = directory();
+    let policies = r#"
+@id("own") permit (principal in Role::"owner", action in Action::"node:update", resource)
+when { resource has owner && resource.owner == "alice" };
+@id("list") @filter("project = principal.project_id")
+permit (principal in Role::"owner", action == Action::"node:list", resource);
+"#;
+    std::fs::write(directory.path().join("own.cedar"), policies).unwrap();
+    std::fs::write(directory.path().join("give.json"), r#"[{"op": "add", "path": "/owner", "value": "bob"}]"#).unwrap();
+    let base = ["policy", "explain", "--policies", "own.cedar", "--role", "owner"];
+    let explain = |more: &[&str]| run(directory.path(), &[&base, more].concat());
+    let give = ["--method", "PATCH", "--path", "/v1/nodes/n1", "--body", "give.json", "--resource", "node.json"];
+    let (code, text) = explain(&give);
+    assert!(code == 1 && text.contains("asked about twice"), "{text}");
+    assert!(text.contains("/owner: permit by own") && text.contains("/owner: deny (no_permit)"), "{text}");
+    let (code, text) = explain(&["--path", "/v1/nodes", "--project", "p1"]);
+    assert!(code == 0 && text.contains("irongate adds project=p1 to the query"), "{text}");
+    assert_eq!(explain(&["--path", "/v1/nodes?project=p2", "--project", "p1"]).0, 1);
+    assert_eq!(explain(&["--path", "/v1/nodes"]).0, 1);
+}
+
+#[test]
+fn matrix_and_fmt_speak_json() {
+    let directory = directory();
+    let (code, text) = run(directory.path(), &["policy", "matrix", "a", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &document["operations"]["node:update"]["tool"]), (0, &"w".into()));
+    let (code, text) = run(directory.path(), &["policy", "fmt", "--check", "a", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(code != 0, document["files"].as_array().is_some_and(|files| !files.is_empty()));
+    assert_eq!(document["written"], false);
+}
+
+#[test]
+fn a_filter_stands_on_lists_only() {
+    let directory = directory();
+    for (policy, word) in [
+        (
+            r#"@filter("project = principal.project_id") permit (principal in Role::"a", action in Action::"read", resource);"#,
+            "is none",
+        ),
+        (
+            r#"@filter("node = 'x'") permit (principal in Role::"a", action == Action::"allocation:list", resource);"#,
+            "is none",
+        ),
+        (r#"@filter("owner = 'x'") forbid (principal, action == Action::"node:list", resource);"#, "is for permits"),
+        (r#"@filter("owner") permit (principal in Role::"a", action == Action::"node:list", resource);"#, "its value"),
+    ] {
+        std::fs::write(directory.path().join("f.cedar"), policy).unwrap();
+        let (code, text) = run(directory.path(), &["policy", "validate", "f.cedar"]);
+        assert!(code == 1 && text.contains("f.cedar:1:") && text.contains(word), "{text}");
+    }
+}

@@ -110,7 +110,7 @@ fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, objects: &CaseO
         write: None,
         siblings: &[],
         circumstances: &circumstances,
-        objects: Objects { resource: resource.as_deref(), target: queried.map(|node| &**node) },
+        objects: Objects { resource: resource.as_deref(), target: queried.map(|node| &**node), sitting: None },
     };
     let permit = match settle(engine.decide(&question), "", notes) {
         Ok(permit) => permit,
@@ -142,7 +142,11 @@ fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, objects: &CaseO
                 write: Some(write),
                 siblings: &writes,
                 circumstances: &circumstances,
-                objects: Objects { resource: resource.as_deref(), target: moves.target(index).map(|node| &**node) },
+                objects: Objects {
+                    resource: resource.as_deref(),
+                    target: moves.target(index).map(|node| &**node),
+                    sitting: None,
+                },
             };
             if let Err(outcome) = settle(engine.decide(&question), write.path.as_str(), notes) {
                 return outcome;

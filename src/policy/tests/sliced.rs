@@ -77,7 +77,7 @@ const RESOURCES: [&str; 7] = [
     "resource == Node::\"n-1\"",
     "resource in Collection::\"nodes\"",
 ];
-const CONDITIONS: [&str; 26] = [
+const CONDITIONS: [&str; 34] = [
     "",
     "",
     "",
@@ -96,6 +96,14 @@ const CONDITIONS: [&str; 26] = [
     "when { resource == Node::\"n-1\" }",
     "when { action in Action::\"read\" } unless { context.listener == \"public\" }",
     "when { context.query has fields }",
+    "when { context has write && context.write.field == \"extra\" }",
+    "when { context has write && context.write.path like \"/driver_info/*\" && context.write has value.string }",
+    "when { context has write && context.write.key == \"x\" && context.microversion * 9000000000000000000 > 0 }",
+    "unless { context has write && context.write.op == \"add\" } when { principal.name == \"p1\" }",
+    "when { action in Action::\"write\" } when { context has write && context.write.value has integer }",
+    "when { context has write && [\"name\", \"extra\"].contains(context.write.field) } unless { context.write.op == \"remove\" }",
+    "when { context has write && context.write.path != \"/name\" && context.write.siblings.contains(\"/name\") }",
+    "when { context has write && (context.write.key like \"*_address\" || principal in Role::\"a\") }",
     "when { resource has owner && resource.owner == \"p1\" }",
     "unless { resource is Node && resource has maintenance && resource.maintenance }",
     "when { resource has node && resource.node has owner && resource.node.owner == \"p1\" }",
@@ -291,6 +299,21 @@ proptest! {
             check(&engine, asked);
             // The second time it is remembered.
             check(&engine, asked);
+            // Other writes of the same request are decided with what is known from the first.
+            let sitting = Sitting::default();
+            let mut other = asked.clone();
+            if let Some(write) = &mut other.write {
+                write.path = if write.path == "/name" { "/extra/x" } else { "/name" };
+            }
+            for asked in [asked, &other, asked].into_iter().filter(|asked| asked.write.is_some()) {
+                let seated = asked.with(|request| {
+                    let AccessRequest { principal, route, write, siblings, circumstances, .. } = *request;
+                    let objects = Objects { sitting: Some(&sitting), ..request.objects };
+                    let asked = AccessRequest { principal, route, write, siblings, circumstances, objects };
+                    format!("{:?}", engine.decide(&asked))
+                });
+                assert_eq!(seated, format!("{:?}", asked.verdict(&engine)), "{asked:?}");
+            }
         }
     }
 
