@@ -1,31 +1,30 @@
 //! The engine: policies loaded, sliced and asked.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod ask;
+mod compile;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
-use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
-    PolicySet, Request, Response,
-};
+use cedar_policy::{Authorizer, Entities, EntityTypeName, EntityUid, PolicySet, Request};
 use quick_cache::sync::Cache;
 
 use super::cast::Literals;
-use super::context::{Question, Stage, question};
-use super::filter::{Added, Filter, Fit, lists_of_node};
+use super::context::{Stage, question};
+use super::filter::{Added, Filter, lists_of_node};
 use super::finding::{PolicyFinding, Severity};
-use super::guard::{Depends, PlaceOf};
 use super::reads::Reads;
-use super::resource::{Findings, Needs, has_attributes};
+use super::resource::{Needs, has_attributes};
 use super::roles::{Memo, RoleTable, RoleTables};
-use super::rule::{PolicyMode, PolicySource, Resources, Rule, Who, check};
-use super::schema::{API_ID, fixed_id, has_writes, schema_of};
+use super::rule::{PolicyMode, PolicySource, Rule, Who, check};
+use super::schema::schema_of;
 use super::slice::{ActionGroups, Slices};
 use super::{AccessRequest, Decision, Denial, DenialReason, Permit, PolicyIds, Verdict, WouldBe};
-use crate::call::Write;
-use crate::catalog::{Operation, ResourceType, catalog};
+use crate::catalog::{Operation, catalog};
+use compile::Compiler;
 
 /// Sheets made for role sets that are shared between actions; those beyond are made again.
 const SMALLER_SHEETS_MAX: usize = 2048;
@@ -245,194 +244,6 @@ impl PolicyEngine {
         self.rules.iter().map(|rule| (&*rule.id, rule.mode))
     }
 
-    fn outcome(
-        &self,
-        request: &AccessRequest<'_>,
-        desk: &Desk,
-        action: &ActionDesk,
-        slice: &Slice,
-        table: &RoleTable,
-        secret: Option<&str>,
-    ) -> Outcome {
-        let sheet = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, table)) {
-            Some(Memo::Constant(outcome)) => return outcome.clone(),
-            Some(Memo::Ask(sheet)) => sheet,
-            None => &slice.sheet,
-        };
-        let scene = Scene { request, desk, action, table, secret };
-        let found = match request.write {
-            Some(write) => self.about_write(scene, sheet, write),
-            None => self.ask(scene, sheet),
-        };
-        found.map_or_else(indeterminate, |found| self.conclude(found))
-    }
-
-    /// Asks Cedar about a write: what looks at nothing of it once for the whole request, and of the rest only what its place
-    /// does not rule out.
-    fn about_write(&self, scene: Scene<'_>, sheet: &Sheet, write: &Write<'_>) -> Option<Findings> {
-        let place = PlaceOf::new(write);
-        let mut found = Findings::default();
-        let mut rest = Vec::new();
-        for index in &sheet.rules {
-            let rule = self.rules.get(*index)?;
-            match &rule.depends {
-                Depends::Request if rule.is_constant() => match rule.scope_holds(scene.table, scene.desk) {
-                    Some(true) => found.applied.push(*index),
-                    Some(false) => {}
-                    None => rest.push(*index),
-                },
-                Depends::Request => {}
-                Depends::Write { guard, .. } if !guard.iter().all(|test| test.holds(&place)) => {}
-                Depends::Write { whole, .. } => {
-                    match rule.scope_holds(scene.table, scene.desk).filter(|holds| *whole || !holds) {
-                        Some(true) => found.applied.push(*index),
-                        Some(false) => {}
-                        None => rest.push(*index),
-                    }
-                }
-            }
-        }
-        let request = sheet.request.get_or_init(|| self.request_sheet(sheet));
-        if let Some(request) = request {
-            let ask = || self.ask(scene, request);
-            let of_request = match scene.request.objects.sitting {
-                Some(sitting) => sitting.remember(request.number, ask)?,
-                None => ask()?,
-            };
-            found.add(of_request);
-        }
-        if !rest.is_empty() {
-            found.add(self.ask(scene, &self.smaller_sheet(rest))?);
-        }
-        Some(found)
-    }
-
-    /// Those of a sheet's rules that are the same for every write of a request.
-    fn request_sheet(&self, sheet: &Sheet) -> Option<Arc<Sheet>> {
-        let is_of_request = |rule: &Rule| matches!(rule.depends, Depends::Request) && !rule.is_constant();
-        let rules: Vec<usize> =
-            sheet.rules.iter().copied().filter(|index| self.rules.get(*index).is_some_and(is_of_request)).collect();
-        (!rules.is_empty()).then(|| self.smaller_sheet(rules))
-    }
-
-    /// Puts a sheet's policies to Cedar. `None`: the question cannot be put.
-    fn ask(&self, scene: Scene<'_>, sheet: &Sheet) -> Option<Findings> {
-        let stage = Stage {
-            action: &scene.action.uid,
-            actions: &scene.action.entities,
-            resource_type: &scene.desk.resource_type,
-            fixed_id: &scene.desk.fixed_id,
-            roles: &scene.table.parents,
-            reads: sheet.reads,
-            secret: scene.secret,
-            literals: &self.literals,
-        };
-        let Question { request, entities } = question(scene.request, &stage).ok()?;
-        Some(self.found(&self.authorizer.is_authorized(&request, sheet.set(&self.rules)?, &entities)))
-    }
-
-    /// What Cedar's answer says of each policy.
-    fn found(&self, response: &Response) -> Findings {
-        let number = |id: &PolicyId| self.rules.binary_search_by(|rule| (*rule.id).cmp(id.as_ref())).ok();
-        let diagnostics = response.diagnostics();
-        let broken = diagnostics.errors().map(|error| match error {
-            AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
-        });
-        // Of a denial Cedar names the forbids only, of a permit the permits.
-        Findings {
-            broken: broken.filter_map(number).collect(),
-            applied: diagnostics.reason().filter_map(number).collect(),
-        }
-    }
-
-    /// Cedar's own conclusion from what applied, with our one rule: what cannot be evaluated denies.
-    fn conclude(&self, found: Findings) -> Outcome {
-        let Findings { applied, broken } = found;
-        if !broken.is_empty() {
-            return self.denial(DenialReason::Indeterminate, broken);
-        }
-        let is_permit = |index: &usize| self.rules.get(*index).is_some_and(Rule::is_permit);
-        let (permits, forbids): (BTreeSet<usize>, BTreeSet<usize>) = applied.into_iter().partition(is_permit);
-        if !forbids.is_empty() {
-            return self.denial(DenialReason::Forbidden, forbids);
-        }
-        if permits.is_empty() {
-            return self.denial(DenialReason::NoPermit, []);
-        }
-        let rules: Vec<&Rule> = permits.iter().filter_map(|index| self.rules.get(*index)).collect();
-        Outcome::Permit(Granted {
-            policies: rules.iter().map(|rule| Arc::clone(&rule.id)).collect(),
-            filters: rules.iter().map(|rule| rule.filter.clone()).collect(),
-            added: None,
-        })
-    }
-
-    /// A denial by these rules.
-    fn denial(&self, reason: DenialReason, indices: impl IntoIterator<Item = usize>) -> Outcome {
-        let indices: BTreeSet<usize> = indices.into_iter().collect();
-        let rules: Vec<&Rule> = indices.into_iter().filter_map(|index| self.rules.get(index)).collect();
-        let explanation = rules.iter().find_map(|rule| rule.reason.clone());
-        let conceal = rules.iter().any(|rule| rule.conceal);
-        Outcome::Deny(Denial::of(reason, rules.iter().map(|rule| Arc::clone(&rule.id)).collect(), explanation, conceal))
-    }
-
-    /// These rules as a sheet, made once.
-    fn smaller_sheet(&self, rules: Vec<usize>) -> Arc<Sheet> {
-        if let Some(known) = self.smaller.get(&rules) {
-            return known;
-        }
-        let sheet = Arc::new(Sheet::new(&self.rules, rules.clone()));
-        self.smaller.insert(rules, Arc::clone(&sheet));
-        sheet
-    }
-
-    /// Holds a list to a filter, where no policy permits it without one.
-    fn narrow(&self, request: &AccessRequest<'_>, outcome: Outcome) -> Outcome {
-        let Outcome::Permit(granted) = outcome else { return outcome };
-        let Some(filters) = granted.filters.as_ref().filter(|_| request.write.is_none()) else {
-            return Outcome::Permit(granted);
-        };
-        let fits: Vec<Fit> = filters.iter().map(|filter| filter.fit(request.principal, request.route)).collect();
-        if fits.contains(&Fit::Said) {
-            return Outcome::Permit(granted);
-        }
-        let added = fits.into_iter().find_map(|fit| match fit {
-            Fit::Add(added) => Some(added),
-            Fit::Said | Fit::No => None,
-        });
-        match added {
-            Some(added) => Outcome::Permit(Granted { added: Some(added), ..granted }),
-            None => self.denial(DenialReason::NoPermit, []),
-        }
-    }
-
-    /// Leaves out what is for other roles. If the rest looks at nothing but the roles, it is the same for every request.
-    fn memo(&self, desk: &Desk, action: &ActionDesk, sheet: &Arc<Sheet>, table: &RoleTable) -> Memo {
-        let relevant = self.relevant(sheet, table);
-        if relevant.iter().filter_map(|index| self.rules.get(*index)).all(Rule::is_constant) {
-            let principal = principal_of_roles(table, &action.entities);
-            let resource = EntityUid::from_type_name_and_id(desk.resource_type.clone(), EntityId::new(&desk.fixed_id));
-            let asked = principal.and_then(|(uid, entities)| {
-                let request = Request::new(uid, action.uid.clone(), resource, Context::empty(), None).ok()?;
-                let set = sheet.set(&self.rules)?;
-                Some(self.conclude(self.found(&self.authorizer.is_authorized(&request, set, &entities))))
-            });
-            return Memo::Constant(asked.unwrap_or_else(indeterminate));
-        }
-        if relevant.len() == sheet.rules.len() {
-            return Memo::Ask(Arc::clone(sheet));
-        }
-        Memo::Ask(self.smaller_sheet(relevant))
-    }
-
-    fn relevant(&self, sheet: &Sheet, table: &RoleTable) -> Vec<usize> {
-        let is_relevant = |rule: &Rule| match &rule.who {
-            Who::Everyone { .. } | Who::Other => true,
-            Who::Role(role) => table.has(role),
-        };
-        sheet.rules.iter().copied().filter(|index| self.rules.get(*index).is_some_and(is_relevant)).collect()
-    }
-
     /// What a caller with these roles can expect of an operation's request and writes, for the matrix. `None` for the
     /// writes of an operation that has none.
     pub(super) fn outlook(&self, operation: &Operation, roles: &[Arc<str>]) -> Option<(Outlook, Option<Outlook>)> {
@@ -503,21 +314,6 @@ impl Rule {
     fn is_constant(&self) -> bool {
         self.plain && self.who != Who::Other
     }
-
-    /// Whether the scope holds for callers with these roles, as far as roles and the resource's type tell.
-    fn scope_holds(&self, table: &RoleTable, desk: &Desk) -> Option<bool> {
-        let principal = match &self.who {
-            Who::Everyone { .. } => true,
-            Who::Role(role) => table.has(role),
-            Who::Other => return None,
-        };
-        match &self.resource {
-            Resources::Any => Some(principal),
-            Resources::Of(kind) => Some(principal && *kind == desk.resource_type),
-            Resources::Some if principal => None,
-            Resources::Some => Some(false),
-        }
-    }
 }
 
 impl Sheet {
@@ -569,82 +365,6 @@ impl fmt::Debug for PolicyEngine {
             .field("policies", &self.rules.len())
             .finish_non_exhaustive()
     }
-}
-
-/// Makes the desks; actions with the same policies share one sheet.
-struct Compiler<'r> {
-    rules: &'r [Rule],
-    slices: Slices<'r>,
-    sheets: HashMap<Vec<usize>, Arc<Sheet>>,
-}
-
-impl<'r> Compiler<'r> {
-    fn new(rules: &'r [Rule]) -> Self {
-        Self { rules, slices: Slices::new(rules), sheets: HashMap::new() }
-    }
-
-    /// The desks and the number of slots; `None` only if an id of the catalogue is not usable in Cedar.
-    fn desks(mut self, operations: &[Operation]) -> Option<(Vec<Desk>, Desk, usize)> {
-        let action_type: EntityTypeName = "Action".parse().ok()?;
-        let mut desks = Vec::with_capacity(operations.len());
-        let mut slots = 0;
-        for operation in operations {
-            desks.push(Desk {
-                operation: operation.id.clone(),
-                resource_type: operation.resource.as_str().parse().ok()?,
-                fixed_id: fixed_id(operation),
-                request: self.action(&action_type, &ActionGroups::request(operation), &mut slots)?,
-                write: if has_writes(operation) {
-                    Some(self.action(&action_type, &ActionGroups::write(operation), &mut slots)?)
-                } else {
-                    None
-                },
-            });
-        }
-        let secrets = Desk {
-            operation: String::new(),
-            resource_type: ResourceType::Api.as_str().parse().ok()?,
-            fixed_id: API_ID.to_owned(),
-            request: self.action(&action_type, &ActionGroups::secrets(), &mut slots)?,
-            write: None,
-        };
-        Some((desks, secrets, slots))
-    }
-
-    fn action(&mut self, kind: &EntityTypeName, groups: &ActionGroups, slots: &mut usize) -> Option<ActionDesk> {
-        let uid = |id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
-        let parents: HashSet<EntityUid> = groups.all.iter().filter(|id| **id != groups.id).map(|id| uid(id)).collect();
-        let entity = Entity::new_no_attrs(uid(&groups.id), parents);
-        let about = self.slices.about(groups);
-        let mode = |index: &usize| self.rules.get(*index).map(|rule| rule.mode);
-        let enforced: Vec<usize> =
-            about.iter().copied().filter(|index| mode(index) == Some(PolicyMode::Enforce)).collect();
-        let both: Vec<usize> =
-            about.iter().copied().filter(|index| mode(index).is_some_and(|mode| mode != PolicyMode::Off)).collect();
-        Some(ActionDesk {
-            uid: uid(&groups.id),
-            entities: Entities::from_entities([entity], None).ok()?,
-            shadowed: if both == enforced { None } else { Some(self.slice(both, slots)?) },
-            enforced: self.slice(enforced, slots)?,
-        })
-    }
-
-    fn slice(&mut self, rules: Vec<usize>, slots: &mut usize) -> Option<Slice> {
-        let slot = *slots;
-        *slots += 1;
-        if let Some(sheet) = self.sheets.get(&rules) {
-            return Some(Slice { sheet: Arc::clone(sheet), slot });
-        }
-        let sheet = Arc::new(Sheet::new(self.rules, rules.clone()));
-        self.sheets.insert(rules, Arc::clone(&sheet));
-        Some(Slice { sheet, slot })
-    }
-}
-
-fn principal_of_roles(table: &RoleTable, actions: &Entities) -> Option<(EntityUid, Entities)> {
-    let uid = EntityUid::from_type_name_and_id("Principal".parse().ok()?, EntityId::new("roles"));
-    let entity = Entity::new_no_attrs(uid.clone(), table.parents.clone());
-    Some((uid, actions.clone().add_entities([entity], None).ok()?))
 }
 
 fn indeterminate() -> Outcome {
