@@ -224,7 +224,7 @@ fn matrix_and_fmt_speak_json() {
     let directory = directory();
     let (code, text) = run(directory.path(), &["policy", "matrix", "a", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((code, &document["operations"]["node:update"]["tool"]), (0, &"w".into()));
+    assert_eq!((code, &document["operations"]["node:update"]["tool"]), (0, &"?".into()));
     let (code, text) = run(directory.path(), &["policy", "fmt", "--check", "a", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(code != 0, document["files"].as_array().is_some_and(|files| !files.is_empty()));
