@@ -265,6 +265,11 @@ impl Authenticator {
         self.keystone().map_or(0, |keystone| keystone.calls())
     }
 
+    /// How often a Keystone token was remembered, and how often not, for as long as the memory lasts.
+    pub fn token_recalls(&self) -> (u64, u64) {
+        self.keystone().map_or((0, 0), |keystone| keystone.recalls())
+    }
+
     /// How often a token's signature was checked since this authenticator was made.
     pub fn signature_checks(&self) -> u64 {
         self.jwt().map_or(0, Jwt::signature_checks)

@@ -202,6 +202,11 @@ impl Keystone {
         self.calls.load(Ordering::Relaxed)
     }
 
+    /// How often a token was remembered, and how often not.
+    pub(super) fn recalls(&self) -> (u64, u64) {
+        self.memory.recalls()
+    }
+
     pub(super) async fn check(self: &Arc<Self>, presented: &Presented<'_>) -> Outcome {
         let found = match (presented.token, presented.service_token) {
             (None, None) => return Outcome::NotRequested,

@@ -89,6 +89,17 @@ impl Rules {
         }
     }
 
+    /// `decision`, `rule`: what shadow would have made of requests.
+    pub(super) fn disagreements(&self, samples: &mut Samples<'_>) {
+        self.each(|rule, [_, _, would_permit, would_deny]| {
+            for (decision, sum) in [("permit", would_permit), ("deny", would_deny)] {
+                if sum > 0 {
+                    samples.put(&[decision, rule], sum);
+                }
+            }
+        });
+    }
+
     /// `decision`, `mode`, `rule`: what was enforced, and what shadow would have made of it.
     pub(super) fn decisions(&self, samples: &mut Samples<'_>) {
         let names = [("permit", "enforce"), ("deny", "enforce"), ("permit", "shadow"), ("deny", "shadow")];

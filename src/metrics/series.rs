@@ -70,6 +70,30 @@ pub(super) fn register(metrics: &Metrics, listeners: &[Arc<str>]) {
     );
     let all = workers();
     metrics.family(
+        "irongate_protocol_rejects",
+        "Requests that are not plain HTTP, by what is wrong",
+        Kind::Counter,
+        &["reason"],
+        move |samples| {
+            let mut sums = BTreeMap::new();
+            for worker in &all {
+                worker.rejections.sum(&mut sums);
+            }
+            for ([_, reason], sum) in sums.into_iter().filter(|([stage, _], _)| *stage == "framing") {
+                samples.put(&[reason], sum);
+            }
+        },
+    );
+    let rules = metrics.rules();
+    metrics.family(
+        "irongate_shadow_disagreements",
+        "Requests about which policies in shadow, or the global dry-run, decide differently",
+        Kind::Counter,
+        &["decision", "rule"],
+        move |samples| rules.disagreements(samples),
+    );
+    let all = workers();
+    metrics.family(
         "irongate_schema_failures",
         "Requests that are none of Ironic's API, by operation and what is wrong",
         Kind::Counter,

@@ -53,6 +53,7 @@ fn what_workers_count_is_summed() {
         "irongate_decisions_total{decision=\"permit\",mode=\"enforce\",rule=\"operator-reads\"} 2",
         "irongate_decisions_total{decision=\"permit\",mode=\"enforce\",rule=\"waived\"} 1",
         "irongate_decisions_total{decision=\"deny\",mode=\"shadow\",rule=\"default-deny\"} 1",
+        "irongate_shadow_disagreements_total{decision=\"deny\",rule=\"default-deny\"} 1",
         "irongate_auth_total{method=\"basic\",result=\"ok\"} 2",
         "irongate_scrubbed_values_total 6",
         "irongate_audit_events_total 3",

@@ -63,6 +63,7 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
     );
     authentication(metrics, current);
     policy(metrics, current, &objects);
+    memory(metrics, current);
 }
 
 /// What became of traces.
@@ -97,6 +98,18 @@ fn reloads(metrics: &Metrics, current: &Arc<Current>) {
         let reloads = now.reloads();
         samples.put(&["success"], reloads.succeeded);
         samples.put(&["failure"], reloads.failed);
+    });
+}
+
+/// What is remembered of Keystone's tokens.
+fn memory(metrics: &Metrics, current: &Arc<Current>) {
+    let now = Arc::clone(current);
+    metrics.counter("irongate_token_cache_hits", "Keystone tokens that were remembered", move || {
+        now.load().authenticator.token_recalls().0
+    });
+    let now = Arc::clone(current);
+    metrics.counter("irongate_token_cache_misses", "Keystone tokens that were not remembered", move || {
+        now.load().authenticator.token_recalls().1
     });
 }
 

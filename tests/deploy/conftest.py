@@ -58,7 +58,7 @@ def numbers(placed):
     """What /metrics of a running irongate says, with everything configured that has numbers."""
     configuration = placed(tools.DEPLOY / "systemd" / "irongate.toml")
     admin = free_port()
-    text = configuration.read_text().replace("0.0.0.0:6385", f"127.0.0.1:{free_port()}")
+    text = configuration.read_text().replace("fd:public", f"127.0.0.1:{free_port()}")
     text += f'\n[admin]\naddress = "127.0.0.1:{admin}"\n\n[tracing]\nendpoint = "http://127.0.0.1:9"\nratio = 0.0\n'
     configuration.write_text(text)
     child = subprocess.Popen([tools.binary(), "serve", "--config", configuration], stderr=subprocess.DEVNULL)

@@ -59,8 +59,7 @@ def test_the_configuration_is_good_and_its_credentials_are_loaded(placed):
 def test_the_socket_is_the_listeners():
     socket = (UNITS / "irongate.socket").read_text()
     configuration = (UNITS / "irongate.toml").read_text()
-    assert f'name = "{re.search(r"FileDescriptorName=(.+)", socket)[1]}"' in configuration
-    assert f'address = "{re.search(r"ListenStream=(.+)", socket)[1]}"' in configuration
+    assert f'address = "fd:{re.search(r"FileDescriptorName=(.+)", socket)[1]}"' in configuration
 
 
 def test_users_and_folders_are_good(tmp_path):

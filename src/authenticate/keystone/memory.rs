@@ -1,6 +1,7 @@
 //! What Keystone said of tokens, for as long as it may be believed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lc_rs::digest;
@@ -19,6 +20,8 @@ pub(super) struct Memory {
     bad: Cache<Fingerprint, Bad>,
     bad_for: Duration,
     basis: Basis,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -50,6 +53,8 @@ impl Memory {
             bad: Cache::new(config.remembered_max),
             bad_for: config.rejected_for,
             basis: Basis::of(config),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         })
     }
 
@@ -58,7 +63,19 @@ impl Memory {
         self.basis == other.basis
     }
 
+    /// How often something was remembered, and how often not.
+    pub(super) fn recalls(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
     pub(super) fn recall(&self, fingerprint: &Fingerprint) -> Option<Verdict> {
+        let found = self.find(fingerprint);
+        let count = if found.is_some() { &self.hits } else { &self.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    fn find(&self, fingerprint: &Fingerprint) -> Option<Verdict> {
         let now = Instant::now();
         if let Some(good) = self.good.get(fingerprint)
             && now < good.until
