@@ -142,8 +142,11 @@ impl<'a> Authorizer<'a> {
         let route = call.route();
         let needs = self.needs(&self.snapshot.policies, route.operation(), true);
         let asked = self.found.get().map_or((Ok(None), Ok(None)), Clone::clone);
-        let (resource, queried) =
-            if writes.is_empty() { asked } else { (self.resource(route).await, self.queried(route).await) };
+        let (resource, queried) = if writes.is_empty() {
+            asked
+        } else {
+            (same(&asked.0, self.resource(route).await), same(&asked.1, self.queried(route).await))
+        };
         let sitting = Sitting::default();
         let (moves, targets) = self.moves(route, &writes, &resource).await;
         let kind = route.operation().resource;
@@ -341,6 +344,15 @@ impl Question<'_> {
         let target = (needs.target.is_some() || needs.resource.is_some()) && self.target.is_err();
         resource || target
     }
+}
+
+/// What is looked up again has to be what the request was decided about: a name may have moved on in between.
+fn same(before: &Found, now: Found) -> Found {
+    if uuid(before) == uuid(&now) { now } else { Err(LookupError) }
+}
+
+fn uuid(found: &Found) -> Option<Option<&str>> {
+    found.as_ref().ok().map(|known| known.as_ref().map(|facts| facts.uuid.as_str()))
 }
 
 /// Names an object by the UUID that was decided about, where the request names it otherwise.

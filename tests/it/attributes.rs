@@ -338,3 +338,21 @@ fn a_port_whose_node_cannot_be_seen_is_not_decided_about() {
     let irongate = start(&ironic, forbid, "", "");
     check(&irongate, "operator", &format!("GET /v1/ports/{PORT}"), None, 503);
 }
+
+#[test]
+fn a_name_that_moves_on_during_a_request_is_not_decided_about() {
+    let asked = Arc::new(AtomicU16::new(0));
+    let counted = Arc::clone(&asked);
+    let ironic = FakeIronic::start(move |request| {
+        let name = if request.line.contains("fields=") { counted.fetch_add(1, Ordering::SeqCst) } else { 0 };
+        let uuid = if name == 0 { MINE } else { THEIRS };
+        json("200 OK", &format!(r#"{{"uuid": "{uuid}", "name": "mine", "owner": "operator"}}"#))
+    });
+    // Nothing is remembered, so the request and its writes are looked up for one after the other.
+    let irongate = start(&ironic, OWNERS, "resource_cache_seconds = 0", "");
+    let body = r#"[{"op": "add", "path": "/extra/a", "value": "b"}]"#;
+    let answer = check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(body), 503);
+    assert_eq!(answer.code(), "resource_unavailable");
+    assert!(ironic.arrived().iter().all(|request| !request.line.starts_with("PATCH")));
+    check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(body), 200);
+}
