@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use super::*;
 
 mod binding;
+mod order;
 
 /// Must never be seen in anything printed.
 const CANARY: &str = "canary-3b9f";

@@ -19,6 +19,7 @@ mod candidate;
 mod certificate;
 mod cli;
 mod compression;
+mod credentials;
 mod explain;
 mod framing;
 mod jwt;

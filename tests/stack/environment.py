@@ -1,4 +1,4 @@
-"""The virtual environment that holds the real stack: made once, in a cache folder, and kept until its pins change."""
+"""The virtual environments that hold the real stack and nova: each made once, in a cache folder, and kept until its pins change."""
 
 import fcntl
 import hashlib
@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+STACK = "stack"  # Ironic, Keystone and their clients
+NOVA = "nova"
 OLDEST_PYTHON = (3, 11)  # what ironic 39 and keystone 30 ask for
 
 
@@ -25,30 +27,36 @@ def cache_folder():
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "irongate"
 
 
-def digest():
+def digest(kind):
     """What the environment depends on: the pins and the Python that runs them."""
     hasher = hashlib.sha256(f"{sys.implementation.cache_tag} {sys.base_prefix}\n".encode())
-    for name in ("requirements.txt", "constraints.txt"):
-        hasher.update((HERE / name).read_bytes())
+    for file in pins(kind):
+        hasher.update(file.read_bytes())
     return hasher.hexdigest()
 
 
-def ensure(say=lambda text: None):
-    """The environment's folder, made if it is not there. Safe when several runs start at once."""
-    wanted = digest()
+def pins(kind):
+    """What is asked for, and the versions of all that it brings."""
+    suffix = "" if kind == STACK else f"-{kind}"
+    return HERE / f"requirements{suffix}.txt", HERE / f"constraints{suffix}.txt"
+
+
+def ensure(say=lambda text: None, kind=STACK):
+    """An environment's folder, made if it is not there. Safe when several runs start at once."""
+    wanted = digest(kind)
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / f"stack-{wanted[:12]}"
+    folder = cache / f"{kind}-{wanted[:12]}"
     if whole(folder, wanted):
         return folder
-    with open(cache / f"stack-{wanted[:12]}.lock", "w") as lock:
+    with open(cache / f"{kind}-{wanted[:12]}.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another run is installing the stack; waiting for it")
+            say(f"another run is installing the {kind}; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         if not whole(folder, wanted):
-            make(folder, wanted, say)
+            make(folder, wanted, say, kind)
     return folder
 
 
@@ -62,7 +70,7 @@ def whole(folder, wanted):
         return False
 
 
-def make(folder, wanted, say):
+def make(folder, wanted, say, kind):
     """Make the environment; its stamp is written last, so that half of one is never taken for the whole."""
     if sys.version_info < OLDEST_PYTHON:
         have = ".".join(map(str, sys.version_info[:2]))
@@ -73,11 +81,12 @@ def make(folder, wanted, say):
     if folder.exists():
         say(f"removing an unfinished environment in {folder}")
         shutil.rmtree(folder)
-    say(f"installing the real Ironic into {folder} (once; about a minute)")
+    say(f"installing {'the real Ironic' if kind == STACK else kind} into {folder} (once; about a minute)")
     run([sys.executable, "-m", "venv", folder], "making the virtual environment failed")
+    requirements, constraints = pins(kind)
     run(
         [folder / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
-         "--requirement", HERE / "requirements.txt", "--constraint", HERE / "constraints.txt"],
+         "--requirement", requirements, "--constraint", constraints],
         "installing from PyPI failed; if the network or the package index cannot be reached, mend that and run again "
         "(pip's own settings are honoured: PIP_INDEX_URL, PIP_CERT, HTTPS_PROXY)",
     )

@@ -32,6 +32,12 @@ fn alternative_names_are_names_and_nothing_else_is() {
     check(&[], &["*.example", "other.example"], Ok("dns:other.example"));
     check(&[], &[], Err(F::NoName));
     check(&[], &["*.example"], Err(F::NoName));
+    // What another reader might end, cut or widen.
+    for odd in
+        ["admin.example\0.evil", "admin.example\0", "a.*.example", "*", "admin.example.", ".example", "", "a b", "a/b"]
+    {
+        check(&[], &[odd], Err(F::NoName));
+    }
     check(&["spiffe://td.example/a", "spiffe://td.example/b"], &[], Err(F::SeveralUris));
     check(&["spiffe://td.example/a", "https://h"], &["host.example"], Err(F::SeveralUris));
     for odd in [
@@ -58,6 +64,11 @@ fn alternative_names_are_names_and_nothing_else_is() {
         "https://h/a b",
         "https://h/\"",
         "https://h/*",
+        "spiffe://td.example/a\0",
+        "spiffe://td.example/a\0/b",
+        "spiffe://td.example\0/a",
+        "https://h/\0",
+        "",
     ] {
         check(&[odd], &["host.example"], Err(F::Uri));
     }

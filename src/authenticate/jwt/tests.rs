@@ -221,6 +221,88 @@ async fn a_token_is_believed_for_its_signature_alone() {
 }
 
 #[tokio::test]
+async fn keys_of_one_id_are_told_apart_by_algorithm_and_bounded() {
+    use JwtFault as F;
+    let (keys, other, stranger) = (Keys::new(), Keys::new(), Keys::new());
+    let set = |members: Vec<Value>| {
+        let members: Vec<Value> = members
+            .into_iter()
+            .map(|mut key| {
+                key["kid"] = json!("same");
+                key
+            })
+            .collect();
+        scheme(KeySet::from_jwks(json!({"keys": members}).to_string().as_bytes(), &JwtAlgorithm::DEFAULT).unwrap())
+    };
+    let (p256, p384) = (keys.jwks()["keys"][0].clone(), keys.jwks()["keys"][1].clone());
+    let of_other = other.jwks()["keys"][0].clone();
+    let check = async |jwt: &Jwt, signer: &Keys, algorithm: &str, expected: Result<(), F>| {
+        let header = format!(r#"{{"alg":"{algorithm}","kid":"same"}}"#);
+        let token = signer.token_of(algorithm, &header, &claims().to_string());
+        assert_eq!(jwt.verify(token.as_bytes(), NOW).await.map(|_verified| ()), expected, "{algorithm}");
+    };
+    // Two of a kind, as while keys rotate badly: both are tried, and nothing else is.
+    let two = set(vec![p256.clone(), of_other]);
+    check(&two, &keys, "ES256", Ok(())).await;
+    check(&two, &other, "ES256", Ok(())).await;
+    check(&two, &stranger, "ES256", Err(F::Signature)).await;
+    // Of two kinds: each for its own algorithm.
+    let kinds = set(vec![p256.clone(), p384]);
+    check(&kinds, &keys, "ES256", Ok(())).await;
+    check(&kinds, &keys, "ES384", Ok(())).await;
+    check(&kinds, &keys, "EdDSA", Err(F::Key)).await;
+    // A signature check is dear: a set in which one id stands for many keys is not searched.
+    let many = set(vec![p256; 5]);
+    check(&many, &keys, "ES256", Err(F::Key)).await;
+    assert_eq!(many.signature_checks(), 0);
+}
+
+#[tokio::test]
+async fn each_issuer_has_keys_of_its_own() {
+    let (ours, theirs) = (Keys::new(), Keys::new());
+    let issuer = |name: &str, keys: &Keys| JwtIssuer {
+        issuer: name.to_owned(),
+        audiences: vec!["irongate".to_owned()],
+        // The same key ids in both sets.
+        keys: JwtKeys::Fixed(KeySet::from_jwks(keys.jwks().to_string().as_bytes(), &JwtAlgorithm::DEFAULT).unwrap()),
+        leeway: Duration::ZERO,
+        name_claim: Pointer::from_segments(["sub"]),
+        name_prefix: format!("{name}:"),
+    };
+    let jwt = Jwt::new(JwtConfig::new(vec![issuer("a", &ours), issuer("b", &theirs)])).unwrap();
+    let check = async |named: &str, signer: &Keys, expected: Result<&str, JwtFault>| {
+        let token = signer.token(&with(&json!({ "iss": named })));
+        let found = jwt.verify(token.as_bytes(), NOW).await.map(|verified| verified.name.to_string());
+        assert_eq!(found.as_deref().map_err(|fault| *fault), expected, "{named}");
+    };
+    check("a", &ours, Ok("a:alice")).await;
+    check("b", &theirs, Ok("b:alice")).await;
+    check("a", &theirs, Err(JwtFault::Signature)).await;
+    check("b", &ours, Err(JwtFault::Signature)).await;
+    check("c", &ours, Err(JwtFault::Issuer)).await;
+}
+
+#[tokio::test]
+async fn key_ids_are_bounded_texts() {
+    let keys = Keys::new();
+    let jwt = all(&keys);
+    let check = async |id: &str, expected: JwtFault| {
+        let header = format!(r#"{{"alg":"ES256","kid":{id}}}"#);
+        let token = keys.token_of("ES256", &header, &claims().to_string());
+        assert_eq!(jwt.verify(token.as_bytes(), NOW).await.map(|_verified| ()), Err(expected), "{id}");
+    };
+    for odd in
+        ["null", "[]", "{}", "7", "\"p256\\u0000\"", "\"p256\",\"kid\":\"p256\"", &format!("\"{}\"", "k".repeat(513))]
+    {
+        check(odd, JwtFault::Header).await;
+    }
+    for unknown in ["\"\"", "\"P256\"", "\"p256 \"", "\"../p256\"", &format!("\"{}\"", "k".repeat(512))] {
+        check(unknown, JwtFault::Key).await;
+    }
+    assert_eq!(jwt.signature_checks(), 0);
+}
+
+#[tokio::test]
 async fn what_is_no_token_is_refused() {
     use JwtFault as F;
     let keys = Keys::new();

@@ -9,6 +9,7 @@ use fake::{Fake, Says};
 
 mod fake;
 mod late;
+mod memory;
 mod reload;
 mod signed;
 mod tls;
@@ -143,6 +144,35 @@ async fn what_keystone_says_decides() {
 }
 
 #[tokio::test]
+async fn every_scope_is_told_apart() {
+    let found = async |change: fn(&mut Value)| {
+        let fake = Fake::start(Says::Answer(200, document(change))).await;
+        let principal = ask_token(&authenticator(&fake, |_| {}), &token(1)).await.unwrap();
+        principal.keystone().unwrap().clone()
+    };
+    let project = found(|token| token["is_admin_project"] = json!(true)).await;
+    assert_eq!((project.scope(), project.is_admin_project, project.system), ("project", true, false));
+    assert_eq!(&*project.project.unwrap().name, "metal");
+    let system = found(|token| {
+        token["project"].take();
+        token["system"] = json!({"all": true});
+    });
+    let system = system.await;
+    assert_eq!((system.scope(), system.system, system.project, system.is_admin_project), ("system", true, None, false));
+    let domain = found(|token| {
+        token["project"].take();
+        token["domain"] = json!({"id": "d1", "name": "D"});
+    });
+    let domain = domain.await;
+    assert_eq!((domain.scope(), &*domain.domain.unwrap().id, domain.project), ("domain", "d1", None));
+    let trust = found(|token| token["OS-TRUST:trust"] = json!({"id": "t1", "impersonation": false})).await;
+    assert_eq!(trust.trust_id.as_deref(), Some("t1"));
+    let limited = found(|token| token["application_credential"] = json!({"id": "a1", "access_rules": []})).await;
+    let limited = limited.application_credential.unwrap();
+    assert_eq!((&*limited.id, limited.access_rules), ("a1", Some(Vec::new())));
+}
+
+#[tokio::test]
 async fn nonsense_is_never_a_permit() {
     let error = |code: u16| format!("{{\"error\": {{\"code\": {code}}}}}\n");
     let rows = [
@@ -217,50 +247,6 @@ async fn a_caller_who_hangs_up_does_not_take_the_answer_along() {
     first.abort();
     check("the second", ask_token(&authenticator, &token(1)).await, Ok(()));
     assert_eq!(fake.calls(), 1);
-}
-
-#[tokio::test]
-async fn bad_tokens_are_remembered_shortly() {
-    let fake = Fake::start(Says::Answer(404, "{}".into())).await;
-    let authenticator = authenticator(&fake, |config| config.rejected_for = Duration::from_secs(1));
-    for _ in 0..3 {
-        check("bad", ask_token(&authenticator, &token(1)).await, Err(KeystoneError::Rejected));
-    }
-    assert_eq!(fake.calls(), 1);
-    fake.now_says(good());
-    tokio::time::sleep(Duration::from_millis(1050)).await;
-    check("good by now", ask_token(&authenticator, &token(1)).await, Ok(()));
-}
-
-#[tokio::test]
-async fn a_revoked_token_is_refused_after_the_window() {
-    let fake = Fake::start(good()).await;
-    let authenticator = authenticator(&fake, |config| config.revocation_window = Duration::from_secs(1));
-    check("good", ask_token(&authenticator, &token(1)).await, Ok(()));
-    fake.now_says(Says::Answer(404, "{}".into()));
-    check("within the window", ask_token(&authenticator, &token(1)).await, Ok(()));
-    tokio::time::sleep(Duration::from_millis(1050)).await;
-    check("after it", ask_token(&authenticator, &token(1)).await, Err(KeystoneError::Rejected));
-}
-
-#[tokio::test]
-async fn the_window_counts_from_the_question() {
-    let fake = Fake::start(Says::Slow(Duration::from_millis(250), document(|_| {}))).await;
-    let authenticator = authenticator(&fake, |config| config.revocation_window = Duration::from_millis(200));
-    check("good", ask_token(&authenticator, &token(1)).await, Ok(()));
-    check("asked again", ask_token(&authenticator, &token(1)).await, Ok(()));
-    assert_eq!(fake.calls(), 2);
-}
-
-#[tokio::test]
-async fn nothing_is_remembered_past_its_expiry() {
-    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
-    let fake = Fake::start(Says::Answer(200, document(|token| token["expires_at"] = json!(expires.to_string())))).await;
-    let authenticator = authenticator(&fake, |_| {});
-    check("good", ask_token(&authenticator, &token(1)).await, Ok(()));
-    tokio::time::sleep(Duration::from_millis(1050)).await;
-    check("expired", ask_token(&authenticator, &token(1)).await, Err(KeystoneError::Rejected));
-    assert_eq!(fake.calls(), 2);
 }
 
 #[tokio::test]
