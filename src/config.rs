@@ -51,6 +51,12 @@ pub struct Config {
     pub places: Arc<crate::policy::Places>,
     /// The secret map with the operator's additions, for every role.
     pub scrub: Arc<Treatments>,
+    /// Policies that are asked beside the active ones: how the configuration calls each set, and its files.
+    pub candidates: Vec<(String, Vec<crate::policy::PolicySource>)>,
+    /// How long a looked-up object is remembered; zero: never.
+    pub resource_cache: Duration,
+    /// How much callers are told of a denial.
+    pub denial_detail: crate::snapshot::DenialDetail,
     /// Where records go.
     pub audit: AuditSink,
     /// The highest microversion to admit (the minor number of `1.N`).

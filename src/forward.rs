@@ -1,6 +1,7 @@
 //! [`PermittedCall`] → a new request to Ironic. Nothing of what the caller sent is relayed: path, query, headers and body are
 //! written anew from what was understood and decided about.
 
+mod ask;
 mod connection;
 mod pool;
 mod request;
@@ -17,6 +18,7 @@ use crate::catalog::Method;
 use crate::config;
 use crate::header::X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION;
 use crate::json::Canonical;
+use crate::lookup::ObjectCache;
 use crate::microversion;
 
 pub use connection::{ConnectError, Connector, HostError};
@@ -123,11 +125,12 @@ impl From<ConnectError> for UpstreamError {
 pub struct UpstreamState {
     microversion_max: AtomicU16,
     reachable: AtomicBool,
+    objects: ObjectCache,
 }
 
 impl Default for UpstreamState {
     fn default() -> Self {
-        Self { microversion_max: AtomicU16::new(0), reachable: AtomicBool::new(false) }
+        Self { microversion_max: AtomicU16::new(0), reachable: AtomicBool::new(false), objects: ObjectCache::default() }
     }
 }
 
@@ -152,6 +155,11 @@ impl UpstreamState {
         if let Some(minor) = maximum.and_then(microversion::minor) {
             self.note_microversion_max(minor);
         }
+    }
+
+    /// The objects that were looked up.
+    pub const fn objects(&self) -> &ObjectCache {
+        &self.objects
     }
 
     /// Whether the last probe was answered.

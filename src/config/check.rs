@@ -134,6 +134,8 @@ impl Checker<'_> {
             self.push(Some(max.span().start.max(pin.span().start)), message);
         }
         let scrub = self.scrub(raw.scrub);
+        let candidates = self.candidates(&raw.policy.candidates);
+        let resource_cache = self.resource_cache(raw.policy.resource_cache_seconds.as_ref());
         let tracing = raw.tracing.as_ref().and_then(|tracing| self.tracing(tracing, &listeners));
         let limits = self.limits(raw.limits);
         let audit = if raw.audit.file == Path::new("-") {
@@ -154,6 +156,9 @@ impl Checker<'_> {
                 upstream,
                 policies,
                 places: Arc::new(places),
+                candidates,
+                resource_cache,
+                denial_detail: raw.policy.explain_denials,
                 scrub: Arc::new(scrub),
                 audit,
                 microversion_max,

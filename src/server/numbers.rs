@@ -49,6 +49,7 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
             }
         },
     );
+    let objects = Arc::clone(state);
     let state = Arc::clone(state);
     metrics.gauge("irongate_upstream_up", "1 if Ironic answered the last probe", move || {
         f64::from(u8::from(state.reachable()))
@@ -61,6 +62,7 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
         telemetry::masked_log_lines,
     );
     authentication(metrics, current);
+    policy(metrics, current, &objects);
     memory(metrics, current);
 }
 
@@ -125,6 +127,34 @@ fn authentication(metrics: &Metrics, current: &Arc<Current>) {
             samples.put(&["basic"], snapshot.authenticator.password_checks());
             samples.put(&["keystone"], snapshot.authenticator.token_validations());
             samples.put(&["jwt"], snapshot.authenticator.signature_checks());
+        },
+    );
+}
+
+/// What candidates would have decided otherwise, and what policies had looked up.
+fn policy(metrics: &Metrics, current: &Arc<Current>, state: &Arc<UpstreamState>) {
+    let now = Arc::clone(current);
+    metrics.family(
+        "irongate_candidate_disagreements",
+        "Questions that candidate policies would have answered otherwise",
+        Kind::Counter,
+        &["candidate"],
+        move |samples| {
+            for candidate in &now.load().candidates {
+                samples.put(&[&candidate.name], candidate.disagreements());
+            }
+        },
+    );
+    let state = Arc::clone(state);
+    metrics.family(
+        "irongate_object_lookups",
+        "Objects that policies read: remembered, asked for, or not to be had",
+        Kind::Counter,
+        &["result"],
+        move |samples| {
+            for (result, count) in state.objects().lookups() {
+                samples.put(&[result], count);
+            }
         },
     );
 }

@@ -12,11 +12,14 @@
 
 mod support;
 
+mod attributes;
 mod audit;
 mod canary;
+mod candidate;
 mod certificate;
 mod cli;
 mod compression;
+mod explain;
 mod framing;
 mod jwt;
 mod keystone;
@@ -33,3 +36,4 @@ mod tracing;
 mod treatment;
 mod rollout;
 mod upstream;
+mod views;
