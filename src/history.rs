@@ -124,6 +124,8 @@ pub fn fate(record: &RecordLine) -> Result<(Fate, &'static Operation), Aside> {
     }
     let operation = catalog().operation(operation).ok_or(Aside::Unfamiliar)?;
     match (record.decision.as_str(), record.stage.as_deref()) {
+        // An object could not be looked up: no policy said no.
+        ("deny", _) if record.reason.as_deref() == Some("resource_unavailable") => Err(Aside::Unfinished),
         ("deny", _) => Ok((Fate::Denied, operation)),
         // What came after all decisions: Ironic and its answer.
         ("permit", None | Some("forward")) => {

@@ -103,6 +103,15 @@ fn a_denial_before_its_body_was_read_is_not_guessed() {
 }
 
 #[test]
+fn a_look_up_that_failed_is_no_denial_by_policies() {
+    let mut replay = replay();
+    let denied = serde_json::json!({"decision": "deny", "stage": "authorize", "reason": "resource_unavailable", "operation": "node:list"});
+    replay.line(Some(line(&denied).as_bytes()));
+    let tally = replay.tally();
+    assert_eq!((tally.new_permits, tally.aside.get(&crate::history::Aside::Unfinished)), (0, Some(&1)));
+}
+
+#[test]
 fn lines_are_handed_out_one_by_one() {
     let check = |text: &[u8], expected: &[Option<&str>]| {
         for capacity in [1, 3, 4096] {
