@@ -1,32 +1,35 @@
 //! One record per request, on every exit.
 //!
 //! A [`Record`] is opened before anything is decided and written when it is dropped: with the answer's body, with a
-//! cancelled request, with a panic. Its fields are identifiers, names of the catalogue and ids of policies; values of a
-//! request have no place in it.
+//! cancelled request, with a panic. Its fields are identifiers, names of the catalogue and ids of policies; of the values
+//! of a request it keeps only facts: what is needed to decide again, and no text that the caller wrote.
 
+mod facts;
+mod line;
+pub mod read;
 mod sink;
+mod words;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderValue;
-use serde::Serialize;
 
-use crate::authenticate::{KeystoneFacts, Principal};
+use crate::authenticate::Principal;
 use crate::call::{Route, Write};
+use crate::catalog::Operation;
 use crate::config::Mode;
-use crate::metrics::{Observation, RequestMeter};
-use crate::policy::{Decision, Denial, Permit, PolicyIds};
+use crate::metrics::RequestMeter;
+use crate::policy::{Decision, Denial, Permit, Places, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
 use crate::telemetry;
-use crate::trace::{Facts, Phase, Trace};
+use crate::trace::{Phase, Trace};
+
+use line::{CandidateLine, Line, Parameters, PrincipalLine, ResourceLine, VERSION, WouldBe};
 
 pub use sink::{Audit, AuditError};
-
-/// Written fields named in one record; more are counted.
-const WRITES_MAX: usize = 100;
 
 /// What is known of one request so far.
 #[derive(Debug)]
@@ -37,191 +40,6 @@ pub struct Record {
     meter: Option<RequestMeter>,
     trace: Option<Box<Trace>>,
     written: bool,
-}
-
-/// The line's shape; `docs/audit.md` documents it.
-#[derive(Debug, Serialize)]
-struct Line {
-    kind: &'static str,
-    version: u8,
-    time: jiff::Timestamp,
-    request_id: RequestId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    global_request_id: Option<RequestId>,
-    listener: Arc<str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<IpAddr>,
-    http: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<PrincipalLine>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operation: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<ResourceLine>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    microversion: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    query: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    writes: Vec<WriteLine>,
-    #[serde(skip_serializing_if = "is_zero")]
-    writes_more: usize,
-    mode: &'static str,
-    revision: Arc<str>,
-    decision: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    policies: Vec<Arc<str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    would_be: Option<WouldBe>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    candidates: Vec<CandidateLine>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    filter: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stage: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream_status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream_request_id: Option<RequestId>,
-    outcome: &'static str,
-    request_bytes: u64,
-    answer_bytes: u64,
-    #[serde(skip_serializing_if = "is_zero_u64")]
-    masked: u64,
-    duration_us: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream_us: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-struct PrincipalLine {
-    scheme: &'static str,
-    name: String,
-    roles: Vec<Arc<str>>,
-    bindings: Vec<Arc<str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    keystone: Option<KeystoneLine>,
-}
-
-/// What Keystone said of a caller: ids and names, no token.
-#[derive(Debug, Serialize)]
-struct KeystoneLine {
-    user: Arc<str>,
-    user_domain: Arc<str>,
-    scope: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    project_id: Option<Arc<str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    project: Option<Arc<str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    domain_id: Option<Arc<str>>,
-    roles: Vec<Arc<str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    application_credential_id: Option<Arc<str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trust_id: Option<Arc<str>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    service_roles: Vec<Arc<str>>,
-}
-
-impl KeystoneLine {
-    fn of(facts: &KeystoneFacts) -> Self {
-        let (project, domain) = (facts.project.as_ref(), facts.domain.as_ref());
-        let credential = facts.application_credential.as_ref();
-        Self {
-            user: Arc::clone(&facts.user_name),
-            user_domain: Arc::clone(&facts.user_domain_name),
-            scope: facts.scope(),
-            project_id: project.map(|project| Arc::clone(&project.id)),
-            project: project.map(|project| Arc::clone(&project.name)),
-            domain_id: domain.map(|domain| Arc::clone(&domain.id)),
-            roles: facts.roles.clone(),
-            application_credential_id: credential.map(|credential| Arc::clone(&credential.id)),
-            trust_id: facts.trust_id.clone(),
-            service_roles: facts.service_roles.clone(),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct ResourceLine {
-    #[serde(rename = "type")]
-    kind: crate::catalog::ResourceType,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct WriteLine {
-    op: &'static str,
-    path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    step: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct WouldBe {
-    decision: &'static str,
-    reason: &'static str,
-    policies: PolicyIds,
-}
-
-/// Where a candidate disagreed for the first time.
-#[derive(Debug, Serialize)]
-struct CandidateLine {
-    name: Arc<str>,
-    decision: &'static str,
-    reason: &'static str,
-    policies: PolicyIds,
-    active: PolicyIds,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-const fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-const fn is_zero_u64(number: &u64) -> bool {
-    *number == 0
-}
-
-impl Line {
-    /// What of it a trace tells.
-    fn traced(&self) -> Facts {
-        Facts {
-            request_id: self.request_id,
-            listener: Arc::clone(&self.listener),
-            operation: self.operation,
-            http: self.http,
-            mode: self.mode,
-            scheme: self.principal.as_ref().map(|principal| principal.scheme),
-            decision: self.decision,
-            rule: self.policies.first().map(Arc::clone),
-            stage: self.stage,
-            reason: self.reason,
-            status: self.status,
-            upstream_status: self.upstream_status,
-            outcome: self.outcome,
-        }
-    }
-
-    /// What of it is counted.
-    fn observation(&self) -> Observation<'_> {
-        Observation {
-            status: self.status,
-            duration_us: self.duration_us,
-            upstream_us: self.upstream_us,
-            decision: self.decision,
-            policies: &self.policies,
-            would_be: self.would_be.as_ref().map(|would_be| (would_be.decision, &*would_be.policies)),
-            masked: self.masked,
-        }
-    }
 }
 
 /// What is known of a request before its head is read.
@@ -245,7 +63,7 @@ impl Record {
         Box::new(Self {
             line: Line {
                 kind: "decision",
-                version: 1,
+                version: VERSION,
                 time: jiff::Timestamp::now(),
                 request_id: ids.own,
                 global_request_id: ids.global,
@@ -255,14 +73,17 @@ impl Record {
                 principal: None,
                 operation: None,
                 resource: None,
+                parameters: Parameters::default(),
                 microversion: None,
                 query: Vec::new(),
+                query_values: facts::QueryValues::default(),
                 writes: Vec::new(),
                 writes_more: 0,
                 mode: opening.mode.as_str(),
                 revision: opening.revision,
                 decision: "none",
                 policies: Vec::new(),
+                denied_path: None,
                 would_be: None,
                 candidates: Vec::new(),
                 filter: None,
@@ -320,40 +141,25 @@ impl Record {
         if let Some(meter) = &mut self.meter {
             meter.authenticated(principal.scheme().as_str());
         }
-        self.line.principal = Some(PrincipalLine {
-            scheme: principal.scheme().as_str(),
-            name: principal.name().to_owned(),
-            roles: principal.roles().to_vec(),
-            bindings: principal.bindings().to_vec(),
-            keystone: principal.keystone().map(KeystoneLine::of),
-        });
+        self.line.principal = Some(PrincipalLine::of(principal));
     }
 
-    /// What is asked: names of query parameters, never their values.
+    /// What is asked: identifiers, names of query parameters, and of their values those that are words of the program.
     pub fn route(&mut self, route: &Route<'_>) {
         let operation = route.operation();
         if let Some(meter) = &mut self.meter {
             meter.operation(operation);
         }
         self.line.operation = Some(&operation.id);
-        self.line.resource =
-            Some(ResourceLine { kind: operation.resource, id: route.resource_id().map(ToOwned::to_owned) });
+        self.line.resource = Some(ResourceLine::of(route));
+        self.line.parameters = Parameters::of(route);
         self.line.microversion = Some(route.microversion().to_string());
-        self.line.query = route.query().map(|(name, _)| name.to_owned()).collect();
+        (self.line.query, self.line.query_values) = facts::query(route);
     }
 
-    /// Which fields are written: places, never values.
-    pub fn writes(&mut self, writes: &[Write<'_>]) {
-        self.line.writes = writes
-            .iter()
-            .take(WRITES_MAX)
-            .map(|write| WriteLine {
-                op: write.op.as_str(),
-                path: write.path.as_str().to_owned(),
-                step: write.step.as_ref().map(|step| format!("{}.{}", step.interface, step.step)),
-            })
-            .collect();
-        self.line.writes_more = writes.len().saturating_sub(WRITES_MAX);
+    /// Which fields are written, with facts about the values.
+    pub fn writes(&mut self, operation: &'static Operation, writes: &[Write<'_>], places: &Places) {
+        (self.line.writes, self.line.writes_more) = facts::writes(operation, writes, places);
     }
 
     /// A permitting decision.
@@ -371,22 +177,14 @@ impl Record {
         self.line.filter = Some(parameter);
     }
 
-    /// A denial that is not enforced.
-    pub fn would_deny(&mut self, denial: &Denial) {
-        self.line.would_be.get_or_insert_with(|| WouldBe {
-            decision: "deny",
-            reason: denial.reason.as_str(),
-            policies: denial.policies.clone(),
-        });
+    /// A denial that is not enforced; `path` where it is one write's. The first one of a request counts.
+    pub fn would_deny(&mut self, denial: &Denial, path: Option<&str>) {
+        self.line.would_be.get_or_insert_with(|| WouldBe::deny(denial, path));
     }
 
     /// What shadow policies would permit.
     pub fn would_permit(&mut self, policies: &PolicyIds) {
-        self.line.would_be.get_or_insert_with(|| WouldBe {
-            decision: "permit",
-            reason: "shadow_permit",
-            policies: policies.clone(),
-        });
+        self.line.would_be.get_or_insert_with(|| WouldBe::permit(policies));
     }
 
     /// The denials of this request are recorded and not enforced.
@@ -427,6 +225,7 @@ impl Record {
         if let Rejection::Denied(refusal) | Rejection::Unauthenticated(refusal, _) = rejection {
             self.line.decision = "deny";
             self.line.policies = refusal.denial.policies.to_vec();
+            self.line.denied_path = refusal.write.as_deref().map(line::bounded);
         }
     }
 

@@ -125,7 +125,7 @@ impl<'a> Authorizer<'a> {
         let (resource, target) = self.found.get_or_init(|| (resource, target));
         let question =
             Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[], sitting: None };
-        let permit = self.settle(&question, record).map_err(|denial| self.refusal(denial, route, None))?;
+        let permit = self.settle(&question, None, record).map_err(|denial| self.refusal(denial, route, None))?;
         record.permit(&permit);
         Ok(permit)
     }
@@ -138,7 +138,7 @@ impl<'a> Authorizer<'a> {
         record: &mut Record,
     ) -> Result<PermittedCall<'c>, Refusal> {
         let writes = validate::writes(&call);
-        record.writes(&writes);
+        record.writes(call.route().operation(), &writes, &self.circumstances.places);
         let route = call.route();
         let needs = self.needs(&self.snapshot.policies, route.operation(), true);
         let asked = self.found.get().map_or((Ok(None), Ok(None)), Clone::clone);
@@ -162,9 +162,10 @@ impl<'a> Authorizer<'a> {
                 elsewhere: &elsewhere,
                 sitting: Some(&sitting),
             };
+            let path = write.path.as_str();
             let permit = self
-                .settle(&question, record)
-                .map_err(|denial| self.refusal(denial, route, Some(shown(write.path.as_str()))))?;
+                .settle(&question, Some(path), record)
+                .map_err(|denial| self.refusal(denial, route, Some(shown(path))))?;
             record.permit(&permit);
         }
         drop(writes);
@@ -266,7 +267,7 @@ impl<'a> Authorizer<'a> {
     }
 
     /// Decides. In dry-run a denial is recorded and waived.
-    fn settle(&self, question: &Question<'_>, record: &mut Record) -> Result<Permit, Denial> {
+    fn settle(&self, question: &Question<'_>, path: Option<&str>, record: &mut Record) -> Result<Permit, Denial> {
         let verdict = if question.is_missing_for(question.needs) {
             self.snapshot.policies.without_attributes()
         } else {
@@ -276,7 +277,7 @@ impl<'a> Authorizer<'a> {
         match verdict.decision {
             Decision::Permit(permit) => {
                 if let Some(WouldBe::Deny(denial)) = &verdict.would_be {
-                    record.would_deny(denial);
+                    record.would_deny(denial, path);
                 }
                 Ok(permit)
             }
@@ -285,7 +286,7 @@ impl<'a> Authorizer<'a> {
                     record.would_permit(policies);
                 }
                 let Some(shadow) = self.shadow else { return Err(denial) };
-                record.would_deny(&denial);
+                record.would_deny(&denial, path);
                 Ok(denial.waive(shadow))
             }
         }

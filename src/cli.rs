@@ -2,6 +2,10 @@
 
 mod generated;
 mod healthcheck;
+mod logs;
+mod policy_learn;
+mod policy_replay;
+mod policy_report;
 mod policy_test;
 mod policy_diff;
 mod policy_explain;
@@ -180,6 +184,19 @@ enum PolicyCommand {
         #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
         coverage_min: u32,
     },
+    /// Write the least policy for each caller from the records of what it did, with cases that show it.
+    ///
+    /// What was let through counts, in dry-run too; what was denied or refused does not. Identifiers stand for any object;
+    /// docs/rollout.md has the rules.
+    Learn(policy_learn::LearnArguments),
+    /// Decide recorded requests again under other policies; exit 1 if any would be decided otherwise.
+    ///
+    /// What is compared is what became of a request then: let through (in dry-run also against the policies), or denied by
+    /// a policy. Where a decision hangs on what a record does not hold, that is counted and named, never guessed.
+    Replay(policy_replay::ReplayArguments),
+    /// Make one page (HTML) of a log: who calls what, what would be denied and by which rule, unused rights, a suggested
+    /// policy for each caller. It asks for nothing outside of itself.
+    Report(policy_report::ReportArguments),
     /// Tell why a request is permitted or denied: every policy about it, the first condition that fails, and what would
     /// permit it; exit 0 if it is permitted, 1 if it is denied.
     Explain(Box<policy_explain::Explain>),
@@ -292,6 +309,9 @@ pub fn run() -> ExitCode {
         Command::Policy { policy: PolicyCommand::Test { paths, format, coverage_min } } => {
             test(&paths.paths, format, coverage_min)
         }
+        Command::Policy { policy: PolicyCommand::Learn(arguments) } => policy_learn::run(&arguments),
+        Command::Policy { policy: PolicyCommand::Replay(arguments) } => policy_replay::run(&arguments),
+        Command::Policy { policy: PolicyCommand::Report(arguments) } => policy_report::run(&arguments),
         Command::Policy { policy: PolicyCommand::Explain(arguments) } => policy_explain::run(&arguments),
         Command::Policy { policy: PolicyCommand::Diff { before, after, format } } => {
             policy_diff::run(&before, &after, format)

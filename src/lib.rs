@@ -31,6 +31,10 @@ pub mod forward;
 pub mod scrub;
 pub mod answer;
 pub mod audit;
+pub mod history;
+pub mod replay;
+pub mod learn;
+pub mod report;
 
 pub mod catalog;
 pub mod rejection;

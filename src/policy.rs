@@ -21,6 +21,7 @@ mod finding;
 mod guard;
 mod lint;
 mod matrix;
+mod past;
 mod places;
 mod reads;
 mod resource;
@@ -30,6 +31,7 @@ mod schema;
 mod shipped;
 mod slice;
 mod url;
+mod written;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,12 +45,16 @@ pub use engine::PolicyEngine;
 pub use explain::{Considered, Explanation, Outcome, Part, explain};
 pub use filter::{Added, queried_node};
 pub use finding::{PolicyFinding, Severity, findings_json};
-pub use matrix::{matrix, matrix_json};
+pub use matrix::{granted, matrix, matrix_json};
+pub use past::{
+    FactSet, PastDecision, PastEngine, PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told,
+};
 pub use places::{PlaceError, Places};
 pub use resource::{Needs, NodeFields, ObjectFacts, Objects, Sitting, has_attributes};
 pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;
+pub(crate) use written::{UrlOrigin, value_facts};
 
 /// What the decision point is asked.
 #[derive(Debug)]

@@ -319,7 +319,7 @@ fn url_record(facts: UrlFacts<'_>) -> Result<RestrictedExpression, NotAsked> {
 }
 
 /// How plainly a string is written, for values that end up in a command, a script or a boot loader's menu.
-fn spelling(text: &str) -> &'static str {
+pub(super) fn spelling(text: &str) -> &'static str {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'@' | b'/' | b'-');
     if text.bytes().all(is_word) {
         "word"
@@ -331,7 +331,7 @@ fn spelling(text: &str) -> &'static str {
 }
 
 /// What Ironic would read as a boolean, whatever the field: so `"False"` in a free-form map is no way around a forbid.
-fn as_boolean(value: &Json<'_>) -> Option<bool> {
+pub(super) fn as_boolean(value: &Json<'_>) -> Option<bool> {
     match value {
         Json::Boolean(boolean) => Some(*boolean),
         Json::Integer(0) => Some(false),
@@ -345,7 +345,7 @@ fn as_boolean(value: &Json<'_>) -> Option<bool> {
     }
 }
 
-fn as_integer(value: &Json<'_>) -> Option<i64> {
+pub(super) fn as_integer(value: &Json<'_>) -> Option<i64> {
     match value {
         Json::Integer(integer) => Some(*integer),
         Json::String(text) if text.len() <= STRING_BYTES_MAX => text.trim().parse().ok(),

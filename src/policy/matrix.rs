@@ -41,6 +41,14 @@ pub(super) fn matrix_of(operations: &[Operation], engine: &PolicyEngine, roles: 
     text
 }
 
+/// The operations that a caller with these roles is permitted, at least in some circumstances.
+pub fn granted(engine: &PolicyEngine, roles: &[Arc<str>]) -> impl Iterator<Item = &'static Operation> {
+    let permitted = |operation: &&Operation| {
+        engine.outlook(operation, roles).is_some_and(|(request, _)| request != Outlook::Denied)
+    };
+    catalog().operations().iter().filter(permitted)
+}
+
 /// The same as a JSON document: `operations`, each with its mark by role.
 pub fn matrix_json(engine: &PolicyEngine, roles: &[Arc<str>]) -> String {
     let rows: serde_json::Map<String, serde_json::Value> = catalog()

@@ -9,6 +9,7 @@ import os
 import time
 from pathlib import Path
 
+import jsonschema
 from raw import Raw
 from stack import environment, gate, ironic
 
@@ -54,6 +55,8 @@ class World:
         if self.gate:
             self.gate.stop()
         self.ironic.stop()
+        if self.gate:
+            check_records(self.gate.audit)
 
     def records(self, request_id=None, count=1, seconds=5):
         """The audit records (of one request id, if given); waits until there are enough of them."""
@@ -75,6 +78,16 @@ class World:
                 return
             assert time.monotonic() < deadline, f"{node} is {now} and not {state}"
             time.sleep(0.05)
+
+
+def check_records(file):
+    """Every record is as `docs/audit.schema.json` says."""
+    if not file.exists():
+        return
+    validator = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "audit.schema.json").read_text()))
+    for line in file.read_text().splitlines():
+        wrong = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(json.loads(line))]
+        assert not wrong, (wrong, line)
 
 
 def environment_of(world, user):

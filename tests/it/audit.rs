@@ -33,8 +33,10 @@ fn a_permitted_request_is_recorded_with_who_what_and_why() {
         ("/resource/id", "node-1"),
         ("/microversion", "1.80"),
         ("/query/0", "reset_interfaces"),
+        ("/query_values/reset_interfaces", "true"),
         ("/writes/0/op", "replace"),
         ("/writes/0/path", "/driver"),
+        ("/writes/0/value/string", "redfish"),
         ("/writes/1/op", "remove"),
         ("/writes/1/path", "/extra/a"),
         ("/mode", "enforce"),
@@ -142,4 +144,44 @@ fn a_dead_ironic_is_recorded() {
     assert_eq!(record["stage"], "forward");
     assert_eq!(record["reason"], "upstream_unreachable");
     assert_eq!(record["status"], 502);
+}
+
+/// A record without a field that policies look at could not be decided about again.
+#[test]
+fn the_schema_names_every_field_that_a_record_has() {
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::start(&ironic, "mode = \"shadow\"");
+    let rows: [(&str, &str, &str, Option<&str>); 4] = [
+        (
+            "auditor",
+            "PATCH",
+            "/v1/nodes/n",
+            Some(r#"[{"op": "add", "path": "/driver_info/deploy_kernel", "value": "https://u:p@h.example/k"}]"#),
+        ),
+        (
+            "admin",
+            "PUT",
+            "/v1/nodes/n/states/provision",
+            Some(r#"{"target": "clean", "clean_steps": [{"interface": "deploy", "step": "erase", "args": {"n": 3}}]}"#),
+        ),
+        ("admin", "PUT", "/v1/nodes/n/traits/CUSTOM_A", None),
+        ("admin", "GET", "/v1/nodes?provision_state=active&fields=uuid,name&limit=3", None),
+    ];
+    for (user, method, target, body) in rows {
+        irongate.ask(user, method, target, body);
+    }
+    let records = irongate.records(4);
+    let (driver, clean, traits, list) = (&records[0], &records[1], &records[2], &records[3]);
+    assert_eq!(driver["writes"][0]["value"]["url"]["host"], "h.example", "{driver}");
+    assert_eq!(driver["would_be"]["decision"], "deny");
+    assert_eq!(clean["writes"][0]["value"]["string"], "clean", "{clean}");
+    assert_eq!(clean["writes"][2]["argument"], "n", "{clean}");
+    assert_eq!(traits["parameters"]["trait"], "CUSTOM_A", "{traits}");
+    assert_eq!(list["query_values"]["fields"], serde_json::json!(["uuid", "name"]), "{list}");
+    assert_eq!(list["query_values"]["provision_state"], "active");
+    for record in &records {
+        let read = irongate::audit::read::RecordLine::parse(record.to_string().as_bytes()).unwrap();
+        assert_eq!(read.operation.as_deref(), record["operation"].as_str());
+        assert!(read.is_complete());
+    }
 }

@@ -35,5 +35,6 @@ mod shadow;
 mod tls;
 mod tracing;
 mod treatment;
+mod rollout;
 mod upstream;
 mod views;

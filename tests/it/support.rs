@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod ironic;
+pub mod schema;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -148,6 +149,7 @@ impl Drop for Irongate {
         self.server.wait();
         if !std::thread::panicking() {
             assert_eq!(irongate::telemetry::masked_log_lines(), 0, "the last net had to mask a line");
+            schema::check(&self.log());
         }
     }
 }
