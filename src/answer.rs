@@ -45,6 +45,8 @@ pub struct Terms<'a> {
     pub origin: &'a Arc<str>,
     /// The longest wait between two pieces.
     pub idle_timeout: Duration,
+    /// For the whole body.
+    pub transfer_timeout: Duration,
     /// The highest microversion that callers may learn of.
     pub ceiling: Ceiling,
 }
@@ -182,6 +184,8 @@ pub struct AnswerBody {
     ready: Vec<u8>,
     masked: u64,
     idle_timeout: Duration,
+    /// A body that comes in drops ends here.
+    deadline: tokio::time::Instant,
     idle: Pin<Box<Sleep>>,
 }
 
@@ -200,6 +204,7 @@ impl AnswerBody {
             ready: Vec::new(),
             masked: 0,
             idle_timeout: terms.idle_timeout,
+            deadline: tokio::time::Instant::now() + terms.transfer_timeout,
             idle: Box::pin(tokio::time::sleep(terms.idle_timeout)),
         }
     }
@@ -212,7 +217,8 @@ impl AnswerBody {
     /// The next piece as it came; `None` at the end, when the connection is given back.
     async fn piece(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         loop {
-            let frame = tokio::time::timeout(self.idle_timeout, self.incoming.frame()).await;
+            let frame =
+                tokio::time::timeout_at(patience(self.deadline, self.idle_timeout), self.incoming.frame()).await;
             match frame.map_err(|_| UpstreamError::AnswerTimeout)? {
                 Some(Ok(frame)) => {
                     if let Ok(piece) = frame.into_data() {
@@ -279,7 +285,7 @@ impl AnswerBody {
             match frame {
                 Some(Ok(frame)) => {
                     let Ok(piece) = frame.into_data() else { continue };
-                    this.idle.as_mut().reset(tokio::time::Instant::now() + this.idle_timeout);
+                    this.idle.as_mut().reset(patience(this.deadline, this.idle_timeout));
                     this.ready.reserve(piece.len() + 64);
                     if scrubber.push(&piece, &mut this.ready).is_err() {
                         this.scrubber = None;
@@ -307,6 +313,11 @@ impl AnswerBody {
             }
         }
     }
+}
+
+/// Until when the next piece is waited for.
+fn patience(deadline: tokio::time::Instant, idle_timeout: Duration) -> tokio::time::Instant {
+    deadline.min(tokio::time::Instant::now() + idle_timeout)
 }
 
 /// HEAD is GET without the body.

@@ -17,12 +17,13 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::authenticate::{BasicConfig, Binding, JwtConfig, KeystoneConfig, SchemeName};
+use crate::forward::Ejection;
 use crate::listener::Served;
 use crate::networks::Networks;
 use crate::scrub::Treatments;
 use crate::tls::{CertificateExpiry, ClientTls, ServerTls};
 
-pub use check::{effective, load, policy_sources};
+pub use check::{effective, load, load_noting, policy_sources};
 pub use limits::{ClassLimits, ClassesLimits, Limits, RoleLimits};
 
 /// Everything that `serve` needs, read from files and checked. It holds keys and hashes and so cannot be printed.
@@ -67,6 +68,10 @@ pub struct Config {
     pub tracing: Option<Tracing>,
     /// Bounds.
     pub limits: Limits,
+    /// Whether a changed file is a reason to reload.
+    pub watch: bool,
+    /// The file itself and what it names: files, and folders of policies.
+    pub files: Vec<PathBuf>,
     /// The certificates among the files that were read, and until when they hold.
     pub certificates: Vec<CertificateExpiry>,
 }
@@ -113,6 +118,8 @@ pub struct Listener {
     pub connections_max: Option<usize>,
     /// Requests under way; `None`: as many as `[limits]` says for all.
     pub requests_max: Option<usize>,
+    /// Whether it may speak without TLS to other machines.
+    pub insecure_plaintext: bool,
 }
 
 /// A socket address or a path.
@@ -122,28 +129,65 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// A unix socket; created with mode 0660.
     Unix(PathBuf),
+    /// A socket that the service manager opened.
+    Inherited {
+        /// The name that it was given there.
+        name: String,
+        /// Whether it is a unix socket; TCP otherwise.
+        unix: bool,
+    },
+}
+
+impl std::fmt::Display for ListenAddress {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(formatter, "{address}"),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+            Self::Inherited { name, unix } => write!(formatter, "{}:{name}", if *unix { "fd-unix" } else { "fd" }),
+        }
+    }
 }
 
 /// How Ironic is reached.
 pub struct Upstream {
-    /// Where.
-    pub endpoint: Endpoint,
-    /// The `Host` that Ironic sees.
-    pub authority: String,
-    /// TLS towards an `https` endpoint.
+    /// Where; at least one, at most [`ENDPOINTS_MAX`].
+    pub endpoints: Vec<UpstreamEndpoint>,
+    /// TLS towards `https` endpoints.
     pub tls: Option<ClientTls>,
     /// As whom irongate asks.
     pub identity: UpstreamIdentity,
     /// To connect, TLS handshake included.
     pub connect_timeout: Duration,
+    /// To hand a request's body over.
+    pub send_timeout: Duration,
     /// From the sent request to the head of the answer. Ironic's own synchronous calls take up to 60 s.
     pub answer_timeout: Duration,
     /// Between two pieces of the answer's body.
     pub idle_timeout: Duration,
-    /// Kept connections, all workers together. Ironic's own server keeps 10.
+    /// From the head of an answer to its end.
+    pub transfer_timeout: Duration,
+    /// When an endpoint that fails is left alone.
+    pub ejection: Ejection,
+    /// Between two probes of an endpoint.
+    pub probe_interval: Duration,
+    /// Kept connections to one endpoint, all workers together. Ironic's own server keeps 10.
     pub connections_idle_max: usize,
     /// How long a connection is kept unused. Ironic's own server closes after 10 s.
     pub connection_idle_timeout: Duration,
+}
+
+/// Endpoints that one Ironic may have.
+pub const ENDPOINTS_MAX: usize = 16;
+
+/// One of Ironic's addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamEndpoint {
+    /// As it was written.
+    pub name: String,
+    /// Where.
+    pub endpoint: Endpoint,
+    /// The `Host` that Ironic sees.
+    pub authority: String,
 }
 
 /// Where traces go.

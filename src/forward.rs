@@ -3,14 +3,15 @@
 
 mod ask;
 mod connection;
+mod health;
 mod pool;
 mod request;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::Response;
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 
 use crate::authorize::PermittedCall;
@@ -21,7 +22,8 @@ use crate::json::Canonical;
 use crate::lookup::ObjectCache;
 use crate::microversion;
 
-pub use connection::{ConnectError, Connector, HostError};
+pub use connection::{ClientTlsInForce, ConnectError, Connector, HostError};
+pub use health::{Ejection, EndpointHealth};
 pub use pool::Lease;
 pub use request::{Forwarded, RequestBody};
 
@@ -42,6 +44,9 @@ pub enum UpstreamError {
     /// The connection ended before an answer. The request may have been carried out.
     #[error("Ironic closed the connection without an answer; the request may have been carried out")]
     Closed,
+    /// It takes the request too slowly, or not at all. It may have been carried out as far as it came.
+    #[error("Ironic did not take the request in time")]
+    SendTimeout,
     /// No answer in time. The request may have been carried out.
     #[error("Ironic did not answer in time; the request may have been carried out")]
     AnswerTimeout,
@@ -66,7 +71,7 @@ impl UpstreamError {
     /// The HTTP status.
     pub const fn status(self) -> u16 {
         match self {
-            Self::ConnectTimeout | Self::AnswerTimeout => 504,
+            Self::ConnectTimeout | Self::SendTimeout | Self::AnswerTimeout => 504,
             Self::Unreachable
             | Self::Untrusted
             | Self::Closed
@@ -85,6 +90,7 @@ impl UpstreamError {
             Self::ConnectTimeout => "upstream_connect_timeout",
             Self::Untrusted => "upstream_untrusted",
             Self::Closed => "upstream_closed",
+            Self::SendTimeout => "upstream_send_timeout",
             Self::AnswerTimeout => "upstream_timeout",
             Self::Incomplete => "upstream_incomplete",
             Self::Identity => "upstream_identity",
@@ -100,6 +106,7 @@ impl UpstreamError {
             Self::Unreachable | Self::ConnectTimeout => Some(5),
             Self::Untrusted
             | Self::Closed
+            | Self::SendTimeout
             | Self::AnswerTimeout
             | Self::Incomplete
             | Self::Identity
@@ -121,20 +128,25 @@ impl From<ConnectError> for UpstreamError {
 }
 
 /// What all workers know of Ironic.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct UpstreamState {
     microversion_max: AtomicU16,
-    reachable: AtomicBool,
+    endpoints: Vec<EndpointHealth>,
     objects: ObjectCache,
 }
 
-impl Default for UpstreamState {
-    fn default() -> Self {
-        Self { microversion_max: AtomicU16::new(0), reachable: AtomicBool::new(false), objects: ObjectCache::default() }
-    }
-}
-
 impl UpstreamState {
+    /// For the configured endpoints, in their order.
+    pub fn new(config: &config::Upstream) -> Self {
+        let health = |target: &config::UpstreamEndpoint| EndpointHealth::new(target.name.clone(), config.ejection);
+        Self { endpoints: config.endpoints.iter().map(health).collect(), ..Self::default() }
+    }
+
+    /// The endpoints, in the order of the configuration.
+    pub fn endpoints(&self) -> &[EndpointHealth] {
+        &self.endpoints
+    }
+
     /// Ironic's highest microversion, once it has told it.
     pub fn microversion_max(&self) -> Option<u16> {
         match self.microversion_max.load(Ordering::Relaxed) {
@@ -162,39 +174,43 @@ impl UpstreamState {
         &self.objects
     }
 
-    /// Whether the last probe was answered.
+    /// Whether an endpoint answered its last probe.
     pub fn reachable(&self) -> bool {
-        self.reachable.load(Ordering::Relaxed)
-    }
-
-    /// Notes a probe's result.
-    pub fn note_reachable(&self, reachable: bool) {
-        self.reachable.store(reachable, Ordering::Relaxed);
+        self.endpoints.iter().any(EndpointHealth::up)
     }
 }
 
 /// One worker's way to Ironic: its own connections, shared with nobody.
 #[derive(Debug)]
 pub struct Upstream {
-    pool: Arc<Pool>,
-    authority: http::HeaderValue,
-    identity: config::UpstreamIdentity,
+    /// One for each endpoint.
+    pools: Vec<Arc<Pool>>,
+    /// Whose turn it is among endpoints that are as good as each other.
+    turn: AtomicUsize,
+    send_timeout: Duration,
     answer_timeout: Duration,
     idle_timeout: Duration,
+    transfer_timeout: Duration,
     state: Arc<UpstreamState>,
 }
 
 impl Upstream {
-    /// For one of `workers` workers.
-    pub fn new(config: &config::Upstream, connector: Connector, workers: usize, state: Arc<UpstreamState>) -> Self {
+    /// For one of `workers` workers; a connector for each endpoint.
+    pub fn new(config: &config::Upstream, connectors: &[Connector], workers: usize, state: Arc<UpstreamState>) -> Self {
         let idle_max = (config.connections_idle_max / workers.max(1)).max(1);
+        let pool = |(place, (target, connector)): (usize, (&config::UpstreamEndpoint, &Connector))| {
+            let authority = HeaderValue::from_str(&target.authority).unwrap_or(HeaderValue::from_static("localhost"));
+            let state = Arc::clone(&state);
+            let idle_timeout = config.connection_idle_timeout;
+            Arc::new(Pool::new(connector.clone(), authority, place, state, idle_max, idle_timeout))
+        };
         Self {
-            pool: Arc::new(Pool::new(connector, idle_max, config.connection_idle_timeout)),
-            authority: http::HeaderValue::from_str(&config.authority)
-                .unwrap_or(http::HeaderValue::from_static("localhost")),
-            identity: config.identity.clone(),
+            pools: config.endpoints.iter().zip(connectors).enumerate().map(pool).collect(),
+            turn: AtomicUsize::new(0),
+            send_timeout: config.send_timeout,
             answer_timeout: config.answer_timeout,
             idle_timeout: config.idle_timeout,
+            transfer_timeout: config.transfer_timeout,
             state,
         }
     }
@@ -204,14 +220,14 @@ impl Upstream {
         &self.state
     }
 
-    /// As whom irongate asks.
-    pub const fn identity(&self) -> &config::UpstreamIdentity {
-        &self.identity
-    }
-
     /// The longest wait between two pieces of an answer's body.
     pub const fn idle_timeout(&self) -> Duration {
         self.idle_timeout
+    }
+
+    /// For the whole body of an answer.
+    pub const fn transfer_timeout(&self) -> Duration {
+        self.transfer_timeout
     }
 
     /// Sends the call and waits for the head of the answer.
@@ -221,38 +237,126 @@ impl Upstream {
         body: Option<Canonical>,
         forwarded: &Forwarded<'_>,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
-        let answer = self.exchange(call, body, forwarded);
-        tokio::time::timeout(self.answer_timeout, answer).await.unwrap_or(Err(UpstreamError::AnswerTimeout))
+        // A lookup hands out a token once: never twice on our own account.
+        let operation = call.call().route().operation();
+        let repeatable = operation.method == Method::Get && operation.id != "ramdisk:lookup";
+        // The body goes with the first request that is written; only what has none is written again.
+        let mut body = body;
+        self.exchange(repeatable, |authority| request::write(call, body.take(), forwarded, authority)).await
     }
 
-    async fn exchange(
+    /// Asks one endpoint after the other until one takes the request. Once something of it may have arrived, only what is
+    /// `repeatable` is asked again, and once only.
+    pub(crate) async fn exchange(
         &self,
-        call: &PermittedCall<'_>,
-        body: Option<Canonical>,
-        forwarded: &Forwarded<'_>,
+        repeatable: bool,
+        mut write: impl FnMut(&HeaderValue) -> Result<Request<RequestBody>, UpstreamError>,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
-        // A lookup hands out a token once: never twice on our own account.
-        let repeatable = call.call().route().operation().method == Method::Get
-            && call.call().route().operation().id != "ramdisk:lookup";
-        let mut request = request::write(call, body, forwarded, &self.authority, &self.identity)?;
-        let mut lease = self.pool.lease().await?;
-        loop {
-            let reused = lease.reused();
-            match lease.send(request).await {
-                Ok(response) => return Ok((response, lease)),
-                Err(failure) => {
-                    request = match failure.unsent {
-                        // Nothing of it left this machine.
-                        Some(unsent) if reused => unsent,
-                        // Ironic closed a kept connection just then; a read may be asked again.
-                        None if reused && repeatable => {
-                            request::write(call, None, forwarded, &self.authority, &self.identity)?
-                        }
-                        Some(_) | None => return Err(UpstreamError::Closed),
-                    };
-                    lease = self.pool.fresh().await?;
+        let mut tried = 0;
+        let mut failure = UpstreamError::Unreachable;
+        let mut unsent: Option<Box<Request<RequestBody>>> = None;
+        let mut again = repeatable;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..ENDPOINTS_TRIED_MAX {
+            let place = health::choose(self.state.endpoints(), tried, turn);
+            let Some((place, pool)) = place.and_then(|place| Some((place, self.pools.get(place)?))) else { break };
+            tried |= health::bit(place);
+            let mut lease = match pool.lease().await {
+                Ok(lease) => lease,
+                Err(error) => {
+                    pool.failed();
+                    failure = error.into();
+                    continue;
                 }
+            };
+            loop {
+                let request = match unsent.take() {
+                    Some(unsent) => addressed(*unsent, &pool.authority),
+                    None => write(&pool.authority)?,
+                };
+                let reused = lease.reused();
+                match self.send(&mut lease, request).await {
+                    Ok(response) => {
+                        pool.answered();
+                        return Ok((response, lease));
+                    }
+                    Err(Unanswered::Late(error)) => {
+                        pool.failed();
+                        return Err(error);
+                    }
+                    Err(Unanswered::Closed(message)) => {
+                        failure = UpstreamError::Closed;
+                        let kept = message.is_some();
+                        unsent = message;
+                        if !kept && !std::mem::replace(&mut again, false) {
+                            if !reused {
+                                pool.failed();
+                            }
+                            return Err(failure);
+                        }
+                        if !reused {
+                            pool.failed();
+                            break;
+                        }
+                    }
+                }
+                // A kept connection had been closed at the other end, which says nothing of the endpoint.
+                drop(lease);
+                lease = match pool.fresh().await {
+                    Ok(lease) => lease,
+                    Err(error) => {
+                        pool.failed();
+                        failure = error.into();
+                        break;
+                    }
+                };
             }
         }
+        Err(failure)
     }
+
+    /// Hands a request over and waits for the head of its answer, each within its time.
+    async fn send(
+        &self,
+        lease: &mut Lease,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let sent = request.body_mut().sent();
+        let mut answer = std::pin::pin!(lease.send(request));
+        if let Some(sent) = sent {
+            let sending = async {
+                tokio::select! {
+                    biased;
+                    answer = answer.as_mut() => Some(answer),
+                    _ = sent => None,
+                }
+            };
+            match tokio::time::timeout(self.send_timeout, sending).await {
+                Ok(Some(answer)) => return answer.map_err(|failure| Unanswered::Closed(failure.unsent.map(Box::new))),
+                Ok(None) => {}
+                Err(_) => return Err(Unanswered::Late(UpstreamError::SendTimeout)),
+            }
+        }
+        match tokio::time::timeout(self.answer_timeout, answer).await {
+            Ok(answer) => answer.map_err(|failure| Unanswered::Closed(failure.unsent.map(Box::new))),
+            Err(_) => Err(Unanswered::Late(UpstreamError::AnswerTimeout)),
+        }
+    }
+}
+
+/// Endpoints that one request is offered to.
+const ENDPOINTS_TRIED_MAX: usize = 3;
+
+/// Why there is no answer.
+enum Unanswered {
+    /// The connection ended; the request itself, if nothing of it was sent.
+    Closed(Option<Box<Request<RequestBody>>>),
+    /// Not in time.
+    Late(UpstreamError),
+}
+
+/// The same request for another endpoint.
+fn addressed(mut request: Request<RequestBody>, authority: &HeaderValue) -> Request<RequestBody> {
+    request.headers_mut().insert(http::header::HOST, authority.clone());
+    request
 }

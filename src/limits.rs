@@ -8,6 +8,7 @@
 //! Nothing here locks on the way of a request but the shards of the rates' cache, and that only where a rate is configured.
 
 mod budget;
+mod caller;
 mod rate;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,9 @@ use crate::catalog::Class;
 use crate::config::{Limits, RoleLimits};
 
 pub use budget::{BodyBudget, Budget, NoRoom, Room};
+use caller::Callers;
+pub(crate) use caller::network;
 pub use rate::Rates;
-pub(crate) use rate::network;
 
 /// Seconds after which a busy irongate may be asked again.
 const BUSY_RETRY_SECONDS: u64 = 1;
@@ -39,6 +41,9 @@ pub enum LimitError {
     /// `requests_max` of the class.
     #[error("too many requests of this kind are under way; try again shortly")]
     ClassBusy,
+    /// `requests_per_caller_max`.
+    #[error("too many of your requests are under way; try again shortly")]
+    CallerBusy,
     /// `requests_max` of a role of the caller.
     #[error("too many requests of callers with your role are under way; try again shortly")]
     RoleBusy,
@@ -55,7 +60,7 @@ impl LimitError {
     pub const fn status(self) -> u16 {
         match self {
             Self::Rate { .. } => 429,
-            Self::Busy | Self::ListenerBusy | Self::ClassBusy | Self::RoleBusy => 503,
+            Self::Busy | Self::ListenerBusy | Self::ClassBusy | Self::CallerBusy | Self::RoleBusy => 503,
         }
     }
 
@@ -65,6 +70,7 @@ impl LimitError {
             Self::Busy => "busy",
             Self::ListenerBusy => "listener_busy",
             Self::ClassBusy => "class_busy",
+            Self::CallerBusy => "caller_busy",
             Self::RoleBusy => "role_busy",
             Self::Rate { .. } => "rate_limited",
         }
@@ -74,7 +80,7 @@ impl LimitError {
     pub const fn retry_after(self) -> u64 {
         match self {
             Self::Rate { seconds } => seconds,
-            Self::Busy | Self::ListenerBusy | Self::ClassBusy | Self::RoleBusy => BUSY_RETRY_SECONDS,
+            Self::Busy | Self::ListenerBusy | Self::ClassBusy | Self::CallerBusy | Self::RoleBusy => BUSY_RETRY_SECONDS,
         }
     }
 }
@@ -117,6 +123,7 @@ pub struct Refused {
 pub struct Load {
     requests: Counter,
     classes: [Counter; 4],
+    callers: Callers,
     refused: Refused,
     bodies: BodyBudget,
 }
@@ -199,6 +206,7 @@ pub struct Limiter {
     classes: [Option<usize>; 4],
     listeners: Vec<ListenerBound>,
     roles: Vec<RoleBound>,
+    caller_max: usize,
     rates: Rates,
     load: Arc<Load>,
 }
@@ -209,6 +217,7 @@ pub struct Ticket {
     load: Arc<Load>,
     listener: Option<Arc<Counter>>,
     class: Option<Class>,
+    caller: Option<Arc<Counter>>,
     roles: Vec<Arc<Counter>>,
 }
 
@@ -218,7 +227,7 @@ impl Drop for Ticket {
         if let Some(class) = self.class {
             at(&self.load.classes, class).release();
         }
-        for counter in self.listener.iter().chain(&self.roles) {
+        for counter in self.listener.iter().chain(&self.caller).chain(&self.roles) {
             counter.release();
         }
     }
@@ -244,6 +253,7 @@ impl Limiter {
             classes: Class::ALL.map(|class| limits.class.of(class).requests_max),
             listeners: listeners.map(listener).collect(),
             roles: limits.role.iter().map(role).collect(),
+            caller_max: limits.requests_per_caller_max,
             rates: Rates::new(&limits.class),
             load: Arc::default(),
         }
@@ -287,7 +297,8 @@ impl Limiter {
         if !self.load.requests.take(self.requests_max) {
             return unknown(LimitError::Busy);
         }
-        let mut ticket = Ticket { load: Arc::clone(&self.load), listener: None, class: None, roles: Vec::new() };
+        let mut ticket =
+            Ticket { load: Arc::clone(&self.load), listener: None, class: None, caller: None, roles: Vec::new() };
         if let Some(bound) = self.listeners.get(listener) {
             if !bound.counter.take(bound.requests_max) {
                 return unknown(LimitError::ListenerBusy);
@@ -310,6 +321,11 @@ impl Limiter {
         source: Option<std::net::IpAddr>,
     ) -> Result<(), LimitError> {
         self.places(ticket, listener, class, principal.roles()).map_err(|error| self.load.refuse(class, error))?;
+        let counter = self.load.callers.of(principal, source);
+        if !counter.take(self.caller_max) {
+            return Err(self.load.refuse(class, LimitError::CallerBusy));
+        }
+        ticket.caller = Some(counter);
         // Last, so that a request which is refused for another reason costs the caller no token.
         self.rates.check(class, principal, source).map_err(|error| self.load.refuse(class, error))
     }

@@ -48,6 +48,7 @@ pub struct Lookup<'a> {
     /// How long an answer is good for.
     age_max: Duration,
     request_id: RequestId,
+    identity: &'a UpstreamIdentity,
     /// The caller's, where the upstream is asked with it.
     token: Option<&'a ProvedToken>,
     view: std::sync::OnceLock<View>,
@@ -59,13 +60,14 @@ impl<'a> Lookup<'a> {
         upstream: &'a Upstream,
         age_max: Duration,
         request_id: RequestId,
+        identity: &'a UpstreamIdentity,
         token: Option<&'a ProvedToken>,
     ) -> Self {
-        let token = match upstream.identity() {
+        let token = match identity {
             UpstreamIdentity::Token => token,
             UpstreamIdentity::Basic(_) | UpstreamIdentity::None => None,
         };
-        Self { upstream, age_max, request_id, token, view: std::sync::OnceLock::new() }
+        Self { upstream, age_max, request_id, identity, token, view: std::sync::OnceLock::new() }
     }
 
     /// The object that the request is about. `None`: Ironic knows no such object, or the resource is of a type
@@ -154,7 +156,10 @@ impl<'a> Lookup<'a> {
         let identifier = Some(identifier).filter(|text| is_identifier(text)).ok_or(LookupError)?;
         let (target, microversion) = target(kind, identifier, fields, highest).ok_or(LookupError)?;
         let microversion = Microversion::new(microversion).ok_or(LookupError)?;
-        let asked = self.upstream.ask(&target, microversion, self.request_id, self.token, ANSWER_BYTES_MAX).await;
+        let asked = self
+            .upstream
+            .ask(&target, microversion, self.request_id, (self.identity, self.token), ANSWER_BYTES_MAX)
+            .await;
         match asked {
             Ok((StatusCode::OK, body)) => serde_json::from_slice(&body).map(Some).map_err(|_| LookupError),
             Ok((StatusCode::NOT_FOUND, _)) => Ok(None),

@@ -138,7 +138,9 @@ impl Pipeline {
         let operation = route.operation();
 
         record.enter(Phase::Decide);
-        let lookup = Lookup::new(&self.upstream, snapshot.resource_cache, scene.ids.upstream(), principal.token());
+        let identity = &snapshot.upstream_identity;
+        let age_max = snapshot.resource_cache;
+        let lookup = Lookup::new(&self.upstream, age_max, scene.ids.upstream(), identity, principal.token());
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, ceiling);
         let permit = authorizer.call(&route, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
@@ -165,6 +167,7 @@ impl Pipeline {
             source: peer.address,
             origin: &scene.origin,
             token: principal.token(),
+            identity: &snapshot.upstream_identity,
             traceparent: record.traceparent(),
         };
         let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
@@ -174,12 +177,13 @@ impl Pipeline {
             rules: &rules,
             origin: &scene.origin,
             idle_timeout: self.upstream.idle_timeout(),
+            transfer_timeout: self.upstream.transfer_timeout(),
             ceiling,
         };
         self.upstream.state().note_answer(answered.headers());
         let mut answer = answer::write(answered, lease, &terms, record, asked).await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
-            scene.challenge(self.upstream.identity(), &principal, answer.headers_mut())?;
+            scene.challenge(&snapshot.upstream_identity, &principal, answer.headers_mut())?;
         }
         Ok(if head.method == Method::HEAD { answer::without_body(answer) } else { answer })
     }

@@ -6,32 +6,35 @@
 mod compression;
 mod connection;
 mod gate;
+mod inherited;
 mod listen;
 mod numbers;
 mod pressure;
 mod probe;
 mod pulse;
 mod status;
+pub mod systemd;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 
 use crate::audit::{Audit, AuditError};
-use crate::config::{Config, ConfigError, ListenAddress};
+use crate::config::{Config, ConfigError, ListenAddress, UpstreamEndpoint};
 use crate::forward::{Connector, HostError, Upstream, UpstreamState};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::snapshot::{Current, Snapshot};
-use crate::tls::TlsError;
 use crate::trace::{TraceError, Tracer};
 
 pub use gate::{Gate, TurnedAway};
 use listen::Listening;
-pub use probe::probe;
+pub use probe::{Target, probe};
 pub use pulse::{Closing, Pulse, Sending};
 pub use status::Status;
 
@@ -40,11 +43,16 @@ const TRACES_WAIT: Duration = Duration::from_secs(2);
 /// Far more than the connections that a worker can have; the drain waits for all of them.
 const PERMITS: u32 = 1 << 24;
 
+/// Between two signs of life of a worker.
+const BEAT: Duration = Duration::from_secs(1);
+
 /// What the threads do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Accept and serve.
     Serve,
+    /// Serve what comes, and send callers elsewhere: each answer on HTTP/1.1 ends its connection.
+    Leave,
     /// Accept nothing more, finish what runs.
     Drain,
 }
@@ -68,9 +76,6 @@ pub enum StartError {
     /// The audit sink.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// TLS towards Ironic.
-    #[error("upstream: {0}")]
-    Tls(#[from] TlsError),
     /// The traces' collector.
     #[error("tracing: {0}")]
     Trace(#[from] TraceError),
@@ -94,19 +99,18 @@ pub struct Server {
     pub audit: Audit,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Ironic's endpoints, for the probe.
+    pub targets: Vec<Target>,
     /// Begins traces, where they are configured.
     pub tracer: Option<Arc<Tracer>>,
-    /// Makes connections to Ironic, for the probe.
-    pub connector: Connector,
     /// Where it really listens, in the order of the configuration (port 0 becomes a real one).
     pub addresses: Vec<ListenAddress>,
     /// When it was started.
     started: jiff::Timestamp,
-    /// Where Ironic is, as configured.
-    endpoint: String,
     phase: watch::Sender<Phase>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     sockets: Vec<PathBuf>,
+    beats: Vec<Arc<AtomicU64>>,
 }
 
 /// What one worker is given.
@@ -116,28 +120,42 @@ struct Worker {
     listening: Vec<Listening>,
     phase: watch::Receiver<Phase>,
     gate: Arc<Gate>,
-    drain: Duration,
+    /// For each listener, whether its socket was passed to irongate.
+    inherited: Vec<bool>,
+    /// Counts as long as the worker works.
+    beat: Arc<AtomicU64>,
 }
 
 impl Server {
     /// Binds everything and starts the workers.
     pub fn start(config: &Config, file: PathBuf) -> Result<Self, StartError> {
         let snapshot = Snapshot::build(config, &file).map_err(StartError::Config)?;
-        let tls = config.upstream.tls.as_ref().map(crate::tls::client_config).transpose()?.map(Arc::new);
-        let connector = Connector::new(&config.upstream, tls)?;
+        let tls = snapshot.upstream_tls.clone().map(|tls| Arc::new(ArcSwap::new(tls)));
+        let connector = |target: &UpstreamEndpoint| {
+            Connector::following(&target.endpoint, tls.as_ref(), config.upstream.connect_timeout)
+        };
+        let connectors = config.upstream.endpoints.iter().map(connector).collect::<Result<Vec<_>, _>>()?;
         let audit = Audit::open(&config.audit)?;
         let tracer = config.tracing.as_ref().map(Tracer::start).transpose()?;
-        let (listening, addresses) = listen::bind(config)?;
+        let listen::Bound { workers: listening, addresses, files } = listen::bind(config)?;
+        let inherited: Vec<bool> = config
+            .listeners
+            .iter()
+            .map(|listener| matches!(listener.address, ListenAddress::Inherited { .. }))
+            .collect();
         let names: Vec<Arc<str>> = config.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect();
         let metrics = Arc::new(Metrics::new(config.workers, &names));
-        let current = Arc::new(Current::new(snapshot, file, metrics.rules()));
-        let state = Arc::new(UpstreamState::default());
+        let current = Arc::new(Current::new(snapshot, config, file, tls, metrics.rules()));
+        let state = Arc::new(UpstreamState::new(&config.upstream));
         let gate = Arc::new(Gate::new(config.listeners.len()));
         let (phase, observed) = watch::channel(Phase::Serve);
         let mut workers = Vec::with_capacity(config.workers);
+        let mut beats = Vec::with_capacity(config.workers);
         for (index, listening) in listening.into_iter().enumerate() {
             let counts = metrics.worker(index);
-            let upstream = Upstream::new(&config.upstream, connector.clone(), config.workers, Arc::clone(&state));
+            let beat = Arc::new(AtomicU64::new(0));
+            beats.push(Arc::clone(&beat));
+            let upstream = Upstream::new(&config.upstream, &connectors, config.workers, Arc::clone(&state));
             let worker = Worker {
                 pipeline: Arc::new(Pipeline {
                     upstream,
@@ -149,18 +167,20 @@ impl Server {
                 listening,
                 phase: observed.clone(),
                 gate: Arc::clone(&gate),
-                drain: Duration::from_secs(config.limits.drain_timeout_seconds),
+                inherited: inherited.clone(),
+                beat: Arc::clone(&beat),
             };
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
             workers.push(thread.spawn(move || runtime.block_on(worker.run())).map_err(StartError::Thread)?);
         }
-        let sockets = addresses.iter().filter_map(|address| match address {
-            ListenAddress::Unix(path) => Some(path.clone()),
-            ListenAddress::Tcp(_) => None,
-        });
-        let sockets = sockets.collect();
+        let target = |(target, connector): (&UpstreamEndpoint, Connector)| Target {
+            connector,
+            authority: target.authority.clone(),
+            interval: config.upstream.probe_interval,
+        };
+        let targets = config.upstream.endpoints.iter().zip(connectors).map(target).collect();
         let workers = Mutex::new(workers);
         numbers::register(&metrics, &current, &state, &audit);
         if let Some(tracer) = &tracer {
@@ -174,14 +194,30 @@ impl Server {
             audit,
             metrics,
             tracer,
-            connector,
+            targets,
             addresses,
             started: jiff::Timestamp::now(),
-            endpoint: config.upstream.endpoint.to_string(),
             phase,
             workers,
-            sockets,
+            sockets: files,
+            beats,
         })
+    }
+
+    /// Begins to leave: readiness is off, and callers are sent elsewhere as they are answered. [`Server::drain`] is next.
+    pub fn leave(&self) {
+        self.phase.send_if_modified(|phase| {
+            let serving = *phase == Phase::Serve;
+            if serving {
+                *phase = Phase::Leave;
+            }
+            serving
+        });
+    }
+
+    /// How often each worker has come round; a number that stays is a worker that hangs.
+    pub fn beats(&self) -> Vec<u64> {
+        self.beats.iter().map(|beat| beat.load(Ordering::Relaxed)).collect()
     }
 
     /// Stops accepting; what runs is finished.
@@ -189,7 +225,7 @@ impl Server {
         self.phase.send_replace(Phase::Drain);
     }
 
-    /// Whether it still accepts.
+    /// Whether it serves, and is not about to end.
     pub fn serving(&self) -> bool {
         *self.phase.borrow() == Phase::Serve
     }
@@ -215,7 +251,15 @@ impl Worker {
         // Every connection holds a permit, so that the drain can wait for all of them.
         let permits = Arc::new(Semaphore::new(PERMITS as usize));
         let mut accepting = tokio::task::JoinSet::new();
+        let beat = self.beat;
+        tokio::spawn(async move {
+            loop {
+                beat.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(BEAT).await;
+            }
+        });
         for (index, listening) in self.listening.into_iter().enumerate() {
+            let inherited = self.inherited.get(index).copied().unwrap_or(false);
             let door = connection::Door {
                 index,
                 pipeline: Arc::clone(&self.pipeline),
@@ -223,10 +267,11 @@ impl Worker {
                 phase: self.phase.clone(),
                 gate: Arc::clone(&self.gate),
             };
-            accepting.spawn(listen::accept(listening, door, Arc::clone(&permits), self.phase.clone()));
+            accepting.spawn(listen::accept(listening, inherited, door, Arc::clone(&permits), self.phase.clone()));
         }
         while accepting.join_next().await.is_some() {}
-        if tokio::time::timeout(self.drain, permits.acquire_many(PERMITS)).await.is_err() {
+        let within = Duration::from_secs(self.current.load().limits.drain_timeout_seconds);
+        if tokio::time::timeout(within, permits.acquire_many(PERMITS)).await.is_err() {
             tracing::warn!("the drain deadline passed; what still runs is cut");
         }
     }

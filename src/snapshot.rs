@@ -1,5 +1,8 @@
 //! Everything that is loaded, checked and swapped together. A request sees one snapshot from its start to its end.
 
+mod fixed;
+pub mod watch;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +13,8 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
-use crate::config::{self, Config, ConfigError, Limits, Mode};
+use crate::config::{self, Config, ConfigError, Limits, Mode, UpstreamIdentity};
+use crate::forward::ClientTlsInForce;
 use crate::limits::Limiter;
 use crate::listener::ListenerState;
 use crate::metrics::Rules;
@@ -18,6 +22,8 @@ use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, PolicySourc
 use crate::scrub::Treatments;
 use crate::telemetry;
 use crate::tls::{CertificateExpiry, ClientTrust, ServerTls};
+
+use fixed::Fixed;
 
 /// What decides about requests.
 pub struct Snapshot {
@@ -55,6 +61,10 @@ pub struct Snapshot {
     pub listeners: Vec<ListenerState>,
     /// The certificates that were loaded, and until when they hold.
     pub certificates: Vec<CertificateExpiry>,
+    /// As whom irongate asks Ironic.
+    pub upstream_identity: UpstreamIdentity,
+    /// TLS towards Ironic, where it is spoken.
+    pub upstream_tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// Policies that ride along.
@@ -108,6 +118,9 @@ impl Snapshot {
             bindings: config.bindings.clone(),
         });
         let authenticator = authenticator.map_err(|error| vec![ConfigError::new(file, None, error.to_string())])?;
+        let upstream_tls = config.upstream.tls.as_ref().map(crate::tls::client_config).transpose();
+        let upstream_tls =
+            upstream_tls.map_err(|error| vec![ConfigError::new(file, None, format!("upstream: {error}"))])?;
         let limiter = Limiter::new(
             &config.limits,
             config.listeners.iter().map(|listener| (&listener.name, listener.requests_max)),
@@ -162,6 +175,8 @@ impl Snapshot {
             microversion_pin: config.microversion_pin,
             listeners,
             certificates: config.certificates.clone(),
+            upstream_identity: config.upstream.identity.clone(),
+            upstream_tls: upstream_tls.map(Arc::new),
         })
     }
 
@@ -220,8 +235,14 @@ fn revision(policies: &PolicyEngine, candidates: &[Candidate], config: &Config) 
 pub struct Current {
     snapshot: ArcSwap<Snapshot>,
     file: PathBuf,
+    fixed: Fixed,
+    upstream_tls: Option<ClientTlsInForce>,
     rules: Arc<Rules>,
     reloads: Mutex<Reloads>,
+    /// The configuration and what it named when it was last read.
+    files: Mutex<Vec<PathBuf>>,
+    /// One reload after the other.
+    reloading: Mutex<()>,
 }
 
 /// What became of reading the configuration.
@@ -235,14 +256,32 @@ pub struct Reloads {
     pub failed: u64,
     /// Why the last reload did not take effect, if it did not: the mistakes, a line each.
     pub error: Option<String>,
+    /// What the configuration in force says otherwise than the running irongate does, and what so needs a restart.
+    pub restart: Vec<String>,
 }
 
 impl Current {
-    /// Starts with this one. What its rules decide is counted in `rules`.
-    pub fn new(snapshot: Snapshot, file: PathBuf, rules: Arc<Rules>) -> Self {
+    /// Starts with this one, made of `config`. What its rules decide is counted in `rules`; `upstream_tls` is what the
+    /// connections to Ironic are made with.
+    pub fn new(
+        snapshot: Snapshot,
+        config: &Config,
+        file: PathBuf,
+        upstream_tls: Option<ClientTlsInForce>,
+        rules: Arc<Rules>,
+    ) -> Self {
         rules.load(snapshot.policies.policy_modes().map(|(id, _)| id));
-        let reloads = Mutex::new(Reloads { loaded: Timestamp::now(), succeeded: 0, failed: 0, error: None });
-        Self { snapshot: ArcSwap::from_pointee(snapshot), file, rules, reloads }
+        let reloads = Reloads { loaded: Timestamp::now(), succeeded: 0, failed: 0, error: None, restart: Vec::new() };
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            file,
+            fixed: Fixed::of(config),
+            upstream_tls,
+            rules,
+            reloads: Mutex::new(reloads),
+            files: Mutex::new(config.files.clone()),
+            reloading: Mutex::new(()),
+        }
     }
 
     /// The one in force now. A request keeps what it got.
@@ -250,13 +289,15 @@ impl Current {
         self.snapshot.load_full()
     }
 
-    /// Reads everything again; on any mistake the old one stays. What is bound to running threads (addresses, workers,
-    /// the upstream, the audit sink) is not changed.
+    /// Reads everything again; on any mistake the old one stays. What is bound to running threads and sockets (addresses,
+    /// workers, Ironic's endpoints, the audit sink) is not changed: [`Reloads::restart`] names it.
     pub fn reload(&self) -> Result<Arc<str>, Vec<ConfigError>> {
+        let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = self.replace();
         let mut reloads = self.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         match &outcome {
-            Ok(_) => {
+            Ok((_, restart)) => {
+                reloads.restart.clone_from(restart);
                 reloads.loaded = Timestamp::now();
                 reloads.succeeded += 1;
                 reloads.error = None;
@@ -267,7 +308,8 @@ impl Current {
                 reloads.error = Some(telemetry::cast(lines.join("\n")));
             }
         }
-        outcome
+        drop(reloads);
+        outcome.map(|(revision, _)| revision)
     }
 
     /// What became of the reloads until now.
@@ -275,23 +317,35 @@ impl Current {
         self.reloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn replace(&self) -> Result<Arc<str>, Vec<ConfigError>> {
-        let config = config::load(&self.file)?;
+    /// The files that a reload reads, and folders of policies: as they were named last, whether that took effect or not.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The new revision, and what else would need a restart.
+    fn replace(&self) -> Result<(Arc<str>, Vec<String>), Vec<ConfigError>> {
+        let mut files = Vec::new();
+        let config = config::load_noting(&self.file, &mut files);
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+        let config = config?;
         let mut next = Snapshot::build(&config, &self.file)?;
         let before = self.load();
-        if next.listeners.len() != before.listeners.len() {
-            return Err(vec![ConfigError::new(
-                &self.file,
-                None,
-                "the number of listeners changed: that needs a restart",
-            )]);
+        let names = |snapshot: &Snapshot| -> Vec<Arc<str>> {
+            snapshot.listeners.iter().map(|listener| Arc::clone(&listener.name)).collect()
+        };
+        if names(&next) != names(&before) {
+            let message = "listeners were added, removed, renamed or put into another order: that needs a restart";
+            return Err(vec![ConfigError::new(&self.file, None, message)]);
         }
         next.authenticator.inherit(&before.authenticator);
         next.limiter.inherit(&before.limiter);
         let revision = Arc::clone(&next.revision);
         // Before the first request that may name a new rule.
         self.rules.load(next.policies.policy_modes().map(|(id, _)| id));
+        if let (Some(in_force), Some(tls)) = (&self.upstream_tls, &next.upstream_tls) {
+            in_force.store(Arc::clone(tls));
+        }
         self.snapshot.store(Arc::new(next));
-        Ok(revision)
+        Ok((revision, self.fixed.changed(&Fixed::of(&config))))
     }
 }

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{USAGE, say};
 use crate::admin::{self, Check, Pages};
-use crate::config::{Config, ListenAddress, Mode};
-use crate::server::{Server, probe};
-use crate::snapshot::Current;
+use crate::config::{Config, Mode};
+use crate::server::{Server, probe, systemd};
+use crate::snapshot::{Current, watch};
 use crate::version;
 
 pub(super) fn serve(config: &Config, file: &Path) -> ExitCode {
@@ -79,14 +80,32 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
         let status = move || told.upgrade().and_then(|server| serde_json::to_string_pretty(&server.status()).ok());
         tokio::spawn(admin::serve(listener, Pages { checks: Box::new(checks), status: Box::new(status), metrics }));
     }
-    let (connector, authority, state) =
-        (server.connector.clone(), config.upstream.authority.clone(), Arc::clone(&server.state));
-    tokio::spawn(async move { probe(connector, authority, &state).await });
+    tokio::spawn(probe(server.targets.clone(), Arc::clone(&server.state)));
+
+    tokio::spawn(systemd::watchdog(Arc::downgrade(&server)));
+    systemd::ready(&serving(&server.current));
+    if config.watch {
+        let current = Arc::clone(&server.current);
+        tokio::spawn(watch::watch(Arc::clone(&server.current), move || reload(Arc::clone(&current))));
+    }
 
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(&server.current),
+            _ = hangup.recv() => reload(Arc::clone(&server.current)).await,
             () = either(&mut terminate, &mut interrupt) => break,
+        }
+    }
+    systemd::stopping();
+    let delay = Duration::from_secs(server.current.load().limits.drain_delay_seconds);
+    if !delay.is_zero() {
+        tracing::info!("leaving: not ready any more, what comes is still served");
+        server.leave();
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = either(&mut terminate, &mut interrupt) => {
+                tracing::warn!("a second signal: what still runs is cut");
+                return Ok(End::AtOnce);
+            }
         }
     }
     tracing::info!("draining: nothing new is accepted, what runs is finished");
@@ -112,23 +131,38 @@ async fn either(first: &mut Signal, second: &mut Signal) {
     }
 }
 
-fn reload(current: &Current) {
-    match current.reload() {
-        Ok(revision) => tracing::info!(%revision, "reloaded"),
-        Err(errors) => {
+/// Reading and checking take a while: probes and signals go on meanwhile.
+async fn reload(current: Arc<Current>) {
+    systemd::reloading();
+    let reloaded = tokio::task::spawn_blocking({
+        let current = Arc::clone(&current);
+        move || current.reload()
+    });
+    match reloaded.await {
+        Ok(Ok(revision)) => {
+            tracing::info!(%revision, "reloaded");
+            for setting in current.reloads().restart {
+                tracing::warn!(setting, "changed in the configuration, and needs a restart to take effect");
+            }
+        }
+        Ok(Err(errors)) => {
             for error in errors {
                 tracing::error!(%error, "not reloaded; the old configuration stays");
             }
         }
+        Err(_) => tracing::error!("not reloaded: reading failed; the old configuration stays"),
     }
+    systemd::ready(&serving(&current));
+}
+
+/// For the service manager.
+fn serving(current: &Current) -> String {
+    let refused = if current.reloads().error.is_some() { "; the last reload was refused" } else { "" };
+    format!("serving revision {}{refused}", current.load().revision)
 }
 
 fn announce(config: &Config, server: &Server) {
     for (listener, address) in config.listeners.iter().zip(&server.addresses) {
-        let address = match address {
-            ListenAddress::Tcp(address) => address.to_string(),
-            ListenAddress::Unix(path) => format!("unix:{}", path.display()),
-        };
         let schemes: Vec<&str> = listener.schemes.iter().map(|scheme| scheme.as_str()).collect();
         let schemes = schemes.join(", ");
         tracing::info!(listener = %listener.name, %address, tls = listener.tls.is_some(), schemes, "listening");

@@ -33,9 +33,15 @@ const WORKERS_MAX: usize = 256;
 
 /// Reads a configuration file and everything that it names.
 pub fn load(file: &Path) -> Result<Config, Vec<ConfigError>> {
+    load_noting(file, &mut Vec::new())
+}
+
+/// The same, and notes in `files` what it reads, whatever becomes of it.
+pub fn load_noting(file: &Path, files: &mut Vec<PathBuf>) -> Result<Config, Vec<ConfigError>> {
+    files.push(file.to_owned());
     let (text, raw) = read(file)?;
     let directory = file.parent().unwrap_or(Path::new("")).to_owned();
-    Checker { file, text: &text, directory, errors: Vec::new(), certificates: Vec::new() }.check(raw)
+    Checker { file, text: &text, directory, errors: Vec::new(), certificates: Vec::new(), files }.check(raw)
 }
 
 /// What is in force, as TOML: the file, the variables that override it, and the defaults. Of secrets it has the files.
@@ -99,6 +105,8 @@ struct Checker<'a> {
     directory: PathBuf,
     errors: Vec<ConfigError>,
     certificates: Vec<CertificateExpiry>,
+    /// What was read.
+    files: &'a mut Vec<PathBuf>,
 }
 
 impl Checker<'_> {
@@ -166,6 +174,8 @@ impl Checker<'_> {
                 tracing,
                 limits,
                 certificates: self.certificates,
+                files: self.files.clone(),
+                watch: raw.reload.watch,
             }),
             (_, _) => Err(self.errors),
         }
@@ -180,8 +190,17 @@ impl Checker<'_> {
         self.directory.join(path)
     }
 
+    /// The path of something that is read.
+    fn noted(&mut self, path: &Path) -> PathBuf {
+        let full = self.path(path);
+        if !self.files.contains(&full) {
+            self.files.push(full.clone());
+        }
+        full
+    }
+
     fn read(&mut self, path: &Spanned<PathBuf>) -> Option<Vec<u8>> {
-        let full = self.path(path.get_ref());
+        let full = self.noted(path.get_ref());
         match std::fs::read(&full) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
@@ -254,6 +273,7 @@ impl Checker<'_> {
                 source_networks,
                 connections_max,
                 requests_max,
+                insecure_plaintext: listener.insecure_plaintext,
             });
         }
         listeners
@@ -300,6 +320,15 @@ impl Checker<'_> {
         if let Some(path) = address.get_ref().strip_prefix("unix:") {
             return Some(ListenAddress::Unix(self.path(Path::new(path))));
         }
+        for (prefix, unix) in [("fd:", false), ("fd-unix:", true)] {
+            if let Some(name) = address.get_ref().strip_prefix(prefix) {
+                if name.is_empty() {
+                    let message = format!("{prefix}NAME: the name of a socket that the service manager passes");
+                    self.push(Some(address.span().start), message);
+                }
+                return Some(ListenAddress::Inherited { name: name.to_owned(), unix });
+            }
+        }
         self.socket_address(address, "address").map(ListenAddress::Tcp)
     }
 
@@ -313,7 +342,7 @@ impl Checker<'_> {
     }
 
     fn certificate(&mut self, path: &Spanned<PathBuf>) -> Option<CertificatePem> {
-        let read = CertificatePem::read(&self.path(path.get_ref()));
+        let read = CertificatePem::read(&self.noted(path.get_ref()));
         let pem = read.map_err(|error| self.push(Some(path.span().start), error.to_string())).ok()?;
         if let Some(expiry) = pem.expiry(jiff::Timestamp::now())
             && !self.certificates.contains(&expiry)
@@ -324,7 +353,7 @@ impl Checker<'_> {
     }
 
     fn key(&mut self, path: &Spanned<PathBuf>) -> Option<KeyPem> {
-        let read = KeyPem::read(&self.path(path.get_ref()));
+        let read = KeyPem::read(&self.noted(path.get_ref()));
         read.map_err(|error| self.push(Some(path.span().start), error.to_string())).ok()
     }
 

@@ -42,6 +42,8 @@ pub struct Limits {
     pub body_wait_seconds: u64,
     /// Requests under way, all workers together.
     pub requests_max: usize,
+    /// Of these of one caller: a principal, or an address of those who are anonymous.
+    pub requests_per_caller_max: usize,
     /// Bounds by class.
     pub class: ClassesLimits,
     /// Bounds by role.
@@ -103,8 +105,8 @@ pub struct RoleLimits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 5_000,
-            connections_per_address_max: 2_500,
+            connections_max: 3_000,
+            connections_per_address_max: 1_500,
             handshakes_max: 1_000,
             handshake_timeout_seconds: 10,
             header_timeout_seconds: 15,
@@ -120,6 +122,7 @@ impl Default for Limits {
             body_bytes_max: 96 * 1024 * 1024,
             body_wait_seconds: 10,
             requests_max: 1_000,
+            requests_per_caller_max: 250,
             class: ClassesLimits::default(),
             role: Vec::new(),
             drain_delay_seconds: 0,
@@ -149,6 +152,7 @@ impl Limits {
             ("resets_max", self.resets_max == 0),
             ("body_bytes_max", self.body_bytes_max == 0),
             ("requests_max", self.requests_max == 0),
+            ("requests_per_caller_max", self.requests_per_caller_max == 0),
         ];
         let refuses = |name: &str| format!("{name} = 0 would refuse everything: give a positive number");
         mistakes.extend(zero.iter().filter(|(_, zero)| *zero).map(|(name, _)| refuses(name)));

@@ -40,6 +40,20 @@ pub(super) struct RawConfig {
     pub microversion: RawMicroversion,
     pub tracing: Option<RawTracing>,
     pub limits: Option<Spanned<Limits>>,
+    #[serde(default)]
+    pub reload: RawReload,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawReload {
+    pub watch: bool,
+}
+
+impl Default for RawReload {
+    fn default() -> Self {
+        Self { watch: true }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -149,7 +163,8 @@ pub(super) enum RawIdentity {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawUpstream {
-    pub endpoint: Spanned<String>,
+    pub endpoint: Option<Spanned<String>>,
+    pub endpoints: Option<Spanned<Vec<Spanned<String>>>>,
     pub ca_file: Option<Spanned<PathBuf>>,
     pub client_certificate_file: Option<Spanned<PathBuf>>,
     pub client_key_file: Option<Spanned<PathBuf>>,
@@ -159,10 +174,20 @@ pub(super) struct RawUpstream {
     pub min_version: TlsVersion,
     #[serde(default = "five")]
     pub connect_timeout_seconds: u64,
+    #[serde(default = "sixty")]
+    pub send_timeout_seconds: u64,
     #[serde(default = "answer_seconds")]
     pub answer_timeout_seconds: u64,
     #[serde(default = "sixty")]
     pub idle_timeout_seconds: u64,
+    #[serde(default = "transfer_seconds")]
+    pub transfer_timeout_seconds: u64,
+    #[serde(default = "three")]
+    pub ejection_failures: u32,
+    #[serde(default = "five")]
+    pub ejection_seconds: u64,
+    #[serde(default = "five")]
+    pub probe_seconds: u64,
     #[serde(default = "eight")]
     pub connections_idle_max: usize,
     #[serde(default = "eight_seconds")]
@@ -223,6 +248,9 @@ const fn enforce() -> Mode {
 fn realm() -> String {
     "Baremetal API".to_owned()
 }
+const fn three() -> u32 {
+    3
+}
 const fn five() -> u64 {
     5
 }
@@ -231,6 +259,9 @@ const fn sixty() -> u64 {
 }
 const fn answer_seconds() -> u64 {
     180
+}
+const fn transfer_seconds() -> u64 {
+    300
 }
 const fn eight() -> usize {
     8

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, HOST, USER_AGENT};
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
 use super::request::{RequestBody, identify};
 use super::{Upstream, UpstreamError};
 use crate::authenticate::ProvedToken;
+use crate::config::UpstreamIdentity;
 use crate::header::X_OPENSTACK_REQUEST_ID;
 use crate::microversion::{self, Microversion};
 use crate::request_id::RequestId;
@@ -19,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 impl Upstream {
     /// Asks for `target` and reads the whole answer, at most `bytes_max` bytes of it. `token` is the caller's; it is sent only
-    /// where the upstream's identity is the caller's token.
+    /// where `identity` is the caller's token.
     ///
     /// # Errors
     /// As [`Self::forward`]; [`UpstreamError::NotJson`] for a coding, [`UpstreamError::Incomplete`] beyond the bound.
@@ -28,51 +29,31 @@ impl Upstream {
         target: &str,
         microversion: Microversion,
         request_id: RequestId,
-        token: Option<&ProvedToken>,
+        (identity, token): (&UpstreamIdentity, Option<&ProvedToken>),
         bytes_max: usize,
     ) -> Result<(StatusCode, Bytes), UpstreamError> {
-        let answer = self.ask_twice(target, microversion, request_id, token, bytes_max);
-        let deadline = DEADLINE.min(self.answer_timeout);
-        tokio::time::timeout(deadline, answer).await.unwrap_or(Err(UpstreamError::AnswerTimeout))
-    }
-
-    /// Ironic may close a kept connection just then; then a new one is tried.
-    async fn ask_twice(
-        &self,
-        target: &str,
-        microversion: Microversion,
-        request_id: RequestId,
-        token: Option<&ProvedToken>,
-        bytes_max: usize,
-    ) -> Result<(StatusCode, Bytes), UpstreamError> {
-        let request = || {
+        let write = |authority: &HeaderValue| {
             let request = Request::builder()
                 .uri(target)
-                .header(HOST, &self.authority)
+                .header(HOST, authority)
                 .header(USER_AGENT, concat!("irongate/", env!("CARGO_PKG_VERSION")))
                 .header(ACCEPT, "application/json")
                 .header(microversion::HEADER, microversion.header_value())
                 .header(X_OPENSTACK_REQUEST_ID, request_id.to_string());
-            identify(request, &self.identity, token)
-                .body(RequestBody::default())
-                .map_err(|_| UpstreamError::Unreachable)
+            identify(request, identity, token).body(RequestBody::default()).map_err(|_| UpstreamError::Unreachable)
         };
-        let mut lease = self.pool.lease().await?;
-        let response = match lease.send(request()?).await {
-            Ok(response) => response,
-            Err(_) if lease.reused() => {
-                lease = self.pool.fresh().await?;
-                lease.send(request()?).await.map_err(|_| UpstreamError::Closed)?
+        let answer = async {
+            let (response, lease) = self.exchange(true, write).await?;
+            self.state.note_answer(response.headers());
+            if response.headers().contains_key(CONTENT_ENCODING) {
+                return Err(UpstreamError::NotJson);
             }
-            Err(_) => return Err(UpstreamError::Closed),
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, bytes_max).collect().await.map_err(|_| UpstreamError::Incomplete)?.to_bytes();
+            lease.give_back();
+            Ok((head.status, body))
         };
-        self.state.note_answer(response.headers());
-        if response.headers().contains_key(CONTENT_ENCODING) {
-            return Err(UpstreamError::NotJson);
-        }
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, bytes_max).collect().await.map_err(|_| UpstreamError::Incomplete)?.to_bytes();
-        lease.give_back();
-        Ok((head.status, body))
+        let deadline = DEADLINE.min(self.answer_timeout);
+        tokio::time::timeout(deadline, answer).await.unwrap_or(Err(UpstreamError::AnswerTimeout))
     }
 }

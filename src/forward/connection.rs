@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::config::{Endpoint, Upstream};
+use crate::config::Endpoint;
 
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum ConnectError {
     Untrusted,
 }
 
+/// The TLS configuration for new connections; a reload swaps it.
+pub type ClientTlsInForce = Arc<ArcSwap<rustls::ClientConfig>>;
+
 /// Makes connections to one endpoint.
 #[derive(Clone)]
 pub struct Connector {
@@ -38,7 +42,7 @@ pub struct Connector {
 #[derive(Clone)]
 enum Target {
     Unix(PathBuf),
-    Tcp { host: String, port: u16, tls: Option<(TlsConnector, ServerName<'static>)> },
+    Tcp { host: String, port: u16, tls: Option<(ClientTlsInForce, ServerName<'static>)> },
 }
 
 impl std::fmt::Debug for Connector {
@@ -53,25 +57,29 @@ impl std::fmt::Debug for Connector {
 pub struct HostError;
 
 impl Connector {
-    /// For the configured endpoint; `tls` is there for `https`.
-    pub fn new(config: &Upstream, tls: Option<Arc<rustls::ClientConfig>>) -> Result<Self, HostError> {
-        Self::to(&config.endpoint, tls, config.connect_timeout)
-    }
-
-    /// For any endpoint; `timeout` is for the connection with its TLS handshake.
+    /// For any endpoint; `tls` is there for `https`, `timeout` is for the connection with its TLS handshake.
     pub fn to(
         endpoint: &Endpoint,
         tls: Option<Arc<rustls::ClientConfig>>,
         timeout: Duration,
     ) -> Result<Self, HostError> {
+        Self::following(endpoint, tls.map(|tls| Arc::new(ArcSwap::new(tls))).as_ref(), timeout)
+    }
+
+    /// The same with a TLS configuration that others may swap. It is not looked at for an endpoint without TLS.
+    pub fn following(
+        endpoint: &Endpoint,
+        tls: Option<&ClientTlsInForce>,
+        timeout: Duration,
+    ) -> Result<Self, HostError> {
         let target = match endpoint {
             Endpoint::Unix(path) => Target::Unix(path.clone()),
-            Endpoint::Tcp { host, port, .. } => {
-                let tls = match tls {
+            Endpoint::Tcp { host, port, tls: https } => {
+                let tls = match tls.filter(|_| *https) {
                     Some(tls) => {
                         let name =
                             ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| HostError)?;
-                        Some((TlsConnector::from(tls), name))
+                        Some((Arc::clone(tls), name))
                     }
                     None => None,
                 };
@@ -96,7 +104,8 @@ impl Connector {
                 let host = host.trim_matches(['[', ']']);
                 let stream = TcpStream::connect((host, *port)).await.map_err(|_| ConnectError::Unreachable)?;
                 stream.set_nodelay(true).map_err(|_| ConnectError::Unreachable)?;
-                let Some((connector, name)) = tls else { return Ok(Connection::Tcp(stream)) };
+                let Some((tls, name)) = tls else { return Ok(Connection::Tcp(stream)) };
+                let connector = TlsConnector::from(tls.load_full());
                 let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
                     let tls = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
                     let reason = tls.map_or("the connection failed", crate::tls::reason);

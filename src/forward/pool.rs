@@ -1,14 +1,17 @@
-//! One worker's kept connections.
+//! One worker's kept connections to one endpoint.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::task::AbortHandle;
 
+use super::UpstreamState;
 use super::connection::{ConnectError, Connector};
+use super::health::EndpointHealth;
 use super::request::RequestBody;
 
 /// Ironic's answers have about a dozen headers.
@@ -20,24 +23,62 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Pool {
     connector: Connector,
+    /// The `Host` that this endpoint is asked with.
+    pub(super) authority: HeaderValue,
+    place: usize,
+    state: Arc<UpstreamState>,
     idle: Mutex<Vec<Idle>>,
     idle_max: usize,
     idle_timeout: Duration,
 }
 
+/// A connection with the task that runs it: they end together, whatever the connection is doing.
+#[derive(Debug)]
+struct Link {
+    sender: SendRequest<RequestBody>,
+    task: AbortHandle,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<RequestBody>,
+    link: Link,
     since: Instant,
 }
 
 /// A connection in use. It goes back to the pool when the answer was read to its end ([`Lease::give_back`]); dropped
-/// before that, it is closed.
+/// before that, it is closed at once.
 #[derive(Debug)]
 pub struct Lease {
-    sender: SendRequest<RequestBody>,
-    pool: Arc<Pool>,
+    link: Link,
+    pending: Pending,
     reused: bool,
+}
+
+/// Counts as something that the endpoint has to do.
+#[derive(Debug)]
+struct Pending(Arc<Pool>);
+
+impl Pending {
+    fn on(pool: &Arc<Pool>) -> Self {
+        if let Some(health) = pool.health() {
+            health.begin();
+        }
+        Self(Arc::clone(pool))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(health) = self.0.health() {
+            health.end();
+        }
+    }
 }
 
 /// A request that got no answer.
@@ -48,23 +89,54 @@ pub(super) struct Failure {
 }
 
 impl Pool {
-    pub(super) const fn new(connector: Connector, idle_max: usize, idle_timeout: Duration) -> Self {
-        Self { connector, idle: Mutex::new(Vec::new()), idle_max, idle_timeout }
+    pub(super) const fn new(
+        connector: Connector,
+        authority: HeaderValue,
+        place: usize,
+        state: Arc<UpstreamState>,
+        idle_max: usize,
+        idle_timeout: Duration,
+    ) -> Self {
+        Self { connector, authority, place, state, idle: Mutex::new(Vec::new()), idle_max, idle_timeout }
+    }
+
+    /// What all workers know of this endpoint.
+    pub(super) fn health(&self) -> Option<&EndpointHealth> {
+        self.state.endpoints().get(self.place)
+    }
+
+    /// The endpoint has answered.
+    pub(super) fn answered(&self) {
+        if let Some(health) = self.health() {
+            health.answered();
+        }
+    }
+
+    /// The endpoint has failed.
+    pub(super) fn failed(&self) {
+        if let Some(health) = self.health() {
+            health.failed();
+        }
     }
 
     /// A kept connection, or a new one.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, ConnectError> {
+        let pending = Pending::on(self);
         while let Some(mut kept) = self.pop() {
-            if kept.since.elapsed() < self.idle_timeout && !kept.sender.is_closed() && kept.sender.ready().await.is_ok()
-            {
-                return Ok(Lease { sender: kept.sender, pool: Arc::clone(self), reused: true });
+            let fit = kept.since.elapsed() < self.idle_timeout && !kept.link.sender.is_closed();
+            if fit && kept.link.sender.ready().await.is_ok() {
+                return Ok(Lease { link: kept.link, pending, reused: true });
             }
         }
-        self.fresh().await
+        self.open(pending).await
     }
 
     /// A new connection.
     pub(super) async fn fresh(self: &Arc<Self>) -> Result<Lease, ConnectError> {
+        self.open(Pending::on(self)).await
+    }
+
+    async fn open(&self, pending: Pending) -> Result<Lease, ConnectError> {
         let stream = self.connector.connect().await?;
         let (sender, connection) = http1::Builder::new()
             .max_headers(ANSWER_HEADERS_MAX)
@@ -72,20 +144,19 @@ impl Pool {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|_| ConnectError::Unreachable)?;
-        // The connection's task ends with the connection: when the sender is dropped, or when Ironic closes.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(Lease { sender, pool: Arc::clone(self), reused: false })
+        let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
+        Ok(Lease { link: Link { sender, task }, pending, reused: false })
     }
 
     fn pop(&self) -> Option<Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    fn push(&self, sender: SendRequest<RequestBody>) {
+    fn push(&self, link: Link) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| kept.since.elapsed() < self.idle_timeout && !kept.sender.is_closed());
+        idle.retain(|kept| kept.since.elapsed() < self.idle_timeout && !kept.link.sender.is_closed());
         if idle.len() < self.idle_max {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { link, since: Instant::now() });
         }
     }
 }
@@ -97,13 +168,14 @@ impl Lease {
     }
 
     pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Failure> {
-        self.sender.try_send_request(request).await.map_err(|mut error| Failure { unsent: error.take_message() })
+        self.link.sender.try_send_request(request).await.map_err(|mut error| Failure { unsent: error.take_message() })
     }
 
     /// The answer was read to its end: the next request may use the connection.
     pub fn give_back(self) {
-        if !self.sender.is_closed() {
-            self.pool.push(self.sender);
+        let Self { link, pending, .. } = self;
+        if !link.sender.is_closed() {
+            pending.0.push(link);
         }
     }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderName, HeaderValue, Request};
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::oneshot;
 
 use super::UpstreamError;
 use crate::authenticate::ProvedToken;
@@ -28,6 +29,9 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// So much of a body is handed over at once.
+const PIECE_BYTES_MAX: usize = 32 * 1024;
+
 /// What Ironic is told of the caller's side.
 #[derive(Debug)]
 pub struct Forwarded<'a> {
@@ -39,6 +43,8 @@ pub struct Forwarded<'a> {
     pub origin: &'a str,
     /// The token that proved the caller, if one did. It is sent only where the upstream's identity is the caller's token.
     pub token: Option<&'a ProvedToken>,
+    /// As whom irongate asks.
+    pub identity: &'a UpstreamIdentity,
     /// The header of irongate's own trace, if the request is sampled.
     pub traceparent: Option<HeaderValue>,
 }
@@ -48,6 +54,23 @@ pub struct Forwarded<'a> {
 pub struct RequestBody {
     pieces: VecDeque<Bytes>,
     left: usize,
+    sent: Option<Sent>,
+}
+
+/// Tells that a body was handed over; where there is none, that has happened already.
+#[derive(Debug)]
+struct Sent(#[expect(dead_code, reason = "its drop tells")] oneshot::Sender<()>);
+
+impl RequestBody {
+    /// What becomes ready when the last piece is handed over, or the body is gone; `None` if there is nothing to send.
+    pub(super) fn sent(&mut self) -> Option<oneshot::Receiver<()>> {
+        if self.pieces.is_empty() {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.sent = Some(Sent(sender));
+        Some(receiver)
+    }
 }
 
 impl Body for RequestBody {
@@ -55,8 +78,15 @@ impl Body for RequestBody {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.pieces.pop_front();
+        let piece = match self.pieces.front_mut() {
+            // A large piece handed over in one would look as if it had been sent.
+            Some(large) if large.len() > PIECE_BYTES_MAX => Some(large.split_to(PIECE_BYTES_MAX)),
+            Some(_) | None => self.pieces.pop_front(),
+        };
         self.left = self.left.saturating_sub(piece.as_ref().map_or(0, Bytes::len));
+        if self.pieces.is_empty() {
+            self.sent = None;
+        }
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 
@@ -75,7 +105,6 @@ pub(super) fn write(
     body: Option<Canonical>,
     forwarded: &Forwarded<'_>,
     authority: &HeaderValue,
-    identity: &UpstreamIdentity,
 ) -> Result<Request<RequestBody>, UpstreamError> {
     let route = call.call().route();
     let method = match route.operation().method {
@@ -102,11 +131,11 @@ pub(super) fn write(
     if let Some(traceparent) = &forwarded.traceparent {
         request = request.header(TRACEPARENT, traceparent);
     }
-    request = identify(request, identity, forwarded.token);
+    request = identify(request, forwarded.identity, forwarded.token);
     let body = match body {
         Some(canonical) => {
             request = request.header(CONTENT_TYPE, "application/json").header(CONTENT_LENGTH, canonical.length);
-            RequestBody { pieces: canonical.pieces.into(), left: canonical.length }
+            RequestBody { pieces: canonical.pieces.into(), left: canonical.length, sent: None }
         }
         None => {
             if !matches!(route.operation().method, Method::Get) {

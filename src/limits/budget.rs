@@ -10,6 +10,9 @@ const SMALL_BYTES: usize = 64 * 1024;
 /// The part of the room that is for small bodies.
 const SMALL_PART: usize = 16;
 
+/// Who waits has a place among the requests under way: not all of those may wait.
+const WAITING_MAX: usize = 100;
+
 /// No room came free in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
@@ -31,12 +34,12 @@ impl Budget {
     /// Takes `amount` of `max` units, waiting for at most `wait`.
     ///
     /// # Errors
-    /// [`NoRoom`], at once if it can never fit.
+    /// [`NoRoom`], at once if it can never fit or too many wait already.
     pub async fn take(&self, amount: usize, max: usize, wait: Duration) -> Result<(), NoRoom> {
         if self.try_take(amount, max) {
             return Ok(());
         }
-        if amount > max {
+        if amount > max || self.waiting.load(Ordering::SeqCst) >= WAITING_MAX {
             return Err(NoRoom);
         }
         let waiting = Waiting::among(&self.waiting);

@@ -1,6 +1,6 @@
 //! Token buckets: one for each principal and class that has a rate. They are this instance's own.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,13 +10,11 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use quick_cache::sync::Cache;
 
+use super::caller::{CALLERS_MAX, key};
 use super::{LimitError, at};
-use crate::authenticate::{Principal, SchemeName};
+use crate::authenticate::Principal;
 use crate::catalog::Class;
 use crate::config::{ClassLimits, ClassesLimits};
-
-/// Buckets kept for a class; beyond, the least used goes and starts full again.
-const BUCKETS_MAX: usize = 10_000;
 
 /// The rates of all classes.
 #[derive(Debug)]
@@ -58,12 +56,7 @@ impl Rates {
     /// Takes a token of the caller's. Who is nobody in particular is told apart by address.
     pub(super) fn check(&self, class: Class, principal: &Principal, source: Option<IpAddr>) -> Result<(), LimitError> {
         let Some(rate) = at(&self.classes, class) else { return Ok(()) };
-        let key = match principal.scheme() {
-            SchemeName::Anonymous => rate.hasher.hash_one(source.map(network)),
-            SchemeName::Basic | SchemeName::Keystone | SchemeName::Jwt | SchemeName::Certificate => {
-                rate.hasher.hash_one((principal.scheme().as_str(), principal.name()))
-            }
-        };
+        let key = key(&rate.hasher, principal, source);
         rate.take(key)
     }
 }
@@ -73,7 +66,7 @@ impl Rate {
         let per_minute = NonZeroU32::new(limits.rate_per_minute?)?;
         let burst = limits.burst.and_then(NonZeroU32::new).unwrap_or(per_minute);
         let quota = Quota::with_period(Duration::from_secs(60) / per_minute.get())?.allow_burst(burst);
-        Some(Self { quota, hasher: RandomState::new(), buckets: Arc::new(Cache::new(BUCKETS_MAX)) })
+        Some(Self { quota, hasher: RandomState::new(), buckets: Arc::new(Cache::new(CALLERS_MAX)) })
     }
 
     fn take(&self, key: u64) -> Result<(), LimitError> {
@@ -85,13 +78,5 @@ impl Rate {
             let wait = early.wait_time_from(DefaultClock::default().now());
             LimitError::Rate { seconds: wait.as_secs() + 1 }
         })
-    }
-}
-
-/// An IPv6 caller has a whole network of 64 bits to choose addresses from.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
     }
 }

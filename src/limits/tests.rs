@@ -71,6 +71,17 @@ fn reads_are_shed_first_and_heartbeats_last() {
 }
 
 #[test]
+fn one_caller_leaves_places_for_others() {
+    let limiter = limiter(&Limits { requests_per_caller_max: 3, ..Limits::default() }, None);
+    let (many, error) = places(&limiter, Class::Read, &principal("a", &[]));
+    assert_eq!((many.len(), error), (3, LimitError::CallerBusy));
+    assert!(ask(&limiter, Class::Read, &principal("b", &[])).is_ok());
+    drop(many);
+    assert!(ask(&limiter, Class::Write, &principal("a", &[])).is_ok());
+    assert_eq!(limiter.load().requests(), 0);
+}
+
+#[test]
 fn every_place_is_given_back() {
     let limits = Limits {
         requests_max: 10,

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
-use http::{HeaderName, Request, Response, StatusCode};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, PROXY_AUTHORIZATION};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -43,6 +43,9 @@ const BUFFER_BYTES_MIN: usize = 32 * 1024;
 const WINDOW_BYTES: u32 = 64 * 1024;
 /// What is kept of an HTTP/2 stream's answer that its caller does not read.
 const SEND_BYTES_MAX: usize = 32 * 1024;
+
+/// So long an idle HTTP/1.1 connection waits for its last request when irongate leaves.
+const LAST_REQUEST: Duration = Duration::from_secs(2);
 
 /// How a connection ended.
 enum Ended {
@@ -144,7 +147,8 @@ impl Door {
             let door = Arc::clone(&door);
             let peer = peer.clone();
             let working = beating.work();
-            async move { Ok::<_, Infallible>(door.answer(request, &peer, working).await) }
+            // hyper keeps room for this future in every connection, idle ones included: boxed, it takes none of it.
+            Box::pin(async move { Ok::<_, Infallible>(door.answer(request, &peer, working).await) })
         });
         // Only what would be the same in any proxy is a layer; every step that makes or needs a security fact is a line
         // of the pipeline. Outermost first.
@@ -156,8 +160,18 @@ impl Door {
             .service(pipeline);
         let service = TowerToHyperService::new(service);
         let mut phase = self.phase.clone();
-        // The guard that `wait_for` gives must not live on.
-        let drain = async move { drop(phase.wait_for(|phase| *phase == Phase::Drain).await) };
+        let leaving = Arc::clone(&pulse);
+        let drain = async move {
+            // The guards that `wait_for` gives must not live on.
+            drop(phase.wait_for(|phase| *phase != Phase::Serve).await);
+            leaving.leave();
+            drop(phase.wait_for(|phase| *phase == Phase::Drain).await);
+            // HTTP/2 tells callers which requests were not looked at. On HTTP/1.1 one may be on its way: it is answered, and
+            // told that it was the last.
+            if !http2 {
+                tokio::time::sleep(LAST_REQUEST).await;
+            }
+        };
         let closing = pulse.watch(&seat);
         let io = TokioIo::new(stream);
         let ended = if http2 {
@@ -197,7 +211,11 @@ impl Door {
     async fn answer(&self, request: Request<Incoming>, peer: &Peer, working: Working) -> Response<Body> {
         let snapshot = self.current.load();
         let Some(listener) = snapshot.listeners.get(self.index) else { return Rejection::Internal.response() };
-        let answer = self.pipeline.handle(request, &snapshot, listener, peer).await;
+        let http2 = request.version() == Version::HTTP_2;
+        let mut answer = self.pipeline.handle(request, &snapshot, listener, peer).await;
+        if !http2 && working.pulse().leaving() {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let answer = answer.map(|body| body.with_pulse(working.pulse()));
         working.answered();
         answer

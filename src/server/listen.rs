@@ -1,17 +1,18 @@
 //! Binding and accepting.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::connection::{Door, Stream};
+use super::inherited::Inherited;
 use super::{Phase, StartError};
-use crate::config::{Config, ListenAddress};
+use crate::config::{Config, ListenAddress, Listener};
 
 /// Connections that the kernel keeps for us.
 const BACKLOG: i32 = 1024;
@@ -24,20 +25,53 @@ pub(super) enum Listening {
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// For each worker its sockets, and the addresses that were really bound.
-type Bound = (Vec<Vec<Listening>>, Vec<ListenAddress>);
+impl Listening {
+    pub(super) fn set_nonblocking(&self) -> std::io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.set_nonblocking(true),
+            Self::Unix(socket) => socket.set_nonblocking(true),
+        }
+    }
+
+    fn try_clone(&self) -> std::io::Result<Self> {
+        match self {
+            Self::Tcp(socket) => socket.try_clone().map(Self::Tcp),
+            Self::Unix(socket) => socket.try_clone().map(Self::Unix),
+        }
+    }
+
+    /// Where it listens.
+    fn address(&self) -> std::io::Result<ListenAddress> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().map(ListenAddress::Tcp),
+            Self::Unix(socket) => {
+                let address = socket.local_addr()?;
+                Ok(ListenAddress::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()))
+            }
+        }
+    }
+}
+
+/// What was bound.
+pub(super) struct Bound {
+    /// For each worker its sockets.
+    pub(super) workers: Vec<Vec<Listening>>,
+    /// Where they really are.
+    pub(super) addresses: Vec<ListenAddress>,
+    /// Unix sockets that go when irongate goes.
+    pub(super) files: Vec<PathBuf>,
+}
 
 /// Binds every listener once for each worker.
 pub(super) fn bind(config: &Config) -> Result<Bound, StartError> {
     let mut workers: Vec<Vec<Listening>> = (0..config.workers).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
+    let (mut addresses, mut files) = (Vec::new(), Vec::new());
+    let passed = |listener: &Listener| matches!(listener.address, ListenAddress::Inherited { .. });
+    let mut inherited = config.listeners.iter().any(passed).then(Inherited::from_environment);
     for listener in &config.listeners {
         let failed = |source| StartError::Listen {
             name: listener.name.to_string(),
-            address: match &listener.address {
-                ListenAddress::Tcp(address) => address.to_string(),
-                ListenAddress::Unix(path) => format!("unix:{}", path.display()),
-            },
+            address: listener.address.to_string(),
             source,
         };
         match &listener.address {
@@ -57,10 +91,29 @@ pub(super) fn bind(config: &Config) -> Result<Bound, StartError> {
                     sockets.push(Listening::Unix(socket.try_clone().map_err(failed)?));
                 }
                 addresses.push(ListenAddress::Unix(path.clone()));
+                files.push(path.clone());
+            }
+            ListenAddress::Inherited { name, unix } => {
+                let Some(inherited) = &mut inherited else { continue };
+                let socket = inherited.take(name, *unix).map_err(failed)?;
+                let address = socket.address().map_err(failed)?;
+                if let ListenAddress::Tcp(address) = &address
+                    && listener.tls.is_none()
+                    && !listener.insecure_plaintext
+                    && !address.ip().is_loopback()
+                {
+                    let message =
+                        "it is reachable from other machines: add [listener.tls], or insecure_plaintext = true";
+                    return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, message)));
+                }
+                for sockets in &mut workers {
+                    sockets.push(socket.try_clone().map_err(failed)?);
+                }
+                addresses.push(address);
             }
         }
     }
-    Ok((workers, addresses))
+    Ok(Bound { workers, addresses, files })
 }
 
 fn tcp(address: std::net::SocketAddr) -> std::io::Result<std::net::TcpListener> {
@@ -94,6 +147,7 @@ fn unix(path: &Path) -> std::io::Result<std::os::unix::net::UnixListener> {
 /// Accepts until the drain begins. The TLS handshake is the connection's own affair: a slow caller stops nobody.
 pub(super) async fn accept(
     listening: Listening,
+    inherited: bool,
     door: Door,
     permits: Arc<Semaphore>,
     mut phase: watch::Receiver<Phase>,
@@ -109,20 +163,14 @@ pub(super) async fn accept(
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = phase.wait_for(|phase| *phase == Phase::Drain) => return,
+            _ = phase.wait_for(|phase| *phase == Phase::Drain) => break,
             accepted = async {
                 let permit = Arc::clone(&permits).acquire_owned().await;
                 (listener.accept().await, permit)
             } => accepted,
         };
         match accepted {
-            (Ok(stream), Ok(permit)) => {
-                let door = Arc::clone(&door);
-                tokio::spawn(async move {
-                    door.serve(stream).await;
-                    drop(permit);
-                });
-            }
+            (Ok(stream), Ok(permit)) => serve(&door, stream, permit),
             (Err(error), _) => {
                 tracing::warn!(kind = ?error.kind(), "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -130,6 +178,22 @@ pub(super) async fn accept(
             (_, Err(_)) => return,
         }
     }
+    // What the kernel has accepted for this socket alone would be reset with it. A socket that was passed to irongate goes
+    // on, and so do those who wait for it.
+    while !inherited
+        && let Ok(Ok(stream)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await
+        && let Ok(permit) = Arc::clone(&permits).acquire_owned().await
+    {
+        serve(&door, stream, permit);
+    }
+}
+
+fn serve(door: &Arc<Door>, stream: Stream, permit: OwnedSemaphorePermit) {
+    let door = Arc::clone(door);
+    tokio::spawn(async move {
+        door.serve(stream).await;
+        drop(permit);
+    });
 }
 
 enum Acceptor {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::audit::Audit;
-use crate::forward::UpstreamState;
+use crate::forward::{EndpointHealth, UpstreamState};
 use crate::metrics::{Kind, Metrics};
 use crate::snapshot::Current;
 use crate::telemetry;
@@ -49,11 +49,7 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
             }
         },
     );
-    let objects = Arc::clone(state);
-    let state = Arc::clone(state);
-    metrics.gauge("irongate_upstream_up", "1 if Ironic answered the last probe", move || {
-        f64::from(u8::from(state.reachable()))
-    });
+    upstream(metrics, state);
     let audit = audit.clone();
     metrics.counter("irongate_audit_dropped", "Records that could not be written", move || audit.lost_records());
     metrics.counter(
@@ -62,8 +58,41 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
         telemetry::masked_log_lines,
     );
     authentication(metrics, current);
-    policy(metrics, current, &objects);
+    policy(metrics, current, state);
     memory(metrics, current);
+}
+
+fn upstream(metrics: &Metrics, state: &Arc<UpstreamState>) {
+    let now = Arc::clone(state);
+    metrics.gauge("irongate_upstream_up", "1 if an endpoint of Ironic's answered its last probe", move || {
+        f64::from(u8::from(now.reachable()))
+    });
+    let each = |name, help, kind, read: fn(&EndpointHealth) -> u64| {
+        let now = Arc::clone(state);
+        metrics.family(name, help, kind, &["endpoint"], move |samples| {
+            for endpoint in now.endpoints() {
+                samples.put(&[endpoint.name()], read(endpoint));
+            }
+        });
+    };
+    each("irongate_upstream_endpoint_up", "1 if the endpoint answered its last probe", Kind::Gauge, |endpoint| {
+        u64::from(endpoint.up())
+    });
+    each(
+        "irongate_upstream_endpoint_ejected",
+        "1 while the endpoint is left alone after failures",
+        Kind::Gauge,
+        |endpoint| u64::from(endpoint.ejected()),
+    );
+    each(
+        "irongate_upstream_endpoint_pending",
+        "Requests that the endpoint has not answered to their end",
+        Kind::Gauge,
+        |endpoint| endpoint.pending() as u64,
+    );
+    each("irongate_upstream_endpoint_ejections", "How often the endpoint was left alone", Kind::Counter, |endpoint| {
+        endpoint.ejections()
+    });
 }
 
 /// What became of traces.

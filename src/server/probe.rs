@@ -1,5 +1,6 @@
 //! Asks Ironic from time to time whether it is there and what it can do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
@@ -10,34 +11,52 @@ use hyper_util::rt::TokioIo;
 
 use crate::forward::{Connector, UpstreamState};
 
-/// Between two probes.
-const INTERVAL: Duration = Duration::from_secs(5);
-/// Between two probes while Ironic does not answer.
+/// Between two probes while an endpoint does not answer.
 const INTERVAL_UNREACHABLE: Duration = Duration::from_secs(1);
 /// For one probe.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Probes for ever; what it learns goes into `state`.
-pub async fn probe(connector: Connector, authority: String, state: &UpstreamState) {
+/// What a probe needs of one endpoint.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub(super) connector: Connector,
+    pub(super) authority: String,
+    pub(super) interval: Duration,
+}
+
+/// Probes all endpoints for ever; what it learns goes into `state`.
+pub async fn probe(targets: Vec<Target>, state: Arc<UpstreamState>) {
+    let mut probes = tokio::task::JoinSet::new();
+    for (place, target) in targets.into_iter().enumerate() {
+        probes.spawn(probe_one(target, Arc::clone(&state), place));
+    }
+    while probes.join_next().await.is_some() {}
+}
+
+async fn probe_one(target: Target, state: Arc<UpstreamState>, place: usize) {
+    let Some(health) = state.endpoints().get(place) else { return };
+    let endpoint = health.name();
     loop {
-        let answered = tokio::time::timeout(DEADLINE, ask(&connector, &authority, state)).await;
-        let reachable = matches!(answered, Ok(Some(())));
-        if reachable != state.reachable() {
-            if reachable {
-                tracing::info!("Ironic answers");
+        let answered = tokio::time::timeout(DEADLINE, ask(&target.connector, &target.authority, &state)).await;
+        let answered = matches!(answered, Ok(Some(())));
+        if answered != health.up() {
+            if answered {
+                tracing::info!(endpoint, "Ironic answers");
             } else {
-                tracing::warn!("Ironic does not answer");
+                tracing::warn!(endpoint, "Ironic does not answer");
             }
         }
-        state.note_reachable(reachable);
-        tokio::time::sleep(if reachable { INTERVAL } else { INTERVAL_UNREACHABLE }).await;
+        health.probed(answered);
+        tokio::time::sleep(if answered { target.interval } else { INTERVAL_UNREACHABLE.min(target.interval) }).await;
     }
 }
 
 async fn ask(connector: &Connector, authority: &str, state: &UpstreamState) -> Option<()> {
     let stream = connector.connect().await.ok()?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    tokio::spawn(async move { drop(connection.await) });
+    // With the probe, however it ends, its connection ends.
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(async move { drop(connection.await) });
     // Version discovery is public and touches neither database nor conductor.
     let request = Request::get("/v1").header(HOST, authority).body(Empty::<bytes::Bytes>::new()).ok()?;
     let response = sender.send_request(request).await.ok()?;

@@ -14,9 +14,12 @@ use super::gate::Seat;
 use crate::config::Limits;
 
 /// Between two looks at a connection.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a connection may be quiet when places are scarce.
-const QUIET_WHEN_CROWDED: Duration = Duration::from_secs(1);
+const QUIET_WHEN_CROWDED: Duration = Duration::from_millis(500);
+
+/// How long irongate waits for a first request when it is about to end.
+const QUIET_WHEN_LEAVING: Duration = Duration::from_secs(2);
 
 /// What one connection is doing. Its own worker writes it.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct Pulse {
     /// Of these, such as wait for Ironic and not for their reader.
     waiting: AtomicUsize,
     spoken: AtomicBool,
+    /// irongate is about to end.
+    leaving: AtomicBool,
     cancelled: AtomicU32,
     resets_max: u32,
     header_timeout: Duration,
@@ -76,6 +81,7 @@ impl Pulse {
             sending: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             spoken: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             cancelled: AtomicU32::new(0),
             resets_max: limits.resets_max,
             header_timeout: Duration::from_secs(limits.header_timeout_seconds),
@@ -100,6 +106,16 @@ impl Pulse {
         self.spoken.store(true, Ordering::Relaxed);
         self.working.fetch_add(1, Ordering::Relaxed);
         Working { pulse: Arc::clone(self), answered: false }
+    }
+
+    /// Notes that irongate is about to end.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether irongate is about to end: answers on HTTP/1.1 are the last of their connection.
+    pub(super) fn leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// Returns when the connection is to be closed.
@@ -131,6 +147,10 @@ impl Pulse {
         let spoken = self.spoken.load(Ordering::Relaxed);
         let patience = if spoken { self.idle_timeout } else { self.header_timeout };
         if quiet >= patience {
+            return Some(Closing::Idle);
+        }
+        // Nobody waits long for who has asked nothing yet.
+        if !spoken && self.leaving() && quiet >= QUIET_WHEN_LEAVING {
             return Some(Closing::Idle);
         }
         (crowded && quiet >= QUIET_WHEN_CROWDED).then_some(Closing::Crowded)
@@ -215,7 +235,7 @@ mod tests {
             Limits { send_timeout_seconds: 0, idle_timeout_seconds: 0, header_timeout_seconds: 0, ..Limits::default() };
         let (pulse, slow) = (Pulse::new(&quick), Pulse::new(&Limits::default()));
         assert_eq!(pulse.look(false), Some(Closing::Idle), "nothing was ever asked");
-        assert_eq!(slow.look(true), None, "a connection gets a second in any case");
+        assert_eq!(slow.look(true), None, "a connection gets a moment in any case");
         let working = pulse.work();
         assert_eq!(pulse.look(true), None);
         let mut sending = Sending::new(Arc::clone(&pulse));

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Server;
-use crate::config::ListenAddress;
 use crate::policy::PolicyMode;
 use crate::version;
 
@@ -37,6 +36,8 @@ struct ReloadStatus {
     failed: u64,
     /// Why the last one was refused; `null` if it took effect.
     last_error: Option<String>,
+    /// What was changed in the configuration and needs a restart.
+    restart_needed: Vec<String>,
 }
 
 /// How many policies are loaded in each mode.
@@ -58,7 +59,12 @@ struct ListenerStatus {
 #[derive(Debug, Serialize)]
 struct UpstreamStatus {
     endpoint: String,
+    /// Whether it answered its last probe.
     healthy: bool,
+    /// Whether it is left alone after failures.
+    ejected: bool,
+    /// Requests that it has not answered to their end.
+    pending: usize,
     /// Ironic's highest microversion, once it has told it.
     microversion_max: Option<String>,
 }
@@ -89,10 +95,7 @@ impl Server {
         }
         let listeners = snapshot.listeners.iter().zip(&self.addresses).map(|(listener, address)| ListenerStatus {
             name: Arc::clone(&listener.name),
-            address: match address {
-                ListenAddress::Tcp(address) => address.to_string(),
-                ListenAddress::Unix(path) => format!("unix:{}", path.display()),
-            },
+            address: address.to_string(),
             tls: listener.tls.is_some(),
             schemes: listener.schemes.iter().map(|scheme| scheme.as_str()).collect(),
         });
@@ -100,6 +103,14 @@ impl Server {
             .certificates
             .iter()
             .map(|expiry| CertificateStatus { file: Arc::clone(&expiry.file), not_after: expiry.not_after });
+        let microversion_max = self.state.microversion_max().map(|minor| format!("1.{minor}"));
+        let upstreams = self.state.endpoints().iter().map(|endpoint| UpstreamStatus {
+            endpoint: endpoint.name().to_owned(),
+            healthy: endpoint.up(),
+            ejected: endpoint.ejected(),
+            pending: endpoint.pending(),
+            microversion_max: microversion_max.clone(),
+        });
         Status {
             version: version::VERSION,
             program_revision: version::REVISION,
@@ -108,14 +119,15 @@ impl Server {
             mode: snapshot.mode.as_str(),
             revision: Arc::clone(&snapshot.revision),
             loaded: reloads.loaded,
-            reloads: ReloadStatus { succeeded: reloads.succeeded, failed: reloads.failed, last_error: reloads.error },
+            reloads: ReloadStatus {
+                succeeded: reloads.succeeded,
+                failed: reloads.failed,
+                last_error: reloads.error,
+                restart_needed: reloads.restart,
+            },
             policies,
             listeners: listeners.collect(),
-            upstreams: vec![UpstreamStatus {
-                endpoint: self.endpoint.clone(),
-                healthy: self.state.reachable(),
-                microversion_max: self.state.microversion_max().map(|minor| format!("1.{minor}")),
-            }],
+            upstreams: upstreams.collect(),
             certificates: certificates.collect(),
             audit: AuditStatus { lost: self.audit.lost_records() },
         }

@@ -10,6 +10,7 @@ const CANARY: &str = "c4n4ry-7e57";
 /// The fields that a log line may have, with the types that make them safe. None holds what a caller or Ironic sent.
 const ALLOWED_FIELDS: &[&str] = &[
     "address",  // `IpAddr`, or the address of a listener as configured
+    "endpoint", // of the configuration
     "error", // `hyper::Error`, `KeystoneError`, `FetchError`: one of a fixed set of texts; `ConfigError`: of the operator's files
     "count", // a number
     "host",  // of the configuration
@@ -20,6 +21,7 @@ const ALLOWED_FIELDS: &[&str] = &[
     "reason", // `&'static str`
     "revision", // a digest
     "schemes", // words of the program
+    "setting", // a setting's name
     "status", // a number
     "tls",   // `bool`
     "url",   // of the configuration

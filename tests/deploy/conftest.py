@@ -33,19 +33,19 @@ def placed(files, tmp_path_factory):
             ("/run/credentials/irongate.service/tls.crt", files / "server.crt"),
             ("/run/credentials/irongate.service/tls.key", files / "server.key"),
             ("/run/credentials/irongate.service/htpasswd", files / "htpasswd"),
-            ("/etc/irongate/tls/tls.crt", files / "server.crt"),
-            ("/etc/irongate/tls/tls.key", files / "server.key"),
+            ("/certs/tls/tls.crt", files / "server.crt"),
+            ("/certs/tls/tls.key", files / "server.key"),
             ("/certs/ironic/tls.crt", files / "server.crt"),
             ("/certs/ironic/tls.key", files / "server.key"),
-            ("/etc/irongate/users/htpasswd", files / "htpasswd"),
+            ("/auth/htpasswd", files / "htpasswd"),
             ("/auth/ironic/IRONIC_HTPASSWD", files / "htpasswd"),
-            ("/etc/irongate/keystone-ca/ca.crt", files / "ca.crt"),
-            ("/etc/irongate/ironic-ca/ca.crt", files / "ca.crt"),
+            ("/certs/keystone/ca.crt", files / "ca.crt"),
+            ("/certs/ironic/ca.crt", files / "ca.crt"),
             ("/usr/share/irongate/policies", tools.ROOT / "policies"),
             ("/var/log/irongate", folder),
         ):
             text = text.replace(there, str(here))
-        for unknown in ("/etc/irongate", "/certs/", "/run/credentials", "/usr/share"):
+        for unknown in ("/etc/irongate", "/certs/", "/auth/", "/run/credentials", "/usr/share"):
             assert f'"{unknown}' not in text, f"{configuration} names a file that this test does not know:\n{text}"
         (folder / "irongate.toml").write_text(text)
         return folder / "irongate.toml"

@@ -113,15 +113,17 @@ def test_the_image_runs_locked_down(image, files, tmp_path):
     text = text.replace("0.0.0.0:6385", f"127.0.0.1:{port}")
     text = text.replace("unix:/run/ironic/ironic.sock", f"http://127.0.0.1:{upstream.server_port}")
     # The image's own files, mounted as in a pod.
-    mounted = tmp_path / "etc"
-    for there, here in (("tls/tls.crt", "server.crt"), ("tls/tls.key", "server.key"), ("users/htpasswd", "htpasswd")):
+    mounted = tmp_path / "mounted"
+    for there, here in (("certs/tls/tls.crt", "server.crt"), ("certs/tls/tls.key", "server.key"), ("auth/htpasswd", "htpasswd")):
         (mounted / there).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(files / here, mounted / there)
-    (mounted / "irongate.toml").write_text(text + f'\n[admin]\naddress = "127.0.0.1:{admin}"\n')
+    (mounted / "etc").mkdir()
+    (mounted / "etc" / "irongate.toml").write_text(text + f'\n[admin]\naddress = "127.0.0.1:{admin}"\n')
     told, tell = os.pipe()
     with open(tmp_path / "audit", "w") as audit:
         child = subprocess.Popen(
-            [*locked, "--ro-bind", mounted, "/etc/irongate", "--info-fd", str(tell), "/usr/bin/irongate", "serve",
+            [*locked, "--ro-bind", mounted / "etc", "/etc/irongate", "--ro-bind", mounted / "certs", "/certs",
+             "--ro-bind", mounted / "auth", "/auth", "--info-fd", str(tell), "/usr/bin/irongate", "serve",
              "--config", "/etc/irongate/irongate.toml"], stdout=audit, stderr=subprocess.DEVNULL, pass_fds=[tell])
     os.close(tell)
     try:

@@ -138,6 +138,10 @@ def check_pods(documents):
                 for mount in container.get("volumeMounts", []):
                     assert mount["name"] in volumes, mount
             for volume in volumes.values():
+                if volume["name"] in ("configuration", "irongate"):
+                    mounts = [mount for one in pod["containers"] + pod.get("initContainers", [])
+                              for mount in one.get("volumeMounts", []) if mount["name"] == volume["name"]]
+                    assert mounts and all("subPath" not in mount for mount in mounts), "it would never change"
                 if "configMap" in volume:
                     assert volume["configMap"]["name"] in maps, volume
             assert pod["securityContext"]["runAsNonRoot"] is True

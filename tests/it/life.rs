@@ -1,9 +1,60 @@
 //! Reload and drain.
 
-use std::time::Duration;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use crate::support::client::pause;
-use crate::support::{FakeIronic, Irongate, json};
+use crate::support::client::{basic, pause};
+use crate::support::{FakeIronic, Irongate, PASSWORD, json};
+
+/// A connection that stays. An end that it was not told of is a failure.
+struct Kept {
+    address: SocketAddr,
+    stream: Option<BufReader<TcpStream>>,
+}
+
+impl Kept {
+    fn new(address: SocketAddr) -> Self {
+        Self { address, stream: None }
+    }
+
+    /// The status and the body's text.
+    fn ask(&mut self, request: &str) -> std::io::Result<(u16, String)> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => BufReader::new(TcpStream::connect(self.address)?),
+        };
+        stream.get_ref().set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.get_mut().write_all(request.as_bytes())?;
+        let (mut head, mut length, mut closes) = (String::new(), 0, false);
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            let low = line.trim().to_lowercase();
+            if low.is_empty() {
+                break;
+            }
+            length = low.strip_prefix("content-length: ").map_or(length, |length| length.parse().unwrap());
+            closes |= low == "connection: close";
+            head.push_str(&line);
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body)?;
+        if !closes {
+            self.stream = Some(stream);
+        }
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+}
+
+fn request(method: &str) -> String {
+    format!("{method} /v1/nodes/n HTTP/1.1\r\nHost: irongate.test\r\n{}\r\n", basic("admin", PASSWORD))
+}
 
 #[test]
 fn a_reload_swaps_everything_or_nothing() {
@@ -45,4 +96,214 @@ fn a_drain_finishes_what_runs() {
     irongate.server.wait();
     assert!(std::net::TcpStream::connect(irongate.address).is_err());
     assert_eq!(irongate.records(1)[0]["outcome"], "complete");
+}
+
+/// Two versions of policy, role and binding that only permit together.
+fn belong_together(directory: &Path, word: &str) {
+    let policy = format!("@id(\"{word}\") permit (principal in Role::\"{word}\", action, resource);\n");
+    std::fs::write(directory.join("together/only.cedar"), policy).unwrap();
+    let file = directory.join("irongate.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let start = text.find("[[binding]]").unwrap();
+    let end = text.find("[upstream]").unwrap();
+    let binding = format!("[[binding]]\nrole = \"{word}\"\nusers = [\"admin\"]\n");
+    std::fs::write(&file, format!("{}{binding}{}", &text[..start], &text[end..])).unwrap();
+}
+
+#[test]
+fn requests_that_run_while_everything_is_reloaded_see_one_version() {
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::start_edited(&ironic.endpoint(), |text| text);
+    let directory = irongate.directory.path();
+    std::fs::create_dir(directory.join("together")).unwrap();
+    let file = directory.join("irongate.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let policies = text.find("directories = ").unwrap();
+    let end = text[policies..].find('\n').unwrap() + policies;
+    std::fs::write(&file, format!("{}directories = [\"together\"]{}", &text[..policies], &text[end..])).unwrap();
+    belong_together(directory, "blue");
+    let current = &irongate.server.current;
+    current.reload().unwrap();
+
+    let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut kept = Kept::new(irongate.address);
+                while !done.load(Ordering::Relaxed) {
+                    let (status, body) = kept.ask(&request("DELETE")).unwrap();
+                    assert_eq!(status, 200, "{body}");
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for round in 0..12 {
+            // A broken one between two good ones: nobody notices.
+            std::fs::write(directory.join("together/only.cedar"), "permit (principal in").unwrap();
+            current.reload().unwrap_err();
+            belong_together(directory, if round % 2 == 0 { "green" } else { "blue" });
+            current.reload().unwrap();
+            let before = asked.load(Ordering::Relaxed);
+            while asked.load(Ordering::Relaxed) < before + 20 {
+                pause(Duration::from_millis(1));
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(asked >= 240, "{asked}");
+    let mut roles = std::collections::BTreeMap::new();
+    for record in irongate.records(asked) {
+        assert_eq!(record["principal"]["roles"][0], record["policies"][0], "{record}");
+        let role = roles.entry(record["revision"].to_string()).or_insert_with(|| record["policies"].clone()).clone();
+        assert_eq!(role, record["policies"], "{record}");
+    }
+    assert_eq!(roles.len(), 2, "{roles:?}");
+    let told = current.reloads();
+    assert_eq!((told.succeeded, told.failed, told.error), (13, 12, None));
+}
+
+#[test]
+fn what_needs_a_restart_is_named() {
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::start(&ironic, "");
+    irongate.reload(|text| text.replace("127.0.0.1:0", "127.0.0.1:1").replace("workers = 1", "workers = 2"));
+    assert_eq!(irongate.server.current.reloads().restart, ["workers", "the address of listener public"]);
+    irongate.reload(|text| text.replace("127.0.0.1:1", "127.0.0.1:0").replace("workers = 2", "workers = 1"));
+    assert_eq!(irongate.server.current.reloads().restart, [""; 0]);
+    let file = irongate.directory.path().join("irongate.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("name = \"public\"", "name = \"other\"")).unwrap();
+    assert!(irongate.server.current.reload().unwrap_err()[0].message.contains("needs a restart"));
+}
+
+#[tokio::test]
+async fn changed_files_are_noticed() {
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::start(&ironic, "");
+    let directory = irongate.directory.path().to_owned();
+    let current = std::sync::Arc::clone(&irongate.server.current);
+    // The configuration as Kubernetes mounts it: links to `..data`, which is swapped.
+    let mounted = |version: &str, from: &str, to: &str| {
+        std::fs::create_dir(directory.join(version)).unwrap();
+        let text = std::fs::read_to_string(directory.join("irongate.toml")).unwrap();
+        let text = if from.is_empty() { text } else { text.replace(from, to) };
+        std::fs::write(directory.join(version).join("irongate.toml"), text).unwrap();
+        drop(std::fs::remove_file(directory.join("..next")));
+        std::os::unix::fs::symlink(version, directory.join("..next")).unwrap();
+        std::fs::rename(directory.join("..next"), directory.join("..data")).unwrap();
+    };
+    mounted("..1", "", "");
+    std::fs::remove_file(directory.join("irongate.toml")).unwrap();
+    std::os::unix::fs::symlink("..data/irongate.toml", directory.join("irongate.toml")).unwrap();
+    let reloading = std::sync::Arc::clone(&current);
+    let watching = tokio::spawn(irongate::snapshot::watch::watch(std::sync::Arc::clone(&current), move || {
+        drop(reloading.reload());
+        std::future::ready(())
+    }));
+    let until = async |succeeded: u64, failed: u64| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while current.reloads().succeeded < succeeded || current.reloads().failed < failed {
+            assert!(Instant::now() < deadline, "{:?}", current.reloads());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    mounted("..2", "role = \"auditor\"", "role = \"admin\"");
+    until(1, 0).await;
+    let revision = current.load().revision.clone();
+    mounted("..3", "workers = 1", "wolkers = 1");
+    until(1, 1).await;
+    assert_eq!(current.load().revision, revision);
+    // A file that the configuration names, replaced by a rename.
+    std::fs::write(directory.join("..3/irongate.toml"), std::fs::read(directory.join("..2/irongate.toml")).unwrap())
+        .unwrap();
+    until(2, 1).await;
+    let users = std::fs::read_to_string(directory.join("htpasswd")).unwrap();
+    std::fs::write(directory.join("htpasswd.new"), users.lines().next().unwrap()).unwrap();
+    std::fs::rename(directory.join("htpasswd.new"), directory.join("htpasswd")).unwrap();
+    until(3, 1).await;
+    watching.abort();
+    tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
+}
+
+#[test]
+fn a_large_upload_in_flight_completes_while_draining() {
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::start(&ironic, "");
+    let body = format!(r#"{{"target": "active", "configdrive": "{}"}}"#, "QUJD".repeat(16 * 1024 * 1024));
+    let head = format!(
+        "PUT /v1/nodes/n/states/provision HTTP/1.1\r\nHost: h\r\n{}X-OpenStack-Ironic-API-Version: 1.80\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        basic("admin", PASSWORD),
+        body.len()
+    );
+    let (first, second) = body.as_bytes().split_at(body.len() / 2);
+    let mut stream = TcpStream::connect(irongate.address).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(first).unwrap();
+    irongate.server.leave();
+    assert!(!irongate.server.serving());
+    assert_eq!(irongate.ask("admin", "GET", "/v1/nodes", None).status, 200, "what comes is still served");
+    irongate.server.drain();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(irongate.address).is_ok() {
+        assert!(Instant::now() < deadline, "it still accepts");
+        pause(Duration::from_millis(10));
+    }
+    // More than the time in which idle connections are closed.
+    pause(Duration::from_secs(3));
+    stream.write_all(second).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    assert!(ironic.arrived().last().unwrap().body.len() > 64 * 1024 * 1024);
+    irongate.server.wait();
+}
+
+#[test]
+fn one_instance_follows_the_other_and_nobody_fails() {
+    let ironic = FakeIronic::plain();
+    let mut running = Irongate::start_edited(&ironic.endpoint(), |text| text.replace("workers = 1", "workers = 2"));
+    let address = running.address;
+    let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8)
+            .map(|client| {
+                let (done, asked) = (&done, &asked);
+                scope.spawn(move || {
+                    let mut kept = Kept::new(address);
+                    while !done.load(Ordering::Relaxed) {
+                        let (status, body) = kept.ask(&request("GET"))?;
+                        assert_eq!(status, 200, "{body}");
+                        asked.fetch_add(1, Ordering::Relaxed);
+                        if client >= 4 {
+                            // A new connection each time.
+                            kept.stream = None;
+                        }
+                    }
+                    Ok::<(), std::io::Error>(())
+                })
+            })
+            .collect();
+        for _ in 0..4 {
+            let next = Irongate::start_edited(&ironic.endpoint(), |text| {
+                text.replace("127.0.0.1:0", &address.to_string()).replace("workers = 1", "workers = 2")
+            });
+            let before = asked.load(Ordering::Relaxed);
+            while asked.load(Ordering::Relaxed) < before + 50 {
+                pause(Duration::from_millis(1));
+            }
+            running.server.leave();
+            pause(Duration::from_millis(200));
+            running.server.drain();
+            running.server.wait();
+            running = next;
+        }
+        done.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().unwrap().unwrap();
+        }
+    });
 }

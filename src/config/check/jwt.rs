@@ -138,7 +138,7 @@ impl Checker<'_> {
         match read {
             Ok(keys) => Some(JwtKeys::Fixed(keys)),
             Err(error) => {
-                let name = self.path(file.get_ref());
+                let name = self.noted(file.get_ref());
                 self.push(Some(file.span().start), format!("{}: {error}", name.display()));
                 None
             }

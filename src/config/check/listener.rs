@@ -81,7 +81,7 @@ impl Checker<'_> {
             }
             None | Some(ClientCertificateUse::Required | ClientCertificateUse::Optional) => {}
         }
-        if matches!(address, ListenAddress::Unix(_)) {
+        if matches!(address, ListenAddress::Unix(_) | ListenAddress::Inherited { unix: true, .. }) {
             let at = Some(listener.address.span().start);
             if listener.tls.is_some() {
                 self.push(at, "a unix socket speaks no TLS: remove [listener.tls]".to_owned());

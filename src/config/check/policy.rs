@@ -17,7 +17,7 @@ impl Checker<'_> {
     pub(super) fn policies(&mut self, directories: &[Spanned<PathBuf>]) -> Vec<PolicySource> {
         let mut sources = Vec::new();
         for directory in directories {
-            match policy_sources(&self.path(directory.get_ref())) {
+            match policy_sources(&self.noted(directory.get_ref())) {
                 Ok(found) => sources.extend(found),
                 Err(message) => self.push(Some(directory.span().start), message),
             }

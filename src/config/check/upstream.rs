@@ -6,31 +6,77 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::super::raw::RawUpstream;
-use super::super::{Endpoint, Upstream};
+use super::super::{ENDPOINTS_MAX, Endpoint, Upstream, UpstreamEndpoint};
 use super::{Checker, Configured};
+use crate::forward::Ejection;
 use crate::tls::ClientTls;
 
 impl Checker<'_> {
     pub(super) fn upstream(&mut self, raw: &RawUpstream, configured: Configured) -> Option<Upstream> {
-        let (endpoint, authority) = self.endpoint(&raw.endpoint)?;
-        let https = matches!(&endpoint, Endpoint::Tcp { tls: true, .. });
-        let tls = if https { self.client_tls(raw) } else { None };
+        let (at, endpoints) = self.endpoints(raw)?;
+        let https = endpoints.iter().any(|target| matches!(&target.endpoint, Endpoint::Tcp { tls: true, .. }));
+        let tls = if https { self.client_tls(raw, at) } else { None };
         if !https && (raw.ca_file.is_some() || raw.client_certificate_file.is_some()) {
-            let at = raw.endpoint.span().start;
             self.push(Some(at), "ca_file and client_certificate_file go with an https:// endpoint".to_owned());
+        }
+        for (name, value) in [
+            ("ejection_failures", u64::from(raw.ejection_failures)),
+            ("ejection_seconds", raw.ejection_seconds),
+            ("probe_seconds", raw.probe_seconds),
+            ("connect_timeout_seconds", raw.connect_timeout_seconds),
+            ("send_timeout_seconds", raw.send_timeout_seconds),
+            ("answer_timeout_seconds", raw.answer_timeout_seconds),
+            ("idle_timeout_seconds", raw.idle_timeout_seconds),
+            ("transfer_timeout_seconds", raw.transfer_timeout_seconds),
+        ] {
+            if value == 0 {
+                self.push(Some(at), format!("upstream.{name} = 0 would reach nobody: give a positive number"));
+            }
         }
         let identity = self.identity(raw, configured);
         Some(Upstream {
-            endpoint,
-            authority,
+            endpoints,
             tls,
             identity,
             connect_timeout: Duration::from_secs(raw.connect_timeout_seconds),
+            send_timeout: Duration::from_secs(raw.send_timeout_seconds),
+            transfer_timeout: Duration::from_secs(raw.transfer_timeout_seconds),
+            ejection: Ejection { failures: raw.ejection_failures, base: Duration::from_secs(raw.ejection_seconds) },
+            probe_interval: Duration::from_secs(raw.probe_seconds),
             answer_timeout: Duration::from_secs(raw.answer_timeout_seconds),
             idle_timeout: Duration::from_secs(raw.idle_timeout_seconds),
             connections_idle_max: raw.connections_idle_max,
             connection_idle_timeout: Duration::from_secs(raw.connection_idle_timeout_seconds),
         })
+    }
+
+    /// All endpoints, and where the first of them stands.
+    fn endpoints(&mut self, raw: &RawUpstream) -> Option<(usize, Vec<UpstreamEndpoint>)> {
+        let written: Vec<&Spanned<String>> = match (&raw.endpoint, &raw.endpoints) {
+            (Some(one), None) => vec![one],
+            (None, Some(several)) => several.get_ref().iter().collect(),
+            (Some(one), Some(_)) => {
+                let message = "give either endpoint or endpoints";
+                self.push(Some(one.span().start), message.to_owned());
+                return None;
+            }
+            (None, None) => Vec::new(),
+        };
+        let Some(first) = written.first().filter(|_| written.len() <= ENDPOINTS_MAX) else {
+            let at = raw.endpoints.as_ref().map(|endpoints| endpoints.span().start);
+            let message = format!("upstream has no endpoint, or more than {ENDPOINTS_MAX}: endpoint = \"unix:PATH\"");
+            self.push(at, message);
+            return None;
+        };
+        let mut endpoints: Vec<UpstreamEndpoint> = Vec::new();
+        for text in &written {
+            let Some((endpoint, authority)) = self.endpoint(text) else { continue };
+            if endpoints.iter().any(|known| known.endpoint == endpoint) {
+                self.push(Some(text.span().start), "the endpoint is listed twice".to_owned());
+            }
+            endpoints.push(UpstreamEndpoint { name: endpoint.to_string(), endpoint, authority });
+        }
+        (endpoints.len() == written.len()).then_some((first.span().start, endpoints))
     }
 
     pub(super) fn endpoint(&mut self, endpoint: &Spanned<String>) -> Option<(Endpoint, String)> {
@@ -57,9 +103,8 @@ impl Checker<'_> {
         found
     }
 
-    fn client_tls(&mut self, raw: &RawUpstream) -> Option<ClientTls> {
+    fn client_tls(&mut self, raw: &RawUpstream, at: usize) -> Option<ClientTls> {
         let Some(ca) = &raw.ca_file else {
-            let at = raw.endpoint.span().start;
             self.push(
                 Some(at),
                 "an https:// endpoint needs ca_file: the CA that signed Ironic's certificate".to_owned(),
@@ -77,7 +122,7 @@ impl Checker<'_> {
         };
         let settings = ClientTls { ca: self.certificate(ca)?, certificate, min_version: raw.min_version };
         if let Err(error) = crate::tls::client_config(&settings) {
-            self.push(Some(raw.endpoint.span().start), error.to_string());
+            self.push(Some(at), error.to_string());
         }
         Some(settings)
     }

@@ -1,0 +1,60 @@
+//! Who counts as one caller.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+
+use super::Counter;
+use crate::authenticate::{Principal, SchemeName};
+
+/// Callers that are remembered; beyond, the least active is forgotten, and begins anew.
+pub(super) const CALLERS_MAX: usize = 10_000;
+
+/// A principal with its scheme; who is nobody in particular is told apart by address. Names are hashed with keys of this
+/// process: nobody can choose one that counts as another's.
+pub(super) fn key(hasher: &RandomState, principal: &Principal, source: Option<IpAddr>) -> u64 {
+    match principal.scheme() {
+        SchemeName::Anonymous => hasher.hash_one(source.map(network)),
+        SchemeName::Basic | SchemeName::Keystone | SchemeName::Jwt | SchemeName::Certificate => {
+            hasher.hash_one((principal.scheme().as_str(), principal.name()))
+        }
+    }
+}
+
+/// An IPv6 caller has a whole network of 64 bits to choose addresses from.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+    }
+}
+
+/// What each caller has under way.
+pub(super) struct Callers {
+    hasher: RandomState,
+    counters: Cache<u64, Arc<Counter>>,
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), counters: Cache::new(CALLERS_MAX) }
+    }
+}
+
+impl std::fmt::Debug for Callers {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Callers").finish_non_exhaustive()
+    }
+}
+
+impl Callers {
+    pub(super) fn of(&self, principal: &Principal, source: Option<IpAddr>) -> Arc<Counter> {
+        let key = key(&self.hasher, principal, source);
+        self.counters.get(&key).unwrap_or_else(|| {
+            let made = || Ok::<_, std::convert::Infallible>(Arc::default());
+            self.counters.get_or_insert_with(&key, made).unwrap_or_else(|never| match never {})
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! The program under a service manager: what it tells it, and the sockets that it is passed.
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::client::{basic, pause, send};
+use crate::support::{FakeIronic, PASSWORD, configuration};
+
+struct Service {
+    child: Child,
+    notified: UnixDatagram,
+}
+
+impl Service {
+    /// The listener's socket is the program's standard input, because nothing is simpler to pass.
+    fn start(file: &Path, socket: &TcpListener, watchdog: Duration) -> Self {
+        let notify = file.with_file_name(format!("notify-{}", std::process::id()));
+        drop(std::fs::remove_file(&notify));
+        let notified = UnixDatagram::bind(&notify).unwrap();
+        notified.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_irongate"))
+            .args(["serve", "--config", file.to_str().unwrap()])
+            .env("IRONGATE_ADMIN__ADDRESS", "127.0.0.1:0")
+            .env("NOTIFY_SOCKET", &notify)
+            .env("WATCHDOG_USEC", watchdog.as_micros().to_string())
+            .envs([("LISTEN_FDS", "1"), ("LISTEN_FDS_FIRST_FD", "0"), ("LISTEN_FDNAMES", "public")])
+            .stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, notified }
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for a message with this in it.
+    fn told(&self, word: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            assert!(Instant::now() < deadline, "{word} was not told");
+            let mut message = [0; 4096];
+            let length = self.notified.recv(&mut message).unwrap();
+            let message = String::from_utf8_lossy(&message[..length]).into_owned();
+            if message.contains(word) {
+                return message;
+            }
+        }
+    }
+
+    fn ended(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(40);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            pause(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn list(address: SocketAddr) -> u16 {
+    let credential = basic("admin", PASSWORD);
+    send(address, format!("GET /v1/nodes HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{credential}\r\n").as_bytes())
+        .status
+}
+
+#[test]
+fn the_service_manager_passes_the_socket_and_hears_everything() {
+    let ironic = FakeIronic::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), &ironic.endpoint(), "reload = { watch = false }");
+    let text = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", "fd:public");
+    std::fs::write(&file, text).unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut service = Service::start(&file, &socket, Duration::from_secs(1));
+    assert!(service.told("READY=1").contains("STATUS=serving revision"));
+    assert_eq!(list(address), 200);
+    service.told("WATCHDOG=1");
+    service.signal("HUP");
+    assert!(service.told("RELOADING=1").contains("MONOTONIC_USEC="));
+    service.told("READY=1");
+    // Broken: it goes on, and says so.
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("role = \"admin\"", "rolle = \"admin\""))
+        .unwrap();
+    service.signal("HUP");
+    service.told("RELOADING=1");
+    assert!(service.told("READY=1").contains("refused"));
+    assert_eq!(list(address), 200);
+    service.signal("TERM");
+    service.told("STOPPING=1");
+    assert_eq!(service.ended(), Some(0));
+}
+
+#[test]
+fn callers_wait_at_a_passed_socket_while_one_instance_follows_the_other() {
+    let ironic = FakeIronic::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), &ironic.endpoint(), "reload = { watch = false }");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", "fd:public")).unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut asked = 0;
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        assert_eq!(list(address), 200);
+                        asked += 1;
+                    }
+                    asked
+                })
+            })
+            .collect();
+        for _ in 0..3 {
+            // The next one starts only when the one before has ended.
+            let mut service = Service::start(&file, &socket, Duration::from_secs(60));
+            service.told("READY=1");
+            pause(Duration::from_millis(300));
+            service.signal("TERM");
+            assert_eq!(service.ended(), Some(0));
+        }
+        let _last = Service::start(&file, &socket, Duration::from_secs(60));
+        pause(Duration::from_millis(300));
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        for client in clients {
+            assert!(client.join().unwrap() > 10);
+        }
+    });
+}
+
+#[test]
+fn a_socket_that_was_not_passed_is_a_mistake() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:/nowhere.sock", "");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", "fd:other")).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_irongate"))
+        .args(["serve", "--config", file.to_str().unwrap()])
+        .env("IRONGATE_ADMIN__ADDRESS", "127.0.0.1:0")
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn();
+    let mut child = child.unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    assert!(said.contains("fd:other") && said.contains("FileDescriptorName"), "{said}");
+}
