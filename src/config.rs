@@ -56,6 +56,12 @@ pub struct Config {
     pub scrub: Arc<Treatments>,
     /// The checks of bodies that are only tried out.
     pub shadow_checks: ShadowChecks,
+    /// Policies that are asked beside the active ones: how the configuration calls each set, and its files.
+    pub candidates: Vec<(String, Vec<crate::policy::PolicySource>)>,
+    /// How long a looked-up object is remembered; zero: never.
+    pub resource_cache: Duration,
+    /// How much callers are told of a denial.
+    pub denial_detail: crate::snapshot::DenialDetail,
     /// Where records go.
     pub audit: AuditConfig,
     /// The highest microversion to admit (the minor number of `1.N`).

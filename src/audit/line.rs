@@ -58,6 +58,10 @@ pub(super) struct Line {
     pub(super) denied_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) would_be: Option<WouldBe>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) candidates: Vec<CandidateLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) filter: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) would_refuse: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -250,6 +254,16 @@ impl WouldBe {
     pub(super) fn permit(policies: &PolicyIds) -> Self {
         Self { decision: "permit", reason: "shadow_permit", policies: Arc::clone(policies), path: None }
     }
+}
+
+/// Where a candidate disagreed for the first time.
+#[derive(Debug, Serialize)]
+pub(super) struct CandidateLine {
+    pub(super) name: Arc<str>,
+    pub(super) decision: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) policies: PolicyIds,
+    pub(super) active: PolicyIds,
 }
 
 /// A path as a record may hold it.

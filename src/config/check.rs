@@ -144,6 +144,8 @@ impl Checker<'_> {
         }
         let scrub = self.scrub(raw.scrub);
         let shadow_checks = self.validation(raw.validation);
+        let candidates = self.candidates(&raw.policy.candidates);
+        let resource_cache = self.resource_cache(raw.policy.resource_cache_seconds.as_ref());
         let tracing = raw.tracing.as_ref().and_then(|tracing| self.tracing(tracing, &listeners));
         let limits = self.limits(raw.limits);
         let audit = self.audit(&raw.audit);
@@ -160,6 +162,9 @@ impl Checker<'_> {
                 upstream,
                 policies,
                 places: Arc::new(places),
+                candidates,
+                resource_cache,
+                denial_detail: raw.policy.explain_denials,
                 scrub: Arc::new(scrub),
                 shadow_checks,
                 audit,

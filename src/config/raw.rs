@@ -13,6 +13,7 @@ use super::{Limits, Mode};
 use crate::audit::OnFull;
 use crate::authenticate::{RawBinding, SchemeName};
 use crate::scrub::SecretTreatment;
+use crate::snapshot::DenialDetail;
 use crate::tls::TlsVersion;
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -201,6 +202,9 @@ pub(super) struct RawUpstream {
 pub(super) struct RawPolicy {
     pub directories: Vec<Spanned<PathBuf>>,
     pub places: Option<Spanned<std::collections::BTreeMap<String, Vec<String>>>>,
+    pub candidates: Vec<Spanned<PathBuf>>,
+    pub resource_cache_seconds: Option<Spanned<u64>>,
+    pub explain_denials: DenialDetail,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
