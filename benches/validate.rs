@@ -66,14 +66,7 @@ fn body(criterion: &mut Criterion, name: &str, operation: &str, method: &str, ta
 
 fn query(criterion: &mut Criterion) {
     let head = head("GET", "/v1/nodes?fields=uuid,name,provision_state&limit=100&maintenance=false");
-    let properties: serde_json::Map<String, serde_json::Value> = catalog()
-        .operation("node:list")
-        .expect("an operation")
-        .query
-        .iter()
-        .map(|field| (field.name.clone(), json_schema::query(field, 115)))
-        .collect();
-    let schema = serde_json::json!({"type": "object", "properties": properties, "additionalProperties": false});
+    let schema = json_schema::queries(catalog().operation("node:list").expect("an operation"), 115);
     let validator = jsonschema::draft202012::new(&schema).expect("a schema");
     let mut group = criterion.benchmark_group("GET with three query parameters");
     group.bench_function("irongate (the whole head: path, version, query)", |bencher| {

@@ -27,7 +27,7 @@ use crate::header::{
 use crate::microversion::Ceiling;
 use crate::rejection::error_response;
 use crate::request_id::RequestId;
-use crate::scrub::{self, ScrubRules, Scrubber};
+use crate::scrub::{self, ScrubError, ScrubRules, Scrubber, ShadowCount};
 
 /// So much of an answer is scrubbed before its head is sent: a failure up to here is a clean 502.
 const PREFETCH_BYTES: usize = 64 * 1024;
@@ -96,6 +96,7 @@ async fn success(
         return Err(UpstreamError::NotJson);
     } else if body.prefetch().await? {
         record.masked(body.masked);
+        record.would_mask(body.would_mask);
         let whole = std::mem::take(&mut body.ready);
         if terms.operation.answer == Answer::Discovery {
             Body::whole(discovery::adapt(&whole, terms.ceiling).ok_or(UpstreamError::Malformed)?)
@@ -183,6 +184,9 @@ pub struct AnswerBody {
     lease: Option<Lease>,
     ready: Vec<u8>,
     masked: u64,
+    /// There if scrub rules are tried out.
+    shadow: Option<Box<ShadowCount>>,
+    would_mask: u64,
     idle_timeout: Duration,
     /// A body that comes in drops ends here.
     deadline: tokio::time::Instant,
@@ -203,6 +207,8 @@ impl AnswerBody {
             lease: Some(lease),
             ready: Vec::new(),
             masked: 0,
+            shadow: ShadowCount::new(terms.rules, terms.operation, terms.origin),
+            would_mask: 0,
             idle_timeout: terms.idle_timeout,
             deadline: tokio::time::Instant::now() + terms.transfer_timeout,
             idle: Box::pin(tokio::time::sleep(terms.idle_timeout)),
@@ -212,6 +218,27 @@ impl AnswerBody {
     /// Values masked so far; final once the body has ended.
     pub const fn masked(&self) -> u64 {
         self.masked
+    }
+
+    /// Values so far that rules in shadow would have masked; final once the body has ended.
+    pub const fn would_mask(&self) -> u64 {
+        self.would_mask
+    }
+
+    /// What was just made ready, from `from` on, goes to the rules in shadow too.
+    fn shadow(&mut self, from: usize) {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.push(self.ready.get(from..).unwrap_or_default());
+        }
+    }
+
+    /// The answer is over.
+    fn finish(&mut self, scrubber: Scrubber) -> Result<(), ScrubError> {
+        let from = self.ready.len();
+        self.masked = scrubber.finish(&mut self.ready)?.masked;
+        self.shadow(from);
+        self.would_mask = self.shadow.take().map_or(0, |mut shadow| shadow.finish());
+        Ok(())
     }
 
     /// The next piece as it came; `None` at the end, when the connection is given back.
@@ -254,11 +281,13 @@ impl AnswerBody {
             match self.piece().await? {
                 Some(piece) => {
                     let scrubber = self.scrubber.as_mut().ok_or(UpstreamError::Incomplete)?;
+                    let from = self.ready.len();
                     scrubber.push(&piece, &mut self.ready).map_err(|_| UpstreamError::Malformed)?;
+                    self.shadow(from);
                 }
                 None => {
                     let scrubber = self.scrubber.take().ok_or(UpstreamError::Incomplete)?;
-                    self.masked = scrubber.finish(&mut self.ready).map_err(|_| UpstreamError::Malformed)?.masked;
+                    self.finish(scrubber).map_err(|_| UpstreamError::Malformed)?;
                     return Ok(true);
                 }
             }
@@ -292,6 +321,7 @@ impl AnswerBody {
                         this.ready.clear();
                         return Poll::Ready(Some(Err(Cut("upstream_malformed"))));
                     }
+                    this.shadow(0);
                 }
                 Some(Err(_)) => {
                     this.scrubber = None;
@@ -302,12 +332,9 @@ impl AnswerBody {
                     if let Some(lease) = this.lease.take() {
                         lease.give_back();
                     }
-                    match scrubber.finish(&mut this.ready) {
-                        Ok(report) => this.masked = report.masked,
-                        Err(_) => {
-                            this.ready.clear();
-                            return Poll::Ready(Some(Err(Cut("upstream_malformed"))));
-                        }
+                    if this.finish(scrubber).is_err() {
+                        this.ready.clear();
+                        return Poll::Ready(Some(Err(Cut("upstream_malformed"))));
                     }
                 }
             }

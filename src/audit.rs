@@ -25,14 +25,14 @@ use crate::call::{Route, Write};
 use crate::catalog::Operation;
 use crate::config::Mode;
 use crate::metrics::RequestMeter;
-use crate::policy::{Denial, Permit, Places, PolicyIds};
+use crate::policy::{Decision, Denial, Permit, Places, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
 use crate::telemetry;
 use crate::trace::{Phase, Trace};
 
 use cadf::Event;
-use line::{Line, Parameters, PrincipalLine, ResourceLine, VERSION, WouldBe};
+use line::{CandidateLine, Line, Parameters, PrincipalLine, ResourceLine, VERSION, WouldBe};
 
 pub use output::AuditError;
 pub use sink::{Audit, AuditCounts, AuditFull, QUEUE_BYTES_MAX};
@@ -96,6 +96,9 @@ impl Record {
                 policies: Vec::new(),
                 denied_path: None,
                 would_be: None,
+                would_refuse: None,
+                candidates: Vec::new(),
+                filter: None,
                 stage: None,
                 reason: None,
                 status: None,
@@ -106,6 +109,7 @@ impl Record {
                 request_bytes: 0,
                 answer_bytes: 0,
                 masked: 0,
+                would_mask: 0,
                 duration_us: 0,
                 upstream_us: None,
             },
@@ -185,14 +189,57 @@ impl Record {
         }
     }
 
+    /// A filter that policies demand of a list, and that irongate added to its query.
+    pub const fn filter(&mut self, parameter: &'static str) {
+        self.line.filter = Some(parameter);
+    }
+
     /// A denial that is not enforced; `path` where it is one write's. The first one of a request counts.
     pub fn would_deny(&mut self, denial: &Denial, path: Option<&str>) {
         self.line.would_be.get_or_insert_with(|| WouldBe::deny(denial, path));
     }
 
+    /// The check of bodies in shadow, if any, that would have refused the request.
+    pub fn would_refuse(&mut self, check: Option<&'static str>) {
+        self.line.would_refuse = check;
+    }
+
+    /// Values that scrub rules in shadow would have masked.
+    pub fn would_mask(&mut self, count: u64) {
+        self.line.would_mask = count;
+    }
+
     /// What shadow policies would permit.
     pub fn would_permit(&mut self, policies: &PolicyIds) {
         self.line.would_be.get_or_insert_with(|| WouldBe::permit(policies));
+    }
+
+    /// The denials of this request are recorded and not enforced.
+    pub fn in_shadow(&mut self) {
+        self.line.mode = Mode::Shadow.as_str();
+    }
+
+    /// A candidate would have decided otherwise than `active`. The first such question of each candidate is recorded.
+    pub fn candidate(&mut self, name: &Arc<str>, active: &Decision, other: &Decision) {
+        if self.line.candidates.iter().any(|known| known.name == *name) {
+            return;
+        }
+        let policies = |decision: &Decision| match decision {
+            Decision::Permit(permit) => PolicyIds::from(permit.policies()),
+            Decision::Deny(denial) => denial.policies.clone(),
+        };
+        let (decision, reason) = match other {
+            Decision::Permit(_) => ("permit", "candidate_permit"),
+            Decision::Deny(denial) => ("deny", denial.reason.as_str()),
+        };
+        let line = CandidateLine {
+            name: Arc::clone(name),
+            decision,
+            reason,
+            policies: policies(other),
+            active: policies(active),
+        };
+        self.line.candidates.push(line);
     }
 
     /// A refusal that is answered.
@@ -280,6 +327,8 @@ impl Record {
         let plain = self.class == Class::Read
             && self.line.decision == "permit"
             && self.line.would_be.is_none()
+            && self.line.would_refuse.is_none()
+            && self.line.would_mask == 0
             && self.line.outcome == "complete"
             && self.line.status.is_some_and(|status| status < 400);
         if self.terms.keep_one_read_in <= 1 || !plain {

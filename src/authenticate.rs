@@ -22,7 +22,7 @@ use keystone::Keystone;
 use jwt::{Jwt, JwtFacts};
 
 pub use basic::BasicConfig;
-pub use binding::{Binding, BindingError, KeystoneScope, RawBinding, RawClaim, check_bindings};
+pub use binding::{Binding, BindingError, BindingMode, KeystoneScope, RawBinding, RawClaim, check_bindings};
 pub use certificate::{CertificateFault, ClientCertificate};
 pub use error::{AuthenticatorError, AuthnError, Malformed};
 pub use htpasswd::{HashError, HtpasswdError, HtpasswdFault, hash};
@@ -59,6 +59,7 @@ pub struct Principal {
     name: Arc<str>,
     roles: Vec<Arc<str>>,
     bindings: Vec<Arc<str>>,
+    shadow: bool,
     keystone: Option<Arc<KeystoneFacts>>,
     token: Option<ProvedToken>,
 }
@@ -70,6 +71,8 @@ pub struct Granted {
     pub roles: Vec<Arc<str>>,
     /// In the order of the configuration.
     pub bindings: Vec<Arc<str>>,
+    /// Whether one of them says `mode = "shadow"`.
+    pub shadow: bool,
 }
 
 /// How a principal was authenticated.
@@ -286,21 +289,23 @@ impl Authenticator {
 
     /// The only place where a principal is made.
     fn principal(&self, identity: Identity, peer: &Peer) -> Principal {
-        let Granted { roles, bindings } = self.granted(&identity, peer);
+        let Granted { roles, bindings, shadow } = self.granted(&identity, peer);
         let Identity { scheme, name, keystone, token, jwt: _, certificate: _ } = identity;
-        Principal { scheme, name, roles, bindings, keystone, token }
+        Principal { scheme, name, roles, bindings, shadow, keystone, token }
     }
 
     fn granted(&self, identity: &Identity, peer: &Peer) -> Granted {
         let mut roles: Vec<Arc<str>> = Vec::new();
         let mut bindings = Vec::new();
+        let mut shadow = false;
         for binding in self.bindings.iter().filter(|binding| binding.matches(identity, peer)) {
             roles.extend(binding.roles().iter().cloned());
             bindings.push(Arc::clone(binding.name()));
+            shadow |= binding.is_shadow();
         }
         roles.sort_unstable();
         roles.dedup();
-        Granted { roles, bindings }
+        Granted { roles, bindings, shadow }
     }
 }
 
@@ -368,13 +373,38 @@ impl Principal {
         &self.bindings
     }
 
+    /// Whether a binding that matched says `mode = "shadow"`: denials of this principal are recorded only.
+    pub const fn in_shadow(&self) -> bool {
+        self.shadow
+    }
+
     /// Somebody who is only talked about: for `policy test` and its like, which ask what would be decided. Nothing that
     /// serves requests may call this; a test searches the sources for it.
     pub(crate) fn supposed(scheme: SchemeName, name: &str, roles: &[String]) -> Self {
         let mut roles: Vec<Arc<str>> = roles.iter().map(|role| Arc::from(role.as_str())).collect();
         roles.sort_unstable();
         roles.dedup();
-        Self { scheme, name: name.into(), roles, bindings: Vec::new(), keystone: None, token: None }
+        Self { scheme, name: name.into(), roles, bindings: Vec::new(), shadow: false, keystone: None, token: None }
+    }
+
+    /// The same, of whom Keystone said that the token is scoped to this project, or to the system.
+    pub(crate) fn supposed_within(
+        scheme: SchemeName,
+        name: &str,
+        roles: &[String],
+        project: Option<&str>,
+        system: bool,
+    ) -> Self {
+        let project = project.map(|id| identity::ProjectFacts {
+            id: id.into(),
+            name: id.into(),
+            domain_id: "default".into(),
+            domain_name: "Default".into(),
+        });
+        let facts =
+            KeystoneFacts { user_id: name.into(), user_name: name.into(), project, system, ..Default::default() };
+        let keystone = (scheme == SchemeName::Keystone).then(|| Arc::new(facts));
+        Self { keystone, ..Self::supposed(scheme, name, roles) }
     }
 
     /// What Keystone said of the token, if that is how the principal was proved.
@@ -415,6 +445,7 @@ impl Principal {
             bindings: Vec::new(),
             keystone: None,
             token: None,
+            shadow: false,
         }
     }
 }

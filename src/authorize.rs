@@ -1,15 +1,24 @@
 //! Asks the decision point: about the call before a byte of its body is read, then about each write.
+//!
+//! Where a policy that may apply reads the object that the request is about, the object is looked up first. A write that
+//! puts an object elsewhere (`node_uuid`, `parent_node`, `owner`, …) is asked about twice: where the object is, and where
+//! it would be after all writes of the request. What was looked up is named by its UUID from then on, so that the request
+//! goes to the object that was decided about.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::audit::Record;
 use crate::authenticate::{Peer, Principal};
-use crate::call::{Call, Route};
+use crate::call::{Call, Route, Write};
 use crate::catalog::Operation;
+use crate::lookup::{self, Lookup, LookupError, Move, Moves};
+use crate::microversion::Ceiling;
 use crate::policy::{
-    AccessRequest, Circumstances, Decision, Denial, Permit, PolicyEngine, ShadowMode, Verdict, WouldBe,
+    AccessRequest, Circumstances, Decision, Denial, Needs, ObjectFacts, Objects, Permit, PolicyEngine, ShadowMode,
+    Sitting, Verdict, WouldBe, queried_node,
 };
-use crate::snapshot::Snapshot;
+use crate::rejection::Missing;
+use crate::snapshot::{DenialDetail, Snapshot};
 use crate::validate;
 
 /// A call of which the request and every write is permitted: what [`crate::forward`] takes. Only this module makes one.
@@ -32,26 +41,65 @@ pub struct Refusal {
     pub operation: &'static Operation,
     /// About which write of it: its path, if that is plain. `None` for the request as a whole.
     pub write: Option<Box<str>>,
+    /// What the caller is told instead, if the denial is concealed.
+    pub missing: Option<Box<Missing>>,
+    /// How much of this the caller is told.
+    pub detail: DenialDetail,
 }
 
 /// Longer or odder paths are not repeated to the caller: a key may be any text.
 const SHOWN_PATH_BYTES_MAX: usize = 128;
 
+/// Below it Ironic knows nodes by UUID only, and says so itself.
+const NAMES_SINCE: u16 = 5;
+
 /// The enforcement point's questions about one request.
-#[derive(Debug)]
 pub struct Authorizer<'a> {
-    policies: &'a PolicyEngine,
+    snapshot: &'a Snapshot,
     shadow: Option<ShadowMode>,
     principal: &'a Principal,
     circumstances: Circumstances,
+    lookup: Lookup<'a>,
+    ceiling: Ceiling,
+    /// What anybody reads about this operation, candidates included.
+    all_needs: OnceLock<Needs>,
+    /// What the request as a whole was decided about: the resource, and the node that a list's query names.
+    found: OnceLock<(Found, Found)>,
+}
+
+/// What was looked up of an object.
+type Found = Result<Option<Arc<ObjectFacts>>, LookupError>;
+
+/// What one write, or the request, is asked about with.
+struct Question<'q> {
+    route: &'q Route<'q>,
+    write: Option<&'q Write<'q>>,
+    /// All writes of the request, once they are known.
+    siblings: &'q [Write<'q>],
+    /// What the active policies read.
+    needs: Needs,
+    resource: &'q Found,
+    /// The node that the write, or a list's query, names.
+    target: &'q Found,
+    /// The resource as the request would leave it, if this write puts it elsewhere, and what it would belong to.
+    elsewhere: &'q [Arc<ObjectFacts>],
+    /// What is the same for all writes, about the resource where it is.
+    sitting: Option<&'q Sitting>,
 }
 
 impl<'a> Authorizer<'a> {
     /// For one request of `principal`.
-    pub fn new(snapshot: &'a Snapshot, principal: &'a Principal, peer: &Peer, listener: &Arc<str>) -> Self {
+    pub fn new(
+        snapshot: &'a Snapshot,
+        principal: &'a Principal,
+        peer: &Peer,
+        listener: &Arc<str>,
+        lookup: Lookup<'a>,
+        ceiling: Ceiling,
+    ) -> Self {
         Self {
-            policies: &snapshot.policies,
-            shadow: snapshot.shadow,
+            snapshot,
+            shadow: snapshot.shadow.or_else(|| snapshot.binding_shadow.filter(|_| principal.in_shadow())),
             principal,
             circumstances: Circumstances {
                 source: peer.address,
@@ -59,45 +107,81 @@ impl<'a> Authorizer<'a> {
                 listener: Arc::clone(listener),
                 places: Arc::clone(&snapshot.places),
             },
+            lookup,
+            ceiling,
+            all_needs: OnceLock::new(),
+            found: OnceLock::new(),
         }
     }
 
     /// The request as a whole.
-    pub fn call(&self, route: &Route<'_>, record: &mut Record) -> Result<Permit, Refusal> {
-        let request = AccessRequest {
-            principal: self.principal,
-            route,
-            write: None,
-            siblings: &[],
-            circumstances: &self.circumstances,
-        };
-        let settled = self.settle(self.policies.decide(&request), None, record);
-        let permit = settled.map_err(|denial| Refusal { denial, operation: route.operation(), write: None })?;
+    pub async fn call(&self, route: &Route<'_>, record: &mut Record) -> Result<Permit, Refusal> {
+        if self.shadow.is_some() {
+            record.in_shadow();
+        }
+        let operation = route.operation();
+        let needs = self.needs(&self.snapshot.policies, operation, false);
+        let (resource, target) = (self.resource(route).await, self.queried(route).await);
+        let (resource, target) = self.found.get_or_init(|| (resource, target));
+        let question =
+            Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[], sitting: None };
+        let permit = self.settle(&question, None, record).map_err(|denial| self.refusal(denial, route, None))?;
         record.permit(&permit);
         Ok(permit)
     }
 
-    /// Each of its writes; all must be permitted.
-    pub fn writes<'c>(&self, call: Call<'c>, record: &mut Record) -> Result<PermittedCall<'c>, Refusal> {
+    /// Each of its writes; all must be permitted. `permit` is what the request as a whole was permitted with.
+    pub async fn writes<'c>(
+        &self,
+        mut call: Call<'c>,
+        permit: &Permit,
+        record: &mut Record,
+    ) -> Result<PermittedCall<'c>, Refusal> {
         let writes = validate::writes(&call);
         record.writes(call.route().operation(), &writes, &self.circumstances.places);
-        for write in &writes {
-            let request = AccessRequest {
-                principal: self.principal,
-                route: call.route(),
+        let route = call.route();
+        let needs = self.needs(&self.snapshot.policies, route.operation(), true);
+        let asked = self.found.get().map_or((Ok(None), Ok(None)), Clone::clone);
+        let (resource, queried) = if writes.is_empty() {
+            asked
+        } else {
+            (same(&asked.0, self.resource(route).await), same(&asked.1, self.queried(route).await))
+        };
+        let sitting = Sitting::default();
+        let (moves, targets) = self.moves(route, &writes, &resource).await;
+        let kind = route.operation().resource;
+        for (index, (write, target)) in writes.iter().zip(&targets).enumerate() {
+            let elsewhere = moves.elsewhere(kind, index);
+            let question = Question {
+                route,
                 write: Some(write),
                 siblings: &writes,
-                circumstances: &self.circumstances,
+                needs,
+                resource: &resource,
+                target,
+                elsewhere: &elsewhere,
+                sitting: Some(&sitting),
             };
             let path = write.path.as_str();
-            let permit = self.settle(self.policies.decide(&request), Some(path), record).map_err(|denial| Refusal {
-                denial,
-                operation: call.route().operation(),
-                write: Some(shown(path)),
-            })?;
+            let permit = self
+                .settle(&question, Some(path), record)
+                .map_err(|denial| self.refusal(denial, route, Some(shown(path))))?;
             record.permit(&permit);
         }
         drop(writes);
+        // What only shadow policies and candidates read changes nothing.
+        let deciding = self.needs(&self.snapshot.policies, call.route().operation(), false).union(needs);
+        let decided = [deciding.resource.and(resource.ok()), deciding.target.and(queried.ok())];
+        for found in decided.into_iter().flatten().flatten().filter(|_| self.shadow.is_none()) {
+            pin(&mut call, &found);
+        }
+        if let Some(added) = permit.filter() {
+            // In dry-run nothing of a request changes.
+            record.filter(added.parameter);
+            if self.shadow.is_none() {
+                call.route.narrow(added.parameter, &added.value);
+            }
+        }
         Ok(PermittedCall(call))
     }
 
@@ -109,12 +193,87 @@ impl<'a> Authorizer<'a> {
             write: None,
             siblings: &[],
             circumstances: &self.circumstances,
+            objects: Objects::default(),
         };
-        self.policies.reads_secret(&request, field)
+        self.snapshot.policies.reads_secret(&request, field)
     }
 
-    /// In dry-run a denial is recorded and waived.
-    fn settle(&self, verdict: Verdict, path: Option<&str>, record: &mut Record) -> Result<Permit, Denial> {
+    fn refusal(&self, denial: Denial, route: &Route<'_>, write: Option<Box<str>>) -> Refusal {
+        let operation = route.operation();
+        let missing = denial.conceal.then(|| {
+            let identifier = route.resource_id();
+            let rules = self.snapshot.scrub.rules(self.principal.roles(), |field| self.secret(route, field));
+            Box::new(Missing::new(operation, identifier, route.microversion(), self.ceiling, &rules))
+        });
+        Refusal { denial, operation, write, missing, detail: self.snapshot.denial_detail }
+    }
+
+    fn needs(&self, engine: &PolicyEngine, operation: &Operation, writes: bool) -> Needs {
+        engine.needs(operation, self.principal.roles(), writes)
+    }
+
+    /// What anybody reads, candidates included.
+    fn all_needs(&self, operation: &Operation) -> Needs {
+        *self.all_needs.get_or_init(|| self.find_needs(operation))
+    }
+
+    fn find_needs(&self, operation: &Operation) -> Needs {
+        let engines = std::iter::once(&self.snapshot.policies)
+            .chain(self.snapshot.candidates.iter().map(|other| &other.policies));
+        engines.fold(Needs::default(), |needs, engine| {
+            let of = |writes| engine.shadow_needs(operation, self.principal.roles(), writes);
+            needs.union(of(false)).union(of(true))
+        })
+    }
+
+    async fn resource(&self, route: &Route<'_>) -> Found {
+        match self.all_needs(route.operation()).resource {
+            Some(fields) => self.lookup.resource(route, fields).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The node whose belongings a list's query asks for.
+    async fn queried(&self, route: &Route<'_>) -> Found {
+        let Some(node) = queried_node(route) else { return Ok(None) };
+        match self.all_needs(route.operation()).target {
+            Some(fields) => self.lookup.node(node, fields).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Looks up where writes put their object, and the nodes that they name.
+    async fn moves<'w>(&self, route: &Route<'_>, writes: &'w [Write<'w>], resource: &Found) -> (Moves<'w>, Vec<Found>) {
+        let needs = self.all_needs(route.operation());
+        let fields = match (needs.resource, needs.target) {
+            (Some(one), Some(other)) => Some(one.union(other)),
+            (one, other) => one.or(other),
+        };
+        let kind = route.operation().resource;
+        let mut moves = Moves::default();
+        let mut targets = Vec::with_capacity(writes.len());
+        for write in writes {
+            let place = fields.and_then(|fields| Some((lookup::moves(route, write)?, fields)));
+            let target = match place {
+                Some((Move::To(identifier), fields)) => self.lookup.node(identifier, fields).await,
+                Some((Move::Away | Move::Attribute(..), _)) | None => Ok(None),
+            };
+            let known = |found: &Found| found.as_ref().ok().and_then(Clone::clone);
+            let next = place.map(|(place, _)| (place, known(&target)));
+            moves.push(kind, known(resource).as_ref(), next);
+            targets.push(target);
+        }
+        (moves, targets)
+    }
+
+    /// Decides. In dry-run a denial is recorded and waived.
+    fn settle(&self, question: &Question<'_>, path: Option<&str>, record: &mut Record) -> Result<Permit, Denial> {
+        let verdict = if question.is_missing_for(question.needs) {
+            self.snapshot.policies.without_attributes()
+        } else {
+            self.ask(&self.snapshot.policies, question)
+        };
+        self.compare(question, &verdict.decision, record);
         match verdict.decision {
             Decision::Permit(permit) => {
                 if let Some(WouldBe::Deny(denial)) = &verdict.would_be {
@@ -131,6 +290,79 @@ impl<'a> Authorizer<'a> {
                 Ok(denial.waive(shadow))
             }
         }
+    }
+
+    /// About the object where it is, and where it would be. The first denial counts.
+    fn ask(&self, engine: &PolicyEngine, question: &Question<'_>) -> Verdict {
+        let known = |found: &'_ Found| found.as_ref().ok().and_then(Clone::clone);
+        let (resource, target) = (known(question.resource), known(question.target));
+        let decide = |resource: Option<&ObjectFacts>, sitting: Option<&Sitting>| {
+            engine.decide(&AccessRequest {
+                principal: self.principal,
+                route: question.route,
+                write: question.write,
+                siblings: question.siblings,
+                circumstances: &self.circumstances,
+                objects: Objects { resource, target: target.as_deref(), sitting },
+            })
+        };
+        let mut verdict = decide(resource.as_deref(), question.sitting);
+        for place in question.elsewhere {
+            if matches!(verdict.decision, Decision::Deny(_)) {
+                break;
+            }
+            let there = decide(Some(place), None);
+            // A shadow denial here is not forgotten for a permit there.
+            let would_be_denied = matches!(verdict.would_be, Some(WouldBe::Deny(_)));
+            if !would_be_denied || matches!(there.decision, Decision::Deny(_)) {
+                verdict = there;
+            }
+        }
+        verdict
+    }
+
+    /// Asks the candidates, and records where they disagree. Nothing that they say is ever used.
+    fn compare(&self, question: &Question<'_>, active: &Decision, record: &mut Record) {
+        for candidate in &self.snapshot.candidates {
+            let needs = self.needs(&candidate.policies, question.route.operation(), question.write.is_some());
+            if question.is_missing_for(needs) {
+                continue;
+            }
+            let other = self.ask(&candidate.policies, question).decision;
+            if matches!(active, Decision::Permit(_)) != matches!(other, Decision::Permit(_)) {
+                candidate.count();
+                record.candidate(&candidate.name, active, &other);
+            }
+        }
+    }
+}
+
+impl Question<'_> {
+    /// Whether something that is read could not be looked up.
+    const fn is_missing_for(&self, needs: Needs) -> bool {
+        let resource = needs.resource.is_some() && self.resource.is_err();
+        // A write is decided about at its new place too where the old one matters.
+        let target = (needs.target.is_some() || needs.resource.is_some()) && self.target.is_err();
+        resource || target
+    }
+}
+
+/// What is looked up again has to be what the request was decided about: a name may have moved on in between.
+fn same(before: &Found, now: Found) -> Found {
+    if uuid(before) == uuid(&now) { now } else { Err(LookupError) }
+}
+
+fn uuid(found: &Found) -> Option<Option<&str>> {
+    found.as_ref().ok().map(|known| known.as_ref().map(|facts| facts.uuid.as_str()))
+}
+
+/// Names an object by the UUID that was decided about, where the request names it otherwise.
+fn pin(call: &mut Call<'_>, found: &ObjectFacts) {
+    if call.route.microversion().minor() < NAMES_SINCE {
+        return;
+    }
+    if let Some(name) = &found.name {
+        call.route.pin(name, &found.uuid);
     }
 }
 

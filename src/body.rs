@@ -100,6 +100,7 @@ impl Body {
         if let Some(mut record) = self.record.take() {
             if let Content::Stream(answer) = &self.content {
                 record.masked(answer.masked());
+                record.would_mask(answer.would_mask());
             }
             record.complete();
         }

@@ -110,6 +110,29 @@ impl<'a> Route<'a> {
         self.query.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
+    /// Names an object by its UUID instead of a name (in lower case), wherever the request names it: in the path, or in the query that lists what
+    /// belongs to it.
+    pub(crate) fn pin(&mut self, identifier: &str, uuid: &str) {
+        let in_path = self.operation.resource_parameter.as_deref();
+        for (_, text) in self
+            .parameters
+            .iter_mut()
+            .filter(|(name, text)| Some(*name) == in_path && text.to_lowercase() == identifier)
+        {
+            *text = Cow::Owned(uuid.to_owned());
+        }
+        for (_, text) in
+            self.query.iter_mut().filter(|(name, text)| name == "node" && text.to_lowercase() == identifier)
+        {
+            *text = Cow::Owned(uuid.to_owned());
+        }
+    }
+
+    /// Adds a filter to a list's query.
+    pub(crate) fn narrow(&mut self, parameter: &'static str, value: &str) {
+        self.query.push((Cow::Borrowed(parameter), Cow::Owned(value.to_owned())));
+    }
+
     /// The identifier of the resource that a policy sees, if the operation is about one.
     pub fn resource_id(&self) -> Option<&str> {
         self.operation.resource_parameter.as_deref().and_then(|name| self.parameter(name))

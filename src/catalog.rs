@@ -8,6 +8,7 @@ pub mod json_schema;
 mod load;
 mod openapi;
 mod operation;
+mod pattern;
 mod schema;
 mod table;
 #[cfg(test)]
@@ -22,7 +23,8 @@ pub use operation::{
     Answer, AnswerField, AnswerObject, BodyKind, Class, Group, Method, Operation, Parameter, PatchSchema, ResourceType,
     Segment,
 };
-pub use schema::{EnumValue, Field, Kind};
+pub use pattern::Pattern;
+pub use schema::{Arguments, EnumValue, Field, Kind};
 pub use table::{TableFormat, table};
 
 /// The lowest microversion of Ironic's API, as the minor number of `1.N`.

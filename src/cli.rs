@@ -7,6 +7,8 @@ mod policy_learn;
 mod policy_replay;
 mod policy_report;
 mod policy_test;
+mod policy_diff;
+mod policy_explain;
 mod serve;
 mod tail;
 mod whoami;
@@ -197,12 +199,38 @@ enum PolicyCommand {
     /// Make one page (HTML) of a log: who calls what, what would be denied and by which rule, unused rights, a suggested
     /// policy for each caller. It asks for nothing outside of itself.
     Report(policy_report::ReportArguments),
+    /// Tell why a request is permitted or denied: every policy about it, the first condition that fails, and what would
+    /// permit it; exit 0 if it is permitted, 1 if it is denied.
+    Explain(Box<policy_explain::Explain>),
+    /// Tell what changes between two sets of policies, by role, operation and written field; exit 1 if anything does.
+    ///
+    /// `+` gained, `-` lost, `~` on other conditions. Policies in mode "shadow" and "off" do not count.
+    Diff {
+        /// A directory with *.cedar files, or a file.
+        before: PathBuf,
+        /// The same, afterwards.
+        after: PathBuf,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Format policies in place.
+    Fmt {
+        #[command(flatten)]
+        paths: PolicyPaths,
+        /// Change nothing; name the files that are not formatted and exit with 1.
+        #[arg(long)]
+        check: bool,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
     /// Print what each role may do: role × operation.
     ///
     /// `+` permitted with every write, `w` permitted but each write is decided, `-` denied.
     Matrix {
         #[command(flatten)]
         paths: PolicyPaths,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
     },
 }
 
@@ -286,8 +314,15 @@ pub fn run() -> ExitCode {
         Command::Policy { policy: PolicyCommand::Learn(arguments) } => policy_learn::run(&arguments),
         Command::Policy { policy: PolicyCommand::Replay(arguments) } => policy_replay::run(&arguments),
         Command::Policy { policy: PolicyCommand::Report(arguments) } => policy_report::run(&arguments),
-        Command::Policy { policy: PolicyCommand::Matrix { paths } } => matrix(&paths.paths),
         Command::Tail(tail) => tail.run(),
+        Command::Policy { policy: PolicyCommand::Explain(arguments) } => policy_explain::run(&arguments),
+        Command::Policy { policy: PolicyCommand::Diff { before, after, format } } => {
+            policy_diff::run(&before, &after, format)
+        }
+        Command::Policy { policy: PolicyCommand::Fmt { paths, check, format } } => {
+            policy_diff::format(&paths.paths, check, format)
+        }
+        Command::Policy { policy: PolicyCommand::Matrix { paths, format } } => matrix(&paths.paths, format),
         Command::Hmac { key_file } => hmac(&key_file),
         Command::Htpasswd { name, cost } => htpasswd(&name, cost),
         Command::Certs { certs: CertsCommand::Dev { directory, names, days, force } } => {
@@ -402,13 +437,16 @@ fn test(paths: &[PathBuf], format: TestFormat, coverage_min: u32) -> ExitCode {
     if tested.failed() > 0 || !covered { ExitCode::from(FINDINGS) } else { printed }
 }
 
-fn matrix(paths: &[PathBuf]) -> ExitCode {
+fn matrix(paths: &[PathBuf], format: Format) -> ExitCode {
     let sources = match sources(paths) {
         Ok(sources) => sources,
         Err(code) => return code,
     };
     match PolicyEngine::load(&sources) {
-        Ok(engine) => print(&policy::matrix(&engine, &engine.matrix_roles())),
+        Ok(engine) => print(&match format {
+            Format::Text => policy::matrix(&engine, &engine.matrix_roles()),
+            Format::Json => policy::matrix_json(&engine, &engine.matrix_roles()),
+        }),
         Err(findings) => {
             for finding in findings {
                 say(&finding.to_string());

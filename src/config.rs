@@ -23,6 +23,7 @@ use crate::listener::Served;
 use crate::networks::Networks;
 use crate::scrub::Treatments;
 use crate::tls::{CertificateExpiry, ClientTls, ServerTls};
+use crate::validate::ShadowChecks;
 
 pub use check::{effective, load, load_noting, policy_sources};
 pub use limits::{ClassLimits, ClassesLimits, Limits, RoleLimits};
@@ -53,6 +54,14 @@ pub struct Config {
     pub places: Arc<crate::policy::Places>,
     /// The secret map with the operator's additions, for every role.
     pub scrub: Arc<Treatments>,
+    /// The checks of bodies that are only tried out.
+    pub shadow_checks: ShadowChecks,
+    /// Policies that are asked beside the active ones: how the configuration calls each set, and its files.
+    pub candidates: Vec<(String, Vec<crate::policy::PolicySource>)>,
+    /// How long a looked-up object is remembered; zero: never.
+    pub resource_cache: Duration,
+    /// How much callers are told of a denial.
+    pub denial_detail: crate::snapshot::DenialDetail,
     /// Where records go.
     pub audit: AuditConfig,
     /// The highest microversion to admit (the minor number of `1.N`).

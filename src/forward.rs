@@ -1,6 +1,7 @@
 //! [`PermittedCall`] → a new request to Ironic. Nothing of what the caller sent is relayed: path, query, headers and body are
 //! written anew from what was understood and decided about.
 
+mod ask;
 mod connection;
 mod health;
 mod pool;
@@ -18,6 +19,7 @@ use crate::catalog::Method;
 use crate::config;
 use crate::header::X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION;
 use crate::json::Canonical;
+use crate::lookup::ObjectCache;
 use crate::microversion;
 
 pub use connection::{ClientTlsInForce, ConnectError, Connector, HostError};
@@ -130,13 +132,14 @@ impl From<ConnectError> for UpstreamError {
 pub struct UpstreamState {
     microversion_max: AtomicU16,
     endpoints: Vec<EndpointHealth>,
+    objects: ObjectCache,
 }
 
 impl UpstreamState {
     /// For the configured endpoints, in their order.
     pub fn new(config: &config::Upstream) -> Self {
         let health = |target: &config::UpstreamEndpoint| EndpointHealth::new(target.name.clone(), config.ejection);
-        Self { microversion_max: AtomicU16::new(0), endpoints: config.endpoints.iter().map(health).collect() }
+        Self { endpoints: config.endpoints.iter().map(health).collect(), ..Self::default() }
     }
 
     /// The endpoints, in the order of the configuration.
@@ -164,6 +167,11 @@ impl UpstreamState {
         if let Some(minor) = maximum.and_then(microversion::minor) {
             self.note_microversion_max(minor);
         }
+    }
+
+    /// The objects that were looked up.
+    pub const fn objects(&self) -> &ObjectCache {
+        &self.objects
     }
 
     /// Whether an endpoint answered its last probe.

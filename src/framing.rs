@@ -169,7 +169,8 @@ fn host(head: &Parts) -> Result<(), FramingError> {
         None => None,
     };
     match (host, head.uri.authority()) {
-        (None, None) if head.version == Version::HTTP_11 => Err(FramingError::Host),
+        // Also where the target names an authority: RFC 9112, section 3.2.
+        (None, _) if head.version == Version::HTTP_11 => Err(FramingError::Host),
         (_, Some(authority)) if !is_authority(authority.as_str()) => Err(FramingError::Host),
         (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority.as_str()) => {
             Err(FramingError::HostMismatch)
@@ -196,7 +197,7 @@ fn is_authority(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::{Request, Version};
 
     use super::{FramingError, check, is_authority};
     use crate::config::Limits;
@@ -230,6 +231,25 @@ mod tests {
         row(&[("host", "h"), ("connection", "keep-alive, Upgrade")], Err(FramingError::Upgrade));
         row(&[("host", "h"), ("authorization", "a"), ("authorization", "b")], Err(FramingError::RepeatedHeader));
         row(&[("host", "h"), ("x-a", &"a".repeat(40_000))], Err(FramingError::HeadersTooLarge));
+    }
+
+    #[test]
+    fn a_target_with_an_authority_needs_the_same_host() {
+        for (target, host, version, expected) in [
+            ("http://h/v1/nodes", Some("h"), Version::HTTP_11, Ok(())),
+            ("http://h/v1/nodes", Some("H"), Version::HTTP_11, Ok(())),
+            ("http://h/v1/nodes", Some("g"), Version::HTTP_11, Err(FramingError::HostMismatch)),
+            ("http://h/v1/nodes", None, Version::HTTP_11, Err(FramingError::Host)),
+            ("h", None, Version::HTTP_11, Err(FramingError::Host)),
+            ("https://h/v1/nodes", None, Version::HTTP_2, Ok(())),
+        ] {
+            let mut request = Request::get(target).version(version);
+            if let Some(host) = host {
+                request = request.header("host", host);
+            }
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(check(&head, &Limits::default()), expected, "{target} {host:?}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod authenticate;
 pub mod microversion;
 pub mod route;
 pub mod authorize;
+pub mod lookup;
 pub mod policy;
 pub mod json;
 pub mod validate;

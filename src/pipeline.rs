@@ -25,8 +25,10 @@ use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
 use crate::limits::Ticket;
 use crate::listener::ListenerState;
+use crate::lookup::{Forget, Lookup};
 use crate::metrics::WorkerMetrics;
 use crate::microversion::Ceiling;
+use crate::policy::DenialReason;
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
@@ -138,9 +140,12 @@ impl Pipeline {
         principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         let operation = route.operation();
 
-        let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name);
         record.enter(Phase::Decide);
-        let permit = authorizer.call(&route, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
+        let identity = &snapshot.upstream_identity;
+        let age_max = snapshot.resource_cache;
+        let lookup = Lookup::new(&self.upstream, age_max, scene.ids.upstream(), identity, principal.token());
+        let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, ceiling);
+        let permit = authorizer.call(&route, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         record.leave();
         snapshot.limiter.admit(ticket, listener.index, operation.class(), &principal, peer.address)?;
@@ -151,13 +156,17 @@ impl Pipeline {
         if !bytes.is_empty() {
             validate::media_type(operation, &head.headers).map_err(invalid)?;
         }
-        let call = validate::validate(route, Some(&bytes), &permit).map_err(invalid)?;
+        let (call, would_refuse) =
+            validate::validate_shadowed(route, Some(&bytes), &permit, snapshot.shadow_checks).map_err(invalid)?;
+        record.would_refuse(would_refuse);
         record.enter(Phase::Decide);
-        let call = authorizer.writes(call, record).map_err(|refusal| scene.refuse(refusal, &principal))?;
+        let call =
+            authorizer.writes(call, &permit, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
 
         self.audit.admit(Class::of(operation), &snapshot.audit).await?;
 
         let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
+        let _forget = Forget::of(&self.upstream, call.call().route());
         let asked = Instant::now();
         record.enter(Phase::Upstream);
         let forwarded = Forwarded {
@@ -215,6 +224,9 @@ impl Scene<'_> {
     /// Who sent no credential and is denied is asked for one, where the listener takes any.
     fn refuse(&self, refusal: Refusal, principal: &Principal) -> Rejection {
         let challenges = self.challenges(None);
+        if refusal.denial.reason == DenialReason::Unavailable {
+            return Rejection::Denied(refusal);
+        }
         if principal.scheme() == SchemeName::Anonymous && !challenges.is_empty() {
             Rejection::Unauthenticated(refusal, challenges)
         } else {

@@ -11,14 +11,20 @@
 //! skips a policy whose condition cannot be evaluated, irongate denies.
 
 mod cases;
+mod cast;
 mod context;
+mod diff;
 mod engine;
+mod explain;
+mod filter;
 mod finding;
+mod guard;
 mod lint;
 mod matrix;
 mod past;
 mod places;
 mod reads;
+mod resource;
 mod roles;
 mod rule;
 mod schema;
@@ -33,18 +39,29 @@ use std::sync::Arc;
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 
-pub use cases::{Case, CaseError, CaseFile, Expected, ExpectedOutcome, Who};
+pub use cases::{Case, CaseError, CaseFile, CaseObjects, Expected, ExpectedOutcome, Who};
+pub use diff::{Change, ChangeKind, diff};
 pub use engine::PolicyEngine;
+pub use explain::{Considered, Explanation, Outcome, Part, explain};
+pub use filter::{Added, queried_node};
 pub use finding::{PolicyFinding, Severity, findings_json};
-pub use matrix::{granted, matrix};
+pub use matrix::{granted, matrix, matrix_json};
 pub use past::{
     FactSet, PastDecision, PastEngine, PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told,
 };
 pub use places::{PlaceError, Places};
+pub use resource::{Needs, NodeFields, ObjectFacts, Objects, Sitting, has_attributes};
 pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;
 pub(crate) use written::{UrlOrigin, value_facts};
+
+/// Scheme, host and port of a URL that policies take for plain, for fuzzing only.
+#[cfg(fuzzing)]
+pub fn plain_url(text: &str) -> Option<(String, String, Option<u16>)> {
+    let facts = url::url_facts(text, true).filter(|facts| facts.plain)?;
+    Some((facts.scheme, facts.host, facts.port))
+}
 
 /// What the decision point is asked.
 #[derive(Debug)]
@@ -59,6 +76,8 @@ pub struct AccessRequest<'a> {
     pub siblings: &'a [Write<'a>],
     /// The facts that are not in the request.
     pub circumstances: &'a Circumstances,
+    /// What is known of the objects that it is about; [`PolicyEngine::needs`] tells whether the policies read it.
+    pub objects: Objects<'a>,
 }
 
 /// Facts about the request's surroundings.
@@ -108,6 +127,7 @@ pub enum WouldBe {
 pub struct Permit {
     policies: PolicyIds,
     waived: Option<Denial>,
+    filter: Option<Added>,
 }
 
 /// Why a request was denied. Only the decision point makes one.
@@ -140,6 +160,8 @@ pub enum DenialReason {
     Forbidden,
     /// A policy's condition could not be evaluated.
     Indeterminate,
+    /// An object that policies read could not be looked up.
+    Unavailable,
 }
 
 /// Leave to go on in spite of a denial: the global dry-run.
@@ -156,6 +178,7 @@ impl DenialReason {
             Self::NoPermit => "no_permit",
             Self::Forbidden => "forbidden",
             Self::Indeterminate => "indeterminate",
+            Self::Unavailable => "resource_unavailable",
         }
     }
 }
@@ -171,8 +194,17 @@ impl Permit {
         self.waived.as_ref()
     }
 
+    /// What has to be added to a list's query for the permit to hold.
+    pub fn filter(&self) -> Option<&Added> {
+        self.filter.as_ref()
+    }
+
     fn of(policies: PolicyIds) -> Self {
-        Self { policies, waived: None }
+        Self { policies, waived: None, filter: None }
+    }
+
+    fn with(self, filter: Option<Added>) -> Self {
+        Self { filter, ..self }
     }
 
     /// For unit tests of other modules.
@@ -185,7 +217,7 @@ impl Permit {
 impl Denial {
     /// Goes on all the same, because the whole configuration says `mode = "shadow"`. The permit remembers the denial.
     pub fn waive(self, _: ShadowMode) -> Permit {
-        Permit { policies: PolicyIds::default(), waived: Some(self) }
+        Permit { policies: PolicyIds::default(), waived: Some(self), filter: None }
     }
 
     const fn of(reason: DenialReason, policies: PolicyIds, explanation: Option<Arc<str>>, conceal: bool) -> Self {

@@ -17,16 +17,23 @@ use crate::framing::FramingError;
 use crate::header::{X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION};
 use crate::limits::LimitError;
 use crate::listener::ListenerError;
-use crate::microversion::Ceiling;
+use crate::microversion::{self, Ceiling};
 use crate::policy::{Denial, DenialReason};
 use crate::route::RouteError;
+use crate::snapshot::DenialDetail;
 use crate::validate::InvalidRequest;
+
+mod missing;
+
+pub use missing::Missing;
 
 /// The rule that denies where no policy says anything.
 const DEFAULT_DENY: &str = "default-deny";
 
 /// `Retry-After` while records cannot be written.
 const AUDIT_RETRY_SECONDS: &str = "5";
+/// After which a caller may try again whose resource could not be looked up.
+const LOOKUP_RETRY_SECONDS: &str = "5";
 
 /// A refusal by any stage.
 #[derive(Debug)]
@@ -88,8 +95,11 @@ impl Rejection {
             Self::Authentication(error, _) => error.status().as_u16(),
             Self::Unauthenticated(..) => 401,
             Self::Route(error, _) => error.status(),
-            Self::Denied(refusal) if refusal.denial.conceal => 404,
-            Self::Denied(_) => 403,
+            Self::Denied(refusal) => match &refusal.missing {
+                Some(missing) => missing.status,
+                None if refusal.denial.reason == DenialReason::Unavailable => 503,
+                None => 403,
+            },
             Self::Limit(error) => error.status(),
             Self::Body(error) => error.status(),
             Self::Invalid(error, _) => error.status(),
@@ -142,8 +152,10 @@ impl Rejection {
             Self::Authentication(error, _) => error.public_message().to_owned(),
             Self::Unauthenticated(..) => AuthnError::Missing.public_message().to_owned(),
             Self::Route(error, _) => error.to_string(),
-            Self::Denied(refusal) if refusal.denial.conceal => "the resource could not be found".to_owned(),
-            Self::Denied(refusal) => denied(refusal),
+            Self::Denied(refusal) => match &refusal.missing {
+                Some(missing) => missing.text.clone(),
+                None => denied(refusal),
+            },
             Self::Limit(error) => error.to_string(),
             Self::Body(error) => error.to_string(),
             Self::Invalid(error, _) => error.to_string(),
@@ -158,9 +170,11 @@ impl Rejection {
     /// The answer, in Ironic's error shape.
     pub fn response(&self) -> Response<Body> {
         let status = self.status();
-        let rule = match self {
-            Self::Denied(refusal) if !refusal.denial.conceal => Some(rule(&refusal.denial)),
-            Self::Denied(_) => None,
+        let code = match self {
+            // As Ironic's own, to the letter.
+            Self::Denied(refusal) if refusal.missing.is_some() || refusal.detail == DenialDetail::None => None,
+            Self::Denied(refusal) if refusal.denial.reason == DenialReason::Unavailable => Some((self.code(), None)),
+            Self::Denied(refusal) => Some((self.code(), Some(rule(&refusal.denial)))),
             Self::Framing(_)
             | Self::Listener(_)
             | Self::Authentication(..)
@@ -171,9 +185,9 @@ impl Rejection {
             | Self::Invalid(..)
             | Self::Audit(_)
             | Self::Upstream(_)
-            | Self::Internal => None,
+            | Self::Internal => Some((self.code(), None)),
         };
-        let mut response = error_response(status, &self.message(), Some((self.code(), rule)));
+        let mut response = error_response(status, &self.message(), code);
         let headers = response.headers_mut();
         match self {
             // What follows a head that was not plain is not read as a request.
@@ -216,13 +230,22 @@ impl Rejection {
                     set(headers, RETRY_AFTER, &seconds.to_string());
                 }
             }
+            Self::Denied(refusal) => {
+                if let Some(missing) = &refusal.missing {
+                    set(headers, microversion::HEADER, &missing.microversion.to_string());
+                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1");
+                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &missing.highest.to_string());
+                } else if refusal.denial.reason == DenialReason::Unavailable {
+                    set(headers, RETRY_AFTER, LOOKUP_RETRY_SECONDS);
+                }
+            }
             Self::Limit(error) => set(headers, RETRY_AFTER, &error.retry_after().to_string()),
             Self::Body(error) => {
                 if let Some(seconds) = error.retry_after() {
                     set(headers, RETRY_AFTER, &seconds.to_string());
                 }
             }
-            Self::Denied(_) | Self::Internal => {}
+            Self::Internal => {}
         }
         response
     }
@@ -257,7 +280,13 @@ fn rule(denial: &Denial) -> &str {
     denial.policies.first().map_or(DEFAULT_DENY, |policy| policy)
 }
 
-fn denied(Refusal { denial, operation, write }: &Refusal) -> String {
+fn denied(Refusal { denial, operation, write, missing: _, detail }: &Refusal) -> String {
+    match detail {
+        DenialDetail::None if denial.reason == DenialReason::Unavailable => return "not available now".to_owned(),
+        DenialDetail::None => return "access is denied".to_owned(),
+        DenialDetail::Rule => return format!("access is denied by {}", rule(denial)),
+        DenialDetail::Full => {}
+    }
     let asked = match write {
         Some(path) if path.is_empty() => format!("{} with this body", operation.id),
         Some(path) => format!("{} writing {path}", operation.id),
@@ -268,6 +297,7 @@ fn denied(Refusal { denial, operation, write }: &Refusal) -> String {
         (None, DenialReason::NoPermit) => "no policy permits it to this caller",
         (None, DenialReason::Forbidden) => "a policy forbids it",
         (None, DenialReason::Indeterminate) => "a policy could not be evaluated",
+        (None, DenialReason::Unavailable) => "an object that policies decide by could not be looked up",
     };
     format!("{asked} is denied by {}: {why}", rule(denial))
 }

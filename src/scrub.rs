@@ -5,6 +5,7 @@
 //! [`ScrubRules`]: exact places and key names of the catalogue, and shapes of texts; `docs/secrets.md` is the map.
 //! Errors are not passed on but [rebuilt](rebuild).
 
+mod decide;
 mod error;
 mod frame;
 mod hold;
@@ -14,14 +15,20 @@ mod number;
 mod omit;
 mod place;
 mod quick;
+#[cfg(any(test, fuzzing))]
+pub mod reference;
 mod rules;
 mod scan;
+mod shadow;
 mod shape;
 mod stream;
 mod string;
+mod suspect;
 mod table;
 mod text;
 mod treatment;
+mod userinfo;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +36,7 @@ mod tests;
 pub use error::{ErrorText, FAULTSTRING_BYTES_MAX, FaultCode, rebuild};
 pub use link::rewrite_location;
 pub use rules::{ScrubAdditions, ScrubRules};
+pub use shadow::ShadowCount;
 pub use stream::{DEPTH_MAX, Scrubber};
 pub use treatment::{HmacKey, RoleTreatment, SecretTreatment, ShortKey, TreatmentError, Treatments, is_hmac, line};
 

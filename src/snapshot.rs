@@ -4,7 +4,9 @@ mod fixed;
 pub mod watch;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
@@ -17,10 +19,11 @@ use crate::forward::ClientTlsInForce;
 use crate::limits::Limiter;
 use crate::listener::ListenerState;
 use crate::metrics::Rules;
-use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, Severity, ShadowMode};
+use crate::policy::{Places, PolicyEngine, PolicyFinding, PolicyMode, PolicySource, Severity, ShadowMode};
 use crate::scrub::Treatments;
 use crate::telemetry;
 use crate::tls::{CertificateExpiry, ClientTrust, ServerTls};
+use crate::validate::ShadowChecks;
 
 use fixed::Fixed;
 
@@ -32,6 +35,8 @@ pub struct Snapshot {
     pub mode: Mode,
     /// There only in dry-run: what a denial is waived with.
     pub shadow: Option<ShadowMode>,
+    /// There only if a binding is in shadow mode: what a denial of its principals is waived with.
+    pub binding_shadow: Option<ShadowMode>,
     /// Credentials → principals.
     pub authenticator: Authenticator,
     /// The decision point.
@@ -42,6 +47,14 @@ pub struct Snapshot {
     pub scrub: Arc<Treatments>,
     /// What becomes of records that cannot be written.
     pub audit: AuditTerms,
+    /// The checks of bodies that are only tried out.
+    pub shadow_checks: ShadowChecks,
+    /// Asked beside it; what they say is recorded only.
+    pub candidates: Vec<Candidate>,
+    /// How long a looked-up object is remembered.
+    pub resource_cache: Duration,
+    /// How much callers are told of a denial.
+    pub denial_detail: DenialDetail,
     /// Bounds of one request.
     pub limits: Limits,
     /// What is counted against them.
@@ -60,16 +73,50 @@ pub struct Snapshot {
     pub upstream_tls: Option<Arc<rustls::ClientConfig>>,
 }
 
+/// Policies that ride along.
+#[derive(Debug)]
+pub struct Candidate {
+    /// How the configuration calls them.
+    pub name: Arc<str>,
+    /// Their decision point.
+    pub policies: PolicyEngine,
+    disagreements: AtomicU64,
+}
+
+impl Candidate {
+    /// Notes that they would have decided otherwise.
+    pub fn count(&self) {
+        self.disagreements.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many questions they would have answered otherwise, since they were loaded.
+    pub fn disagreements(&self) -> u64 {
+        self.disagreements.load(Ordering::Relaxed)
+    }
+}
+
+/// How much callers are told of a denial. Records always tell all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DenialDetail {
+    /// What was denied, the rule's id and its reason.
+    #[default]
+    Full,
+    /// The rule's id.
+    Rule,
+    /// Nothing.
+    None,
+}
+
 impl Snapshot {
     /// Builds what decides from a checked configuration. `file` is for error messages.
     pub fn build(config: &Config, file: &Path) -> Result<Self, Vec<ConfigError>> {
-        let policies = PolicyEngine::load(&config.policies).map_err(|findings| {
-            let error = |finding: &PolicyFinding| {
-                let hint = finding.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                ConfigError::new(Path::new(&finding.file), Some(finding.line), format!("{}{hint}", finding.message))
-            };
-            findings.iter().filter(|finding| finding.severity == Severity::Error).map(error).collect::<Vec<_>>()
-        })?;
+        let policies = engine(&config.policies)?;
+        let candidates = config.candidates.iter().map(|(name, sources)| {
+            let policies = engine(sources)?;
+            Ok(Candidate { name: name.as_str().into(), policies, disagreements: AtomicU64::new(0) })
+        });
+        let candidates = candidates.collect::<Result<Vec<_>, Vec<ConfigError>>>()?;
         let authenticator = Authenticator::new(AuthenticatorConfig {
             basic: config.basic.clone(),
             keystone: config.keystone.clone(),
@@ -108,17 +155,28 @@ impl Snapshot {
             })
             .collect::<Result<Vec<_>, Vec<ConfigError>>>()?;
         Ok(Self {
-            revision: revision(&policies, config),
+            revision: revision(&policies, &candidates, config),
             mode: config.mode,
             shadow: ShadowMode::from_configuration(match config.mode {
                 Mode::Enforce => PolicyMode::Enforce,
                 Mode::Shadow => PolicyMode::Shadow,
             }),
+            binding_shadow: ShadowMode::from_configuration(
+                if config.bindings.iter().any(crate::authenticate::Binding::is_shadow) {
+                    PolicyMode::Shadow
+                } else {
+                    PolicyMode::Enforce
+                },
+            ),
             authenticator,
             policies,
             places: Arc::clone(&config.places),
+            candidates,
+            resource_cache: config.resource_cache,
+            denial_detail: config.denial_detail,
             scrub: Arc::clone(&config.scrub),
             audit: config.audit.terms,
+            shadow_checks: config.shadow_checks,
             limits: config.limits.clone(),
             limiter,
             microversion_max: config.microversion_max,
@@ -137,16 +195,31 @@ impl Snapshot {
     }
 }
 
-/// Policies, bindings, mode, limits, what the configuration says about secrets, what each listener takes and whose
+fn engine(sources: &[PolicySource]) -> Result<PolicyEngine, Vec<ConfigError>> {
+    PolicyEngine::load(sources).map_err(|findings| {
+        let error = |finding: &PolicyFinding| {
+            let hint = finding.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            ConfigError::new(Path::new(&finding.file), Some(finding.line), format!("{}{hint}", finding.message))
+        };
+        findings.iter().filter(|finding| finding.severity == Severity::Error).map(error).collect()
+    })
+}
+
+/// Policies, candidates, bindings, mode, limits, what the configuration says about secrets, what each listener takes and whose
 /// tokens; the first 16 bytes are enough to tell two revisions apart.
-fn revision(policies: &PolicyEngine, config: &Config) -> Arc<str> {
+fn revision(policies: &PolicyEngine, candidates: &[Candidate], config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(policies.revision().as_bytes());
+    for candidate in candidates {
+        context.update(candidate.policies.revision().as_bytes());
+    }
+    context.update(format!("{:?}", (config.resource_cache, config.denial_detail)).as_bytes());
     let microversions = (config.microversion_max, config.microversion_pin);
     context.update(
         format!("{:?}", (&config.bindings, config.mode, &config.limits, microversions, &config.places)).as_bytes(),
     );
     context.update(config.scrub.description().as_bytes());
+    context.update(format!("{:?}", config.shadow_checks).as_bytes());
     for listener in &config.listeners {
         let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
         context.update(format!("{:?}", (listener.connections_max, listener.requests_max)).as_bytes());

@@ -5,10 +5,12 @@
 //! on state or on Ironic's release is passed on, and Ironic answers. A few things that Ironic takes are refused on
 //! purpose: the mask of hidden values, two patch operations on one path, patches inside a step, arguments given twice.
 
+mod arguments;
 mod error;
 mod mask;
 mod patch;
 mod secret;
+mod shadow;
 mod value;
 mod writes;
 
@@ -16,6 +18,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 pub use error::{InvalidRequest, Place};
+pub use shadow::{ShadowChecks, UnknownCheck};
 pub use writes::writes;
 
 use crate::call::{Call, Route};
@@ -23,6 +26,7 @@ use crate::catalog::{BodyKind, Group, Method, Operation, catalog};
 use crate::json::{self, Json, Limits};
 use crate::policy::Permit;
 use error::At;
+use shadow::Shadow;
 use value::Context;
 
 /// Ironic's own bound on nested containers.
@@ -92,8 +96,36 @@ pub fn validate<'a>(route: Route<'a>, body: Option<&'a [u8]>, _: &Permit) -> Res
     Ok(Call { route, body })
 }
 
+/// As [`validate`], but with checks that are only tried out: the code of the first of them that would have refused the
+/// body comes with the call.
+pub fn validate_shadowed<'a>(
+    route: Route<'a>,
+    body: Option<&'a [u8]>,
+    _: &Permit,
+    checks: ShadowChecks,
+) -> Result<(Call<'a>, Option<&'static str>), InvalidRequest> {
+    let shadow = Shadow::new(checks);
+    let body = read_with(&route, body, &shadow)?;
+    Ok((Call { route, body }, shadow.first()))
+}
+
+/// [`validate`] without the proof of a decision, for fuzzing only.
+#[cfg(fuzzing)]
+pub fn undecided<'a>(route: Route<'a>, body: Option<&'a [u8]>) -> Result<Call<'a>, InvalidRequest> {
+    let body = read(&route, body)?;
+    Ok(Call { route, body })
+}
+
 /// Reads and checks a body as [`validate`] does, without a decision and so without a [`Call`]: for measuring.
 pub fn read<'a>(route: &Route<'_>, body: Option<&'a [u8]>) -> Result<Option<Json<'a>>, InvalidRequest> {
+    read_with(route, body, &Shadow::default())
+}
+
+fn read_with<'a>(
+    route: &Route<'_>,
+    body: Option<&'a [u8]>,
+    shadow: &Shadow,
+) -> Result<Option<Json<'a>>, InvalidRequest> {
     let operation = route.operation;
     let Some(text) = body.filter(|text| !text.is_empty()) else {
         check_missing(operation)?;
@@ -106,9 +138,9 @@ pub fn read<'a>(route: &Route<'_>, body: Option<&'a [u8]>) -> Result<Option<Json
         return Err(InvalidRequest::TooLarge { bytes_max: operation.body_bytes_max });
     }
     let mut body = json::parse(text, &limits(operation))?;
-    check(route, &mut body)?;
+    check(route, &mut body, shadow)?;
     if !operation.groups.contains(&Group::Ramdisk) {
-        mask::refuse(&body, &At::Root)?;
+        shadow.settle(mask::refuse(&body, &At::Root))?;
     }
     Ok(Some(body))
 }
@@ -122,16 +154,20 @@ fn check_missing(operation: &Operation) -> Result<(), InvalidRequest> {
     }
 }
 
-fn check(route: &Route<'_>, body: &mut Json<'_>) -> Result<(), InvalidRequest> {
+fn check(route: &Route<'_>, body: &mut Json<'_>, shadow: &Shadow) -> Result<(), InvalidRequest> {
     let operation = route.operation;
     let context = Context {
         minor: route.microversion.minor(),
         too_new_status: too_new_status(operation),
         converts: operation.method == Method::Put,
+        shadow,
     };
     match &operation.body {
         BodyKind::None => Err(InvalidRequest::BodyNotTaken),
-        BodyKind::Any => check_open_keys(route, body),
+        BodyKind::Any => {
+            check_passthru(body)?;
+            check_open_keys(route, body)
+        }
         BodyKind::Object { schema, .. } => {
             if schema.open {
                 check_open_keys(route, body)?;
@@ -142,6 +178,16 @@ fn check(route: &Route<'_>, body: &mut Json<'_>) -> Result<(), InvalidRequest> {
             Some(schema) => patch::check(body, schema, &context),
             None => Err(InvalidRequest::BodyNotTaken),
         },
+    }
+}
+
+/// Ironic hands the members of a vendor method's body to the driver as named arguments, so that it must have some or be none.
+fn check_passthru(body: &Json<'_>) -> Result<(), InvalidRequest> {
+    match body {
+        Json::Object(_) | Json::Null => Ok(()),
+        Json::Boolean(_) | Json::Integer(_) | Json::Float(_) | Json::String(_) | Json::Array(_) => {
+            Err(InvalidRequest::WrongKind { field: Place::default(), expected: "an object, or null".into() })
+        }
     }
 }
 

@@ -81,11 +81,25 @@ from ironic.api.controllers.v1 import node
 for maker in ("node_schema", "get_node_schema"):
     if hasattr(node, maker):
         schemas["node.SCHEMA"] = sorted(getattr(node, maker)()["properties"])
+rule_arguments = {}
+try:
+    from ironic.common.inspection_rules import actions, operators
+    for module, table in ((actions, actions.ACTIONS), (operators, operators.OPERATORS)):
+        for op, name in table.items():
+            function = getattr(module, name)
+            required, optional = function().get_validation_signature() if callable(getattr(function, "get_validation_signature", None)) else ([], [])
+            rule_arguments[op] = [sorted(set(required) - {"plugin_data"}), sorted(set(optional) - {"plugin_data"})]
+except Exception as error:
+    rule_arguments = {"unknown": str(error)}
+import os, ironic.drivers
+with open(os.path.join(os.path.dirname(ironic.drivers.__file__), "raid_config_schema.json")) as schema:
+    raid = {name: sorted(value.get("enum", [])) for name, value in json.load(schema)["properties"]["logical_disks"]["items"]["properties"].items()}
 history = dict(re.findall(r"^# v(1\.\d+): *(.+)$", inspect.getsource(versions), re.M))
 print(json.dumps({
     "version": metadata.version("ironic"), "max": versions._MAX_VERSION_STRING, "history": history,
     "routes": sorted(" /".join(route) for route in routes), "arguments": arguments, "schemas": schemas,
     "rules": sorted(rule.name for rule in policy.list_policies() if rule.name.startswith("baremetal:")),
+    "rule_arguments": rule_arguments, "raid": raid,
     "fields": dict(getattr(utils, "VERSIONED_FIELDS", {})), "targets": sorted(states.VERBS),
 }))
 '''
@@ -119,8 +133,8 @@ def words(path):
 def compare(ironic, table):
     """What one has and the other has not, as lines."""
     newest = max(int(row["since"][2:]) for row in table)
-    ours = max(newest, max(field.get("since", 1) for row in table for field in [*row["query"], *row["body"].get("fields", [])]))
-    known = MAXIMUM or ours
+    latest = max(newest, max(field.get("since", 1) for row in table for field in [*row["query"], *row["body"].get("fields", [])]))
+    known = MAXIMUM or latest
     theirs = int(ironic["max"][2:])
     for minor in range(known + 1, theirs + 1):
         yield f"microversion 1.{minor} is new: {ironic['history'].get(f'1.{minor}', 'not described')}"
@@ -157,6 +171,18 @@ def compare(ironic, table):
     values = {value["value"] for value in targets["values"]}
     for target in sorted((set(ironic["targets"]) ^ values) - {"rebuild"}):  # a verb of its own in the API only
         yield f"provision target {target} is in {'Ironic' if target in ironic['targets'] else 'the catalogue'} only"
+    ours = {}
+    for field in by_id["inspection_rule:create"]["body"]["fields"]:
+        for op, known in (field.get("items") or {}).get("arguments", {}).items():
+            ours[op] = [sorted(known["required"]), sorted(set(known["optional"]) - {"plugin_data"})]
+    for op in sorted({*ours, *ironic["rule_arguments"]}):
+        if ours.get(op) != ironic["rule_arguments"].get(op):
+            yield f"arguments of the inspection rules' {op}: Ironic {ironic['rule_arguments'].get(op)}, the catalogue {ours.get(op)}"
+    disk = by_id["node:set_raid_state"]["body"]["fields"][0]["items"]["fields"]
+    disk = {field["name"]: sorted(value["value"] for value in field.get("values", [])) if field["kind"] == "enum" else [] for field in disk}
+    for name in sorted({*disk, *ironic["raid"]}):
+        if disk.get(name) != ironic["raid"].get(name):
+            yield f"{name} of a logical disk: Ironic {ironic['raid'].get(name)}, the catalogue {disk.get(name)}"
     lists = {f"GET /{words(row['path'])}": row for row in table if row["method"] == "GET" and row.get("resource_parameter") is None}
     for route, arguments in sorted(ironic["arguments"].items()):
         if route in lists:

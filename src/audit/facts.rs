@@ -136,7 +136,7 @@ fn query_value(field: &'static Field, text: &str) -> Option<QueryValue> {
     match field.kind {
         Kind::Enum => of_catalogue().map(QueryValue::Word),
         Kind::Boolean | Kind::StrictBoolean => words::word(BOOLEANS, text).map(QueryValue::Word),
-        Kind::Integer => text
+        Kind::Integer | Kind::StrictInteger => text
             .parse::<u32>()
             .ok()
             .map(|number| number.to_string())

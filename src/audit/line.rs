@@ -58,6 +58,12 @@ pub(super) struct Line {
     pub(super) denied_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) would_be: Option<WouldBe>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) candidates: Vec<CandidateLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) filter: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) would_refuse: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stage: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +81,8 @@ pub(super) struct Line {
     pub(super) answer_bytes: u64,
     #[serde(skip_serializing_if = "is_zero_u64")]
     pub(super) masked: u64,
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    pub(super) would_mask: u64,
     pub(super) duration_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) upstream_us: Option<u64>,
@@ -246,6 +254,16 @@ impl WouldBe {
     pub(super) fn permit(policies: &PolicyIds) -> Self {
         Self { decision: "permit", reason: "shadow_permit", policies: Arc::clone(policies), path: None }
     }
+}
+
+/// Where a candidate disagreed for the first time.
+#[derive(Debug, Serialize)]
+pub(super) struct CandidateLine {
+    pub(super) name: Arc<str>,
+    pub(super) decision: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) policies: PolicyIds,
+    pub(super) active: PolicyIds,
 }
 
 /// A path as a record may hold it.

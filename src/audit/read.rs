@@ -36,6 +36,7 @@ pub struct RecordLine {
     pub policies: Vec<String>,
     pub denied_path: Option<String>,
     pub would_be: Option<WouldBeLine>,
+    pub would_refuse: Option<String>,
     pub stage: Option<String>,
     pub reason: Option<String>,
     pub status: Option<u16>,
@@ -46,6 +47,7 @@ pub struct RecordLine {
     pub request_bytes: u64,
     pub answer_bytes: u64,
     pub masked: u64,
+    pub would_mask: u64,
     pub duration_us: u64,
     pub upstream_us: Option<u64>,
 }

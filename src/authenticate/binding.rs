@@ -57,6 +57,19 @@ pub struct RawBinding {
     /// Networks (`192.0.2.0/24`, `2001:db8::/32`) or addresses that the caller must come from. A caller on a unix socket
     /// comes from none.
     pub source_networks: Option<Vec<String>>,
+    /// `"shadow"`: denials of whoever matches are recorded and not enforced. Default `"enforce"`.
+    pub mode: Option<BindingMode>,
+}
+
+/// What becomes of denials of a principal that a binding matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BindingMode {
+    /// They are enforced, unless another binding that matches says otherwise.
+    #[default]
+    Enforce,
+    /// They are recorded, and the request goes on.
+    Shadow,
 }
 
 /// A binding, checked.
@@ -65,6 +78,7 @@ pub struct Binding {
     name: Arc<str>,
     roles: Vec<Arc<str>>,
     conditions: Conditions,
+    mode: BindingMode,
 }
 
 /// What must hold; `None` asks nothing.
@@ -115,6 +129,7 @@ impl RawBinding {
             name: name.into(),
             roles: roles.into_iter().map(Arc::from).collect(),
             conditions: Conditions { caller, source_networks },
+            mode: self.mode.unwrap_or_default(),
         })
     }
 }
@@ -123,6 +138,11 @@ impl Binding {
     /// What records call it.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Whether denials of whoever matches are only recorded.
+    pub fn is_shadow(&self) -> bool {
+        self.mode == BindingMode::Shadow
     }
 
     /// The roles it gives.

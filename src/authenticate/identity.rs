@@ -111,7 +111,7 @@ impl Identity {
 }
 
 impl ProvedToken {
-    pub(super) fn new(user: &HeaderValue, service: Option<&HeaderValue>) -> Self {
+    pub(crate) fn new(user: &HeaderValue, service: Option<&HeaderValue>) -> Self {
         let sensitive = |value: &HeaderValue| {
             let mut value = value.clone();
             value.set_sensitive(true);

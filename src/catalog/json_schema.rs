@@ -22,15 +22,63 @@ pub fn body(operation: &Operation, minor: u16, form: Form) -> Option<Value> {
     let writer = Writer { minor, form, converts: operation.method == Method::Put };
     match &operation.body {
         BodyKind::None => None,
-        BodyKind::Any => Some(json!(true)),
+        BodyKind::Any => Some(json!({"type": ["object", "null"]})),
         BodyKind::Object { schema, .. } => Some(writer.object(&schema.fields, schema.open)),
         BodyKind::Patch(name) => catalog().patch(name).map(|patch| writer.patch(patch)),
     }
 }
 
-/// The schema of a query parameter's text at `1.minor`.
-pub fn query(field: &Field, minor: u16) -> Value {
-    Writer { minor, form: Form::Documented, converts: false }.value(field)
+/// The schema of all query parameters at `1.minor`, as an object of their decoded texts.
+pub fn queries(operation: &Operation, minor: u16) -> Value {
+    let known = operation.query.iter().filter(|field| (field.since..=field.until.unwrap_or(u16::MAX)).contains(&minor));
+    let properties: Map<String, Value> =
+        known.map(|field| (field.name.clone(), query(operation, field, minor))).collect();
+    let required: Vec<&str> =
+        operation.query.iter().filter(|field| field.required).map(|field| field.name.as_str()).collect();
+    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+/// The schema of a query parameter's decoded text at `1.minor`.
+///
+/// Lists are written in lower case here; as Ironic, irongate takes their items in either.
+pub fn query(operation: &Operation, field: &Field, minor: u16) -> Value {
+    let columns = operation.columns.as_deref().unwrap_or_default();
+    match field.kind {
+        Kind::StringList if field.name == "fields" => {
+            let item = if columns.is_empty() { "[A-Za-z0-9_]{1,64}".to_owned() } else { columns.join("|") };
+            let list = format!(r"^[ ]*({item})?[ ]*(,[ ]*({item})?[ ]*)*$");
+            json!({"type": "string", "pattern": list, "description": "names of fields with commas between"})
+        }
+        Kind::StringList => json!({"type": "string", "description": "names with commas between"}),
+        Kind::String if field.name == "sort_key" && !columns.is_empty() => {
+            let known: Vec<&str> = columns.iter().map(String::as_str).chain(["", "id"]).collect();
+            json!({"type": "string", "enum": known.iter().collect::<std::collections::BTreeSet<_>>()})
+        }
+        Kind::String => json!({"type": "string", "maxLength": field.max.unwrap_or(4096)}),
+        Kind::Boolean => {
+            text("^([01tTfFyYnN]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[oO][nN]|[oO][fF][fF]|[yY][eE][sS]|[nN][oO])$")
+        }
+        // Beyond 18 digits it depends on the number; there is no such list.
+        Kind::Integer if field.min == Some(1) => text("^0*[1-9][0-9]{0,17}$"),
+        Kind::Integer => text("^[0-9]{1,18}$"),
+        Kind::HostPort => text("^[A-Za-z0-9._~:@\\[\\]-]{1,255}$"),
+        Kind::Trait => text(NAME),
+        Kind::Any
+        | Kind::StrictBoolean
+        | Kind::StrictInteger
+        | Kind::Uuid
+        | Kind::Name
+        | Kind::UuidOrName
+        | Kind::Mac
+        | Kind::Enum
+        | Kind::StringOrObject
+        | Kind::StringOrBoolean
+        | Kind::Object
+        | Kind::ArrayOrObject
+        | Kind::Map
+        | Kind::Array
+        | Kind::Steps => Writer { minor, form: Form::Documented, converts: false }.value(field),
+    }
 }
 
 /// The schema of a path parameter's text.
@@ -74,6 +122,12 @@ impl Writer {
         let mut schema = json!({"type": "object", "properties": properties});
         set(&mut schema, "required", (!required.is_empty()).then(|| json!(required)));
         set(&mut schema, "additionalProperties", (!open).then(|| json!(false)));
+        let needs: Map<String, Value> = fields
+            .iter()
+            .filter(|field| !field.needs.is_empty())
+            .map(|field| (field.name.clone(), json!(field.needs)))
+            .collect();
+        set(&mut schema, "dependentRequired", (!needs.is_empty()).then(|| json!(needs)));
         let rules = self.targets(fields);
         set(&mut schema, "allOf", (!rules.is_empty()).then(|| json!(rules)));
         schema
@@ -107,7 +161,8 @@ impl Writer {
 
     fn not_null(&self, field: &Field) -> Value {
         let mut schema = match field.kind {
-            Kind::Any => json!(true),
+            Kind::Any if field.types.is_empty() => json!(true),
+            Kind::Any => json!({"type": field.types}),
             Kind::ArrayOrObject => json!({"type": ["array", "object"]}),
             Kind::String | Kind::HostPort => lengths(json!({"type": "string"}), field),
             Kind::StringList => json!({"type": "string", "description": "names separated by commas"}),
@@ -117,6 +172,7 @@ impl Writer {
             }
             Kind::Boolean => json!({"anyOf": [{"type": "boolean"}, text(BOOLEAN)]}),
             Kind::Integer => self.integer(field),
+            Kind::StrictInteger => strict_integer(field),
             Kind::Uuid => text(UUID),
             Kind::Name | Kind::UuidOrName if field.min == Some(0) => lengths(text(NAME_OR_EMPTY), field),
             Kind::Name | Kind::UuidOrName => lengths(text(NAME), field),
@@ -131,7 +187,12 @@ impl Writer {
             Kind::StringOrObject => {
                 json!({"anyOf": [lengths(json!({"type": "string"}), field), self.object(&field.fields, field.open)]})
             }
-            Kind::Object => self.object(&field.fields, field.open),
+            Kind::Object if field.arguments.is_empty() => self.object(&field.fields, field.open),
+            Kind::Object => {
+                let mut schema = self.object(&field.fields, field.open);
+                set(&mut schema, "allOf", Some(json!(arguments(field))));
+                schema
+            }
             Kind::Map => json!({"type": "object"}),
             Kind::Array | Kind::Steps => {
                 let mut schema = json!({"type": "array"});
@@ -188,6 +249,16 @@ impl Writer {
                     .items
                     .as_ref()
                     .map(|item| (format!("^/{}/(-|0|[1-9][0-9]{{0,3}})$", field.name), self.value(item))),
+                Kind::Object => {
+                    for inner in &field.fields {
+                        let path = exactly(&format!("{}/{}", field.name, inner.name));
+                        variants.push(written(&path, &self.value(inner)));
+                        if !(early && gates_remove) {
+                            variants.push(removed(&path));
+                        }
+                    }
+                    None
+                }
                 Kind::String
                 | Kind::StrictBoolean
                 | Kind::Boolean
@@ -200,7 +271,7 @@ impl Writer {
                 | Kind::Enum
                 | Kind::StringOrObject
                 | Kind::StringOrBoolean
-                | Kind::Object
+                | Kind::StrictInteger
                 | Kind::ArrayOrObject
                 | Kind::StringList
                 | Kind::HostPort => None,
@@ -214,6 +285,39 @@ impl Writer {
         }
         json!({"type": "array", "maxItems": 1000, "items": {"anyOf": variants}})
     }
+}
+
+/// A JSON integer, or one of the few texts that stand for one.
+fn strict_integer(field: &Field) -> Value {
+    let mut number = json!({"type": "integer"});
+    set(&mut number, "minimum", field.min.map(Value::from));
+    set(&mut number, "maximum", field.max.map(Value::from));
+    let mut forms = vec![number];
+    if !field.values.is_empty() {
+        forms.push(json!({"enum": field.values.iter().map(|known| known.value.as_str()).collect::<Vec<_>>()}));
+    }
+    forms.extend(field.pattern.as_ref().map(|pattern| text(&format!("^(?:{})$", pattern.as_str()))));
+    json!({"anyOf": forms})
+}
+
+/// What the arguments of each `op` are, with and without the `!` of a condition.
+fn arguments(field: &Field) -> Vec<Value> {
+    let ops = field.fields.iter().filter(|below| below.name == "op").flat_map(|op| &op.values);
+    ops.filter_map(|op| {
+        let arguments = field.arguments.get(op.value.trim_start_matches('!'))?;
+        let known = arguments.required.iter().chain(&arguments.optional);
+        let properties: Map<String, Value> = known.map(|name| (name.clone(), json!(true))).collect();
+        Some(json!({
+            "if": {"properties": {"op": {"const": op.value}}, "required": ["op"]},
+            "then": {"properties": {"args": {
+                "properties": properties,
+                "required": arguments.required,
+                "additionalProperties": false,
+                "minItems": arguments.required.len(),
+            }}},
+        }))
+    })
+    .collect()
 }
 
 fn written(path: &Value, value: &Value) -> Value {
@@ -250,7 +354,7 @@ fn empty() -> Value {
 fn lengths(mut schema: Value, field: &Field) -> Value {
     set(&mut schema, "minLength", field.min.map(Value::from));
     set(&mut schema, "maxLength", field.max.map(Value::from));
-    set(&mut schema, "pattern", field.pattern.as_ref().map(|pattern| json!(format!("^(?:{pattern})$"))));
+    set(&mut schema, "pattern", field.pattern.as_ref().map(|pattern| json!(format!("^(?:{})$", pattern.as_str()))));
     schema
 }
 

@@ -6,7 +6,7 @@ mod raw;
 use std::collections::{BTreeMap, HashMap};
 
 use super::operation::{Answer, BodyKind, Operation, Parameter, Segment};
-use super::schema::{Field, Kind};
+use super::schema::{Arguments, Field, Kind};
 use super::{AnswerObject, Catalog, MICROVERSION_MIN};
 use raw::{RawBody, RawOperation};
 
@@ -54,6 +54,7 @@ const OPERATIONS: &[File] = files![
 const PARAMETERS: File = ("parameters.toml", include_str!("../catalog/parameters.toml"));
 const QUERY: File = ("query.toml", include_str!("../catalog/query.toml"));
 const PATCH: File = ("patch.toml", include_str!("../catalog/patch.toml"));
+const ARGUMENTS: File = ("arguments.toml", include_str!("../catalog/arguments.toml"));
 const ANSWERS: File = ("answers.toml", include_str!("../catalog/answers.toml"));
 const SECRETS: File = ("secrets.toml", include_str!("../catalog/secrets.toml"));
 
@@ -67,15 +68,30 @@ pub(super) fn embedded() -> Catalog {
 pub(super) fn load() -> Result<Catalog, CatalogError> {
     let parameters = read::<raw::Parameters>(PARAMETERS)?.parameters;
     let sets = read::<BTreeMap<String, Vec<Field>>>(QUERY)?;
-    let patches = read::<raw::Patches>(PATCH)?.patch;
+    let mut patches = read::<raw::Patches>(PATCH)?.patch;
+    let arguments = read::<ArgumentTables>(ARGUMENTS)?;
+    for field in patches.iter_mut().flat_map(|patch| &mut patch.fields) {
+        give_arguments(field, &arguments).map_err(|mistake| CatalogError {
+            file: PATCH.0,
+            place: field.name.clone(),
+            mistake,
+        })?;
+    }
     let objects = read::<raw::Objects>(ANSWERS)?.object;
     let secrets = read::<raw::Secrets>(SECRETS)?;
     let mut operations = Vec::new();
     for &file in OPERATIONS {
         for raw in read::<raw::Operations>(file)?.operation {
             let place = raw.id.clone();
-            let operation = build(raw, operations.len(), &parameters, &sets, &objects)
+            let mut operation = build(raw, operations.len(), &parameters, &sets, &objects)
                 .map_err(|mistake| CatalogError { file: file.0, place: place.clone(), mistake })?;
+            if let BodyKind::Object { schema, .. } = &mut operation.body {
+                give_arguments(schema, &arguments).map_err(|mistake| CatalogError {
+                    file: file.0,
+                    place: place.clone(),
+                    mistake,
+                })?;
+            }
             check::operation(&operation, &patches).map_err(|mistake| CatalogError { file: file.0, place, mistake })?;
             operations.push(operation);
         }
@@ -100,6 +116,19 @@ fn read<T: serde::de::DeserializeOwned>((file, text): File) -> Result<T, Catalog
     toml::from_str(text).map_err(|error| CatalogError { file, place: String::new(), mistake: error.to_string() })
 }
 
+/// The tables of `arguments.toml`, by name and then by `op`.
+type ArgumentTables = BTreeMap<String, BTreeMap<String, Arguments>>;
+
+/// Puts the tables that a field and those below it name into them.
+fn give_arguments(field: &mut Field, tables: &ArgumentTables) -> Result<(), String> {
+    if !field.arguments_of.is_empty() {
+        let table = tables.get(&field.arguments_of);
+        field.arguments =
+            table.ok_or_else(|| format!("the table of arguments {} is unknown", field.arguments_of))?.clone();
+    }
+    field.fields.iter_mut().chain(field.items.as_deref_mut()).try_for_each(|below| give_arguments(below, tables))
+}
+
 fn build(
     raw: RawOperation,
     index: usize,
@@ -117,6 +146,11 @@ fn build(
     query.extend(raw.query);
     let too_early_status =
         if raw.since > MICROVERSION_MIN { Some(raw.too_early_status.unwrap_or(404)) } else { raw.too_early_status };
+    let columns = objects.iter().find(|known| Some(&known.name) == raw.object.as_ref()).map(|object| {
+        let mut names: Vec<String> = object.fields.iter().map(|field| field.name.clone()).collect();
+        names.sort_unstable();
+        names
+    });
     let (secret_fields, sensitive_fields) = places(raw.object.as_deref(), raw.list.as_deref(), objects)?;
     Ok(Operation {
         index,
@@ -142,6 +176,7 @@ fn build(
         success: raw.success,
         answer: raw.answer.unwrap_or(Answer::Json),
         object: raw.object,
+        columns,
         list: raw.list,
         documents: raw.documents,
         secret_fields,

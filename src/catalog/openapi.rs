@@ -75,7 +75,7 @@ fn parameters(operation: &Operation, minor: u16) -> Vec<Value> {
             "name": field.name,
             "in": "query",
             "required": field.required,
-            "schema": json_schema::query(field, minor),
+            "schema": json_schema::query(operation, field, minor),
         })
     });
     in_path.chain(in_query).collect()

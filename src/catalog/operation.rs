@@ -53,6 +53,8 @@ pub struct Operation {
     pub answer: Answer,
     /// The object in its answer, by the name that [`super::Catalog::object`] takes.
     pub object: Option<String>,
+    /// The names of that object's fields, sorted: the columns that `fields` and `sort_key` may name.
+    pub columns: Option<Vec<String>>,
     /// The key of the list of these objects, if the answer is a list.
     pub list: Option<String>,
     /// Whether its answer documents names (a driver's properties, say) and holds no values: key names say nothing then.
@@ -265,6 +267,7 @@ impl ResourceType {
 
 /// What an operation takes as its body.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "some hundred of them, made once")]
 pub enum BodyKind {
     /// None: a body is refused.
     None,

@@ -1,6 +1,10 @@
 //! The types of query parameters and body fields.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use super::pattern::Pattern;
 
 /// One field of a body, one query parameter's type, or the type of an array's items (then without a name).
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -37,8 +41,17 @@ pub struct Field {
     pub max: Option<i64>,
     /// A linear-time regular expression that a string must match as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<String>,
-    /// The values of [`Kind::Enum`].
+    pub pattern: Option<Pattern>,
+    /// What matches `pattern`, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub like: String,
+    /// For [`Kind::Any`]: the kinds of JSON that are taken, in [`crate::json::Json::kind`]'s words. Empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<String>,
+    /// Keys that must stand beside this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    /// The values of [`Kind::Enum`], and the words that [`Kind::StrictInteger`] takes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<EnumValue>,
     /// The type of the items of [`Kind::Array`].
@@ -54,6 +67,23 @@ pub struct Field {
     /// Empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<EnumValue>,
+    /// For an object with `op` and `args`: which table of `arguments.toml` says what the `args` of each `op` are.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub arguments_of: String,
+    /// That table, by `op`.
+    #[serde(skip_deserializing, skip_serializing_if = "BTreeMap::is_empty")]
+    pub arguments: BTreeMap<String, Arguments>,
+}
+
+/// What the `args` of an inspection rule's action or condition hold: by name, or in this order as a list.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arguments {
+    /// The names that must be there; a list has at least as many items.
+    pub required: Vec<String>,
+    /// The names that may be there.
+    #[serde(default)]
+    pub optional: Vec<String>,
 }
 
 /// A permitted value and the microversion from which it is. In TOML `"value"` or `{ value = "value", since = 27 }`.
@@ -104,11 +134,16 @@ impl Field {
             min: None,
             max: None,
             pattern: None,
+            like: String::new(),
+            types: Vec::new(),
+            needs: Vec::new(),
             values: Vec::new(),
             items: None,
             fields: Vec::new(),
             open: false,
             targets: Vec::new(),
+            arguments_of: String::new(),
+            arguments: BTreeMap::new(),
         }
     }
 }
@@ -117,7 +152,7 @@ impl Field {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Any JSON.
+    /// Any JSON, or any of the listed kinds.
     Any,
     /// A string.
     String,
@@ -127,6 +162,8 @@ pub enum Kind {
     Boolean,
     /// An integer, or digits as text.
     Integer,
+    /// A JSON integer; as text only the listed values, or what the pattern matches.
+    StrictInteger,
     /// A UUID in its 8-4-4-4-12 form, in either case.
     Uuid,
     /// 1 to 255 characters of `A-Z a-z 0-9 - . _ ~`.

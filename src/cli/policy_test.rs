@@ -64,8 +64,9 @@ pub(super) fn test_sources(policies: &[PolicySource], cases: &[(String, String)]
     for (name, text) in cases {
         match CaseFile::parse(text) {
             Ok(file) => {
-                let places = std::sync::Arc::new(file.places);
-                runs.extend(file.cases.into_iter().map(|case| run(&engine, name, case, &places)));
+                let CaseFile { places, objects, cases } = file;
+                let places = std::sync::Arc::new(places);
+                runs.extend(cases.into_iter().map(|case| run(&engine, name, case, &places, &objects)));
             }
             Err(error) => {
                 let line = error.line.map(|line| format!("{line}: ")).unwrap_or_default();

@@ -85,6 +85,8 @@ struct Told<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     bindings: Option<&'a [Arc<str>]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
 }
 
@@ -132,16 +134,18 @@ fn answer(asked: &Whoami, snapshot: &Snapshot) -> Result<ExitCode, String> {
         proved: None,
         roles: None,
         bindings: None,
+        mode: None,
         failure: None,
     };
     if let Some(user) = &asked.user {
-        let Granted { roles, bindings } = snapshot.authenticator.assumed_user(user, &peer);
+        let Granted { roles, bindings, shadow } = snapshot.authenticator.assumed_user(user, &peer);
         let told = Told {
             scheme: Some("basic"),
             name: Some(user),
             proved: Some(false),
             roles: Some(&roles),
             bindings: Some(&bindings),
+            mode: shadow.then_some("shadow"),
             ..told
         };
         return Ok(tell(&told, asked.format));
@@ -160,6 +164,7 @@ fn answer(asked: &Whoami, snapshot: &Snapshot) -> Result<ExitCode, String> {
                 proved: Some(true),
                 roles: Some(principal.roles()),
                 bindings: Some(principal.bindings()),
+                mode: principal.in_shadow().then_some("shadow"),
                 ..told
             };
             Ok(tell(&told, asked.format))
@@ -252,6 +257,9 @@ fn text(told: &Told<'_>) -> String {
     };
     write_line(&mut text, "roles", &list(told.roles, "none: no [[binding]] matches"));
     write_line(&mut text, "bindings", &list(told.bindings, "none"));
+    if let Some(mode) = told.mode {
+        write_line(&mut text, "mode", &format!("{mode}: denials are recorded only"));
+    }
     text
 }
 

@@ -143,6 +143,9 @@ impl Checker<'_> {
             self.push(Some(max.span().start.max(pin.span().start)), message);
         }
         let scrub = self.scrub(raw.scrub);
+        let shadow_checks = self.validation(raw.validation);
+        let candidates = self.candidates(&raw.policy.candidates);
+        let resource_cache = self.resource_cache(raw.policy.resource_cache_seconds.as_ref());
         let tracing = raw.tracing.as_ref().and_then(|tracing| self.tracing(tracing, &listeners));
         let limits = self.limits(raw.limits);
         let audit = self.audit(&raw.audit);
@@ -159,7 +162,11 @@ impl Checker<'_> {
                 upstream,
                 policies,
                 places: Arc::new(places),
+                candidates,
+                resource_cache,
+                denial_detail: raw.policy.explain_denials,
                 scrub: Arc::new(scrub),
+                shadow_checks,
                 audit,
                 microversion_max,
                 microversion_pin,

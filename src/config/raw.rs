@@ -13,6 +13,7 @@ use super::{Limits, Mode};
 use crate::audit::OnFull;
 use crate::authenticate::{RawBinding, SchemeName};
 use crate::scrub::SecretTreatment;
+use crate::snapshot::DenialDetail;
 use crate::tls::TlsVersion;
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -32,6 +33,8 @@ pub(super) struct RawConfig {
     pub upstream: RawUpstream,
     #[serde(default)]
     pub policy: RawPolicy,
+    #[serde(default)]
+    pub validation: RawValidation,
     #[serde(default)]
     pub scrub: RawScrub,
     #[serde(default)]
@@ -199,6 +202,9 @@ pub(super) struct RawUpstream {
 pub(super) struct RawPolicy {
     pub directories: Vec<Spanned<PathBuf>>,
     pub places: Option<Spanned<std::collections::BTreeMap<String, Vec<String>>>>,
+    pub candidates: Vec<Spanned<PathBuf>>,
+    pub resource_cache_seconds: Option<Spanned<u64>>,
+    pub explain_denials: DenialDetail,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -208,7 +214,22 @@ pub(super) struct RawScrub {
     pub fields: Vec<String>,
     pub shapes: Vec<String>,
     pub hmac_key_file: Option<Spanned<PathBuf>>,
+    pub shadow: Option<Spanned<RawScrubShadow>>,
     pub role: Vec<Spanned<RawTreatment>>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawScrubShadow {
+    pub words: Vec<String>,
+    pub fields: Vec<String>,
+    pub shapes: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawValidation {
+    pub shadow: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]

@@ -131,16 +131,7 @@ pub(super) fn write(
     if let Some(traceparent) = &forwarded.traceparent {
         request = request.header(TRACEPARENT, traceparent);
     }
-    match (forwarded.identity, forwarded.token) {
-        (UpstreamIdentity::Token, Some(token)) => {
-            request = request.header(X_AUTH_TOKEN, token.user());
-            if let Some(service) = token.service() {
-                request = request.header(X_SERVICE_TOKEN, service);
-            }
-        }
-        (UpstreamIdentity::Basic(credential), _) => request = request.header(AUTHORIZATION, credential),
-        (UpstreamIdentity::None, _) | (UpstreamIdentity::Token, None) => {}
-    }
+    request = identify(request, forwarded.identity, forwarded.token);
     let body = match body {
         Some(canonical) => {
             request = request.header(CONTENT_TYPE, "application/json").header(CONTENT_LENGTH, canonical.length);
@@ -155,4 +146,23 @@ pub(super) fn write(
     };
     // Everything above is made of checked parts; a failure would be a bug, and is answered as one.
     request.body(body).map_err(|_| UpstreamError::Unreachable)
+}
+
+/// Says who asks. `token` is the one that proved the caller, if one did.
+pub(super) fn identify(
+    request: http::request::Builder,
+    identity: &UpstreamIdentity,
+    token: Option<&ProvedToken>,
+) -> http::request::Builder {
+    match (identity, token) {
+        (UpstreamIdentity::Token, Some(token)) => {
+            let request = request.header(X_AUTH_TOKEN, token.user());
+            match token.service() {
+                Some(service) => request.header(X_SERVICE_TOKEN, service),
+                None => request,
+            }
+        }
+        (UpstreamIdentity::Basic(credential), _) => request.header(AUTHORIZATION, credential),
+        (UpstreamIdentity::None, _) | (UpstreamIdentity::Token, None) => request,
+    }
 }

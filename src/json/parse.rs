@@ -7,6 +7,8 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 
 use super::Json;
 
+mod zero;
+
 /// Bounds of one body.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -139,11 +141,26 @@ pub fn parse<'a>(text: &'a [u8], limits: &Limits) -> Result<Json<'a>, JsonError>
     if text.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) {
         return Err(JsonError::Empty);
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let mut reader = Reader { limits, depth: 0, values: 0, refusal: None };
-    let read = ValueSeed(&mut reader).deserialize(&mut deserializer);
-    let refusal = reader.refusal;
-    read.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| describe(&error, refusal, limits))
+    let mut reader = Reader { limits, depth: 0, values: 0, refusal: None, negative_zeros: false };
+    // Known to be UTF-8, strings need not be looked at again; else the reader of bytes says where it is not.
+    let read = match std::str::from_utf8(text) {
+        Ok(text) => read(&mut reader, serde_json::Deserializer::from_str(text)),
+        Err(_) => read(&mut reader, serde_json::Deserializer::from_slice(text)),
+    };
+    let (refusal, negative_zeros) = (reader.refusal, reader.negative_zeros);
+    let mut value = read.map_err(|error| describe(&error, refusal, limits))?;
+    if negative_zeros {
+        zero::settle(&mut value, text);
+    }
+    Ok(value)
+}
+
+fn read<'a, R: serde_json::de::Read<'a>>(
+    reader: &mut Reader<'_>,
+    mut deserializer: serde_json::Deserializer<R>,
+) -> serde_json::Result<Json<'a>> {
+    let value = ValueSeed(reader).deserialize(&mut deserializer)?;
+    deserializer.end().map(|()| value)
 }
 
 /// `serde_json` stops at 128 containers; with this bound ours is always met first.
@@ -170,6 +187,8 @@ struct Reader<'l> {
     depth: usize,
     values: usize,
     refusal: Option<Refusal>,
+    /// Whether a number was zero with a sign: see [`zero`].
+    negative_zeros: bool,
 }
 
 impl Reader<'_> {
@@ -249,6 +268,9 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
 
     /// Integers beyond 64 bits come here too, so that the bound on the magnitude refuses them.
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Json<'de>, E> {
+        if number == 0.0 && number.is_sign_negative() {
+            self.0.negative_zeros = true;
+        }
         if number.abs() < 9_223_372_036_854_775_808.0 { Ok(Json::Float(number)) } else { self.0.refuse(Refusal::Range) }
     }
 

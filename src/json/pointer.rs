@@ -90,7 +90,12 @@ impl Pointer {
 
     /// The keys and indices on the way, unescaped.
     pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.0.split('/').skip(1).map(unescape)
+        Self::segments_of(&self.0)
+    }
+
+    /// The same of a text that is known to be a pointer.
+    pub(crate) fn segments_of(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+        text.split('/').skip(1).map(unescape)
     }
 
     /// Whether this place lies below `ancestor`, or is it.

@@ -4,19 +4,66 @@
 //! requests with the same expectation.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::places::{PlaceError, Places};
+use super::resource::{ObjectFacts, has_attributes};
+use super::schema::RESOURCE_TYPES;
 use crate::authenticate::SchemeName;
+use crate::catalog::ResourceType;
 
 /// A file of cases, checked.
 #[derive(Debug)]
 pub struct CaseFile {
     /// The places that the policies see.
     pub places: Places,
+    /// What Ironic holds.
+    pub objects: CaseObjects,
     /// In the order of the file; a case with several requests is several.
     pub cases: Vec<Case>,
+}
+
+/// The objects of a file of cases: what a look-up would find.
+#[derive(Debug, Default)]
+pub struct CaseObjects(Vec<(ResourceType, Arc<ObjectFacts>)>);
+
+impl CaseObjects {
+    /// As Ironic shows each (JSON); `type` is that of the resource, `Node` unless it is given.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub fn new(raw: Vec<serde_json::Value>) -> Result<Self, String> {
+        let mut objects = Self::default();
+        let mut belonging = Vec::new();
+        for value in raw {
+            let named = value.get("type").map_or(Some(ResourceType::Node.as_str()), serde_json::Value::as_str);
+            let kind = RESOURCE_TYPES.into_iter().find(|kind| Some(kind.as_str()) == named && has_attributes(*kind));
+            let kind =
+                kind.ok_or("an object's type is Node, Port, Portgroup, VolumeConnector, VolumeTarget or Allocation")?;
+            if kind == ResourceType::Node {
+                let facts = ObjectFacts::node(&value).ok_or("a node has a uuid, and each field its type")?;
+                objects.0.push((kind, Arc::new(facts)));
+            } else {
+                belonging.push((kind, value));
+            }
+        }
+        for (kind, value) in belonging {
+            let node = match value.get("node_uuid").and_then(serde_json::Value::as_str) {
+                Some(uuid) => Some(objects.find(ResourceType::Node, uuid).cloned().ok_or("node_uuid names no node")?),
+                None => None,
+            };
+            let facts = ObjectFacts::of_node(&value, node).ok_or("an object has a uuid, and each field its type")?;
+            objects.0.push((kind, Arc::new(facts)));
+        }
+        Ok(objects)
+    }
+
+    /// What Ironic would find by this name or UUID.
+    pub fn find(&self, kind: ResourceType, identifier: &str) -> Option<&Arc<ObjectFacts>> {
+        self.0.iter().find(|(known, facts)| *known == kind && facts.is_called(identifier)).map(|(_, facts)| facts)
+    }
 }
 
 /// One request and what is expected of it.
@@ -48,6 +95,10 @@ pub struct Who {
     pub user: Option<String>,
     /// irongate roles.
     pub roles: Option<Vec<String>>,
+    /// The id of the project that a Keystone token is scoped to.
+    pub project: Option<String>,
+    /// Whether a Keystone token has system scope.
+    pub system: Option<bool>,
     /// `1.N`; the highest that irongate knows if it is not given.
     pub microversion: Option<String>,
     /// The caller's address.
@@ -71,6 +122,8 @@ pub struct Expected {
     pub write: Option<String>,
     /// A shadow policy that must record that it would deny.
     pub shadow: Option<String>,
+    /// What irongate must add to the query, `project=p1`; empty: nothing.
+    pub filter: Option<String>,
 }
 
 /// The outcomes that can be expected.
@@ -100,6 +153,8 @@ struct RawFile {
     #[serde(default)]
     places: BTreeMap<String, Vec<String>>,
     #[serde(default)]
+    objects: Vec<serde_json::Value>,
+    #[serde(default)]
     defaults: Who,
     cases: Vec<RawCase>,
 }
@@ -112,6 +167,8 @@ struct RawCase {
     scheme: Option<SchemeName>,
     user: Option<String>,
     roles: Option<Vec<String>>,
+    project: Option<String>,
+    system: Option<bool>,
     microversion: Option<String>,
     source: Option<std::net::IpAddr>,
     listener: Option<String>,
@@ -125,6 +182,7 @@ struct RawCase {
     reason: Option<String>,
     write: Option<String>,
     shadow: Option<String>,
+    filter: Option<String>,
 }
 
 impl CaseFile {
@@ -139,6 +197,8 @@ impl CaseFile {
         })?;
         let places = Places::new(&raw.places)
             .map_err(|error: PlaceError| CaseError { line: None, message: error.to_string() })?;
+        let objects = CaseObjects::new(raw.objects)
+            .map_err(|error| CaseError { line: None, message: format!("objects: {error}") })?;
         let mut lines = case_lines(text).into_iter();
         let mut cases = Vec::new();
         for case in raw.cases {
@@ -148,18 +208,27 @@ impl CaseFile {
         if cases.is_empty() {
             return Err(CaseError { line: None, message: "there are no cases".to_owned() });
         }
-        Ok(Self { places, cases })
+        Ok(Self { places, objects, cases })
     }
 }
 
 fn read(case: RawCase, line: usize, defaults: &Who, cases: &mut Vec<Case>) -> Result<(), String> {
-    let expected =
-        Expected { outcome: case.expect, rule: case.rule, reason: case.reason, write: case.write, shadow: case.shadow };
+    let expected = Expected {
+        outcome: case.expect,
+        rule: case.rule,
+        reason: case.reason,
+        write: case.write,
+        shadow: case.shadow,
+        filter: case.filter,
+    };
     if expected.outcome != ExpectedOutcome::Deny && (expected.reason.is_some() || expected.write.is_some()) {
         return Err("reason and write go with `expect: deny`".to_owned());
     }
     if expected.outcome == ExpectedOutcome::Refuse && (expected.rule.is_some() || expected.shadow.is_some()) {
         return Err("no rule decides about what is refused before it is understood".to_owned());
+    }
+    if expected.outcome != ExpectedOutcome::Permit && expected.filter.is_some() {
+        return Err("filter goes with `expect: permit`".to_owned());
     }
     let known = ["no_permit", "forbidden", "indeterminate"];
     if expected.reason.as_deref().is_some_and(|reason| !known.contains(&reason)) {
@@ -169,6 +238,8 @@ fn read(case: RawCase, line: usize, defaults: &Who, cases: &mut Vec<Case>) -> Re
         scheme: case.scheme.or(defaults.scheme),
         user: case.user.or_else(|| defaults.user.clone()),
         roles: case.roles.or_else(|| defaults.roles.clone()),
+        project: case.project.or_else(|| defaults.project.clone()),
+        system: case.system.or(defaults.system),
         microversion: case.microversion.or_else(|| defaults.microversion.clone()),
         source: case.source.or(defaults.source),
         listener: case.listener.or_else(|| defaults.listener.clone()),

@@ -8,8 +8,11 @@ use std::sync::LazyLock;
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression};
 
 use super::AccessRequest;
+use super::cast::{Cast, Literals};
+use super::filter::heeded;
 use super::places::Places;
 use super::reads::Reads;
+use super::resource::has_attributes;
 use super::schema::{is_identifier, is_list, path_parameters};
 use super::url::{UrlFacts, url_facts};
 use crate::authenticate::{KeystoneFacts, Principal, SchemeName};
@@ -46,6 +49,8 @@ pub(super) struct Stage<'a> {
     pub(super) reads: Reads,
     /// The field of a secret, where the question is whether it may be read: then it is not about the request's resource.
     pub(super) secret: Option<&'a str>,
+    /// The objects that policies name one by one.
+    pub(super) literals: &'a Literals,
 }
 
 type Pairs = BTreeMap<String, RestrictedExpression>;
@@ -56,15 +61,29 @@ static PRINCIPAL: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Principal
 pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Question, NotAsked> {
     let principal = principal_uid(request.principal).ok_or(NotAsked)?;
     let named = request.route.resource_id().filter(|_| stage.secret.is_none());
-    let resource_id = named.map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
-    let resource = EntityUid::from_type_name_and_id(stage.resource_type.clone(), EntityId::new(&resource_id));
-    let mut entities = vec![principal_entity(request.principal, &principal, stage)?];
-    if stage.reads.resource {
-        let attributes = HashMap::from([("id".to_owned(), string(&resource_id))]);
-        entities.push(Entity::new(resource.clone(), attributes, HashSet::new()).map_err(|_| NotAsked)?);
-    }
-    let entities = stage.actions.clone().add_entities(entities, None).map_err(|_| NotAsked)?;
-    let context = Context::from_pairs(facts(request, stage)?).map_err(|_| NotAsked)?;
+    let asked_id = named.map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
+    let mut cast = Cast::new(stage.literals);
+    let target = request.objects.target.filter(|_| stage.reads.target);
+    let resource = match request.objects.resource.filter(|_| stage.secret.is_none()) {
+        Some(facts) if has_attributes(request.route.operation().resource) => {
+            cast.object(stage.resource_type, facts, &asked_id)?
+        }
+        Some(_) | None => {
+            let uid = EntityUid::from_type_name_and_id(stage.resource_type.clone(), EntityId::new(&asked_id));
+            if target.and_then(|facts| cast.node_uid(facts)).as_ref() == Some(&uid) {
+                // The write names the resource itself: what is known of the one is known of the other.
+                cast.object(stage.resource_type, target.ok_or(NotAsked)?, &asked_id)?;
+            } else if stage.reads.resource {
+                let attributes = HashMap::from([("id".to_owned(), string(&asked_id))]);
+                cast.push(Entity::new(uid.clone(), attributes, HashSet::new()).map_err(|_| NotAsked)?);
+            }
+            uid
+        }
+    };
+    let target = target.map(|facts| cast.node(facts)).transpose()?;
+    cast.push(principal_entity(request.principal, &principal, stage)?);
+    let entities = stage.actions.clone().add_entities(cast.entities, None).map_err(|_| NotAsked)?;
+    let context = Context::from_pairs(facts(request, stage, target.as_ref())?).map_err(|_| NotAsked)?;
     let request = Request::new(principal, stage.action.clone(), resource, context, None).map_err(|_| NotAsked)?;
     Ok(Question { request, entities })
 }
@@ -112,8 +131,8 @@ fn keystone_attributes(facts: &KeystoneFacts) -> Vec<(String, RestrictedExpressi
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Pairs, NotAsked> {
-    let AccessRequest { principal, route, write, siblings, circumstances } = request;
+fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>, target: Option<&EntityUid>) -> Result<Pairs, NotAsked> {
+    let AccessRequest { principal, route, write, siblings, circumstances, objects: _ } = request;
     let mut pairs = Pairs::new();
     let mut fact = |key: &str, value: &dyn Fn() -> Result<RestrictedExpression, NotAsked>| {
         if stage.reads.context(key) {
@@ -136,10 +155,13 @@ fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Pairs, NotAsk
     }
     fact("parameters", &|| parameters(route))?;
     fact("query", &|| query(route))?;
+    if let (None, Some(node)) = (write, target) {
+        fact("node", &|| Ok(RestrictedExpression::new_entity_uid(node.clone())))?;
+    }
     fact("query_names", &|| Ok(RestrictedExpression::new_set(route.query().map(|(name, _)| string(name)))))?;
     fact("places", &|| Ok(RestrictedExpression::new_set(circumstances.places.names().map(string))))?;
     if let Some(write) = write {
-        fact("write", &|| write_facts(write, siblings, &circumstances.places))?;
+        fact("write", &|| write_facts(write, siblings, &circumstances.places, target))?;
     }
     Ok(pairs)
 }
@@ -159,6 +181,9 @@ fn parameters(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
 fn query(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
     let mut pairs = Pairs::new();
     for (name, text) in route.query() {
+        if !heeded(route.operation(), name, || route.query().map(|(other, _)| other)) {
+            continue;
+        }
         let field = route.operation().query.iter().find(|field| field.name == name).ok_or(NotAsked)?;
         let value = if is_list(field.kind) {
             RestrictedExpression::new_set(text.split(',').map(string))
@@ -198,7 +223,12 @@ fn sibling_paths(write: &Write<'_>, siblings: &[Write<'_>]) -> Result<Restricted
     Ok(RestrictedExpression::new_set(paths.into_iter().map(string)))
 }
 
-fn write_facts(write: &Write<'_>, siblings: &[Write<'_>], places: &Places) -> Result<RestrictedExpression, NotAsked> {
+fn write_facts(
+    write: &Write<'_>,
+    siblings: &[Write<'_>],
+    places: &Places,
+    target: Option<&EntityUid>,
+) -> Result<RestrictedExpression, NotAsked> {
     let mut pairs = Pairs::from([
         ("path".to_owned(), string(write.path.as_str())),
         ("op".to_owned(), string(write.op.as_str())),
@@ -209,6 +239,9 @@ fn write_facts(write: &Write<'_>, siblings: &[Write<'_>], places: &Places) -> Re
     ]);
     if let Some(value) = write.value {
         pairs.insert("value".to_owned(), value_facts(value, write.secret, places)?);
+    }
+    if let Some(target) = target {
+        pairs.insert("target".to_owned(), RestrictedExpression::new_entity_uid(target.clone()));
     }
     if let Some(step) = &write.step {
         pairs.insert("step".to_owned(), step_facts(step)?);

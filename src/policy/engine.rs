@@ -1,25 +1,30 @@
 //! The engine: policies loaded, sliced and asked.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod ask;
+mod compile;
+
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
-use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision as Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid,
-    PolicyId, PolicySet, Request, Response,
-};
+use cedar_policy::{Authorizer, Entities, EntityTypeName, EntityUid, PolicySet, Request};
 use quick_cache::sync::Cache;
 
-use super::context::{Question, Stage, question};
+use super::cast::Literals;
+use super::context::{Stage, question};
+use super::filter::{Added, Filter, lists_of_node};
 use super::finding::{PolicyFinding, Severity};
 use super::reads::Reads;
+use super::resource::{Needs, has_attributes};
 use super::roles::{Memo, RoleTable, RoleTables};
 use super::rule::{PolicyMode, PolicySource, Rule, Who, check};
-use super::schema::{API_ID, fixed_id, has_writes, schema_of};
+use super::schema::schema_of;
 use super::slice::{ActionGroups, Slices};
 use super::{AccessRequest, Decision, Denial, DenialReason, Permit, PolicyIds, Verdict, WouldBe};
-use crate::catalog::{Operation, ResourceType, catalog};
+use crate::catalog::{Operation, catalog};
+use compile::Compiler;
 
 /// Sheets made for role sets that are shared between actions; those beyond are made again.
 const SMALLER_SHEETS_MAX: usize = 2048;
@@ -33,6 +38,7 @@ pub struct PolicyEngine {
     /// Whether a secret may be read.
     secrets: Desk,
     roles: RoleTables,
+    literals: Literals,
     /// Sheets without the policies for other roles, by their rules.
     smaller: Cache<Vec<usize>, Arc<Sheet>>,
     authorizer: Authorizer,
@@ -67,17 +73,45 @@ struct Slice {
 
 /// Some policies, as Cedar takes them.
 pub(super) struct Sheet {
+    /// So that what was found for one is not taken for another.
+    number: usize,
     /// Indices of the engine's rules, ascending.
     rules: Vec<usize>,
-    set: PolicySet,
+    /// Made when it is asked for the first time: most sheets never are, because callers have few roles.
+    set: OnceLock<Option<PolicySet>>,
+    /// Those of the rules that look at nothing of a write and are not constant.
+    request: OnceLock<Option<Arc<Self>>>,
     reads: Reads,
 }
+
+/// One question within the engine.
+#[derive(Clone, Copy)]
+struct Scene<'s> {
+    request: &'s AccessRequest<'s>,
+    desk: &'s Desk,
+    action: &'s ActionDesk,
+    table: &'s RoleTable,
+    secret: Option<&'s str>,
+}
+
+/// Numbers sheets.
+static SHEETS: AtomicUsize = AtomicUsize::new(0);
 
 /// A decision that has not become evidence yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Permit(PolicyIds),
+    Permit(Granted),
     Deny(Denial),
+}
+
+/// What a permit rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Granted {
+    policies: PolicyIds,
+    /// There if every policy that permits demands a filter: one of these has to be met.
+    filters: Option<Arc<[Arc<Filter>]>>,
+    /// What has to be added to the query.
+    added: Option<Added>,
 }
 
 /// How sure a slice's answer is for a role set, before any request is seen.
@@ -104,6 +138,7 @@ impl PolicyEngine {
             Some((desks, secrets, slots)) => Ok(Self {
                 desks,
                 secrets,
+                literals: Literals::of(&rules),
                 roles: RoleTables::new(role_names(&rules), slots),
                 smaller: Cache::new(SMALLER_SHEETS_MAX),
                 authorizer: Authorizer::new(),
@@ -136,8 +171,9 @@ impl PolicyEngine {
             return Verdict { decision: indeterminate().into(), would_be: None };
         };
         let table = self.roles.table(request.principal.roles());
-        let outcome = self.outcome(request, desk, action, &action.enforced, &table, None);
-        let shadowed = action.shadowed.as_ref().map(|slice| self.outcome(request, desk, action, slice, &table, None));
+        let outcome = |slice| self.narrow(request, self.outcome(request, desk, action, slice, &table, None));
+        let shadowed = action.shadowed.as_ref().map(outcome);
+        let outcome = outcome(&action.enforced);
         let would_be = shadowed.filter(|other| other.is_permit() != outcome.is_permit()).map(WouldBe::from);
         Verdict { decision: outcome.into(), would_be }
     }
@@ -148,6 +184,44 @@ impl PolicyEngine {
         let desk = &self.secrets;
         let table = self.roles.table(request.principal.roles());
         self.outcome(request, desk, &desk.request, &desk.request.enforced, &table, Some(field)).is_permit()
+    }
+
+    /// The answer where an object that is read could not be looked up.
+    pub fn without_attributes(&self) -> Verdict {
+        let denial = Denial::of(DenialReason::Unavailable, PolicyIds::default(), None, false);
+        Verdict { decision: Decision::Deny(denial), would_be: None }
+    }
+
+    /// What has to be looked up before a caller with these roles can be decided about: for the request, and for each of
+    /// its writes (`writes`). Nothing, where no enforced policy that may apply reads it.
+    pub fn needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {
+        self.needs_of(operation, roles, writes, false)
+    }
+
+    /// The same with what only shadow policies read.
+    pub fn shadow_needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {
+        self.needs_of(operation, roles, writes, true)
+    }
+
+    fn needs_of(&self, operation: &Operation, roles: &[Arc<str>], writes: bool, shadow: bool) -> Needs {
+        let Some(desk) = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id) else {
+            return Needs::default();
+        };
+        let Some(action) = (if writes { desk.write.as_ref() } else { Some(&desk.request) }) else {
+            return Needs::default();
+        };
+        let table = self.roles.table(roles);
+        let slices = [Some(&action.enforced), action.shadowed.as_ref().filter(|_| shadow)];
+        slices.into_iter().flatten().fold(Needs::default(), |needs, slice| {
+            let reads = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, &table)) {
+                Some(Memo::Constant(_)) => return needs,
+                Some(Memo::Ask(sheet)) => sheet.reads,
+                None => slice.sheet.reads,
+            };
+            let resource = (reads.lookup && has_attributes(operation.resource)).then_some(reads.fields);
+            let target = (reads.target && (writes || lists_of_node(operation))).then_some(reads.fields);
+            needs.union(Needs { resource, target })
+        })
     }
 
     /// The digest of the policies and of the schema they were checked against: SHA-256, in hexadecimal.
@@ -170,104 +244,6 @@ impl PolicyEngine {
         self.rules.iter().map(|rule| (&*rule.id, rule.mode))
     }
 
-    fn outcome(
-        &self,
-        request: &AccessRequest<'_>,
-        desk: &Desk,
-        action: &ActionDesk,
-        slice: &Slice,
-        table: &RoleTable,
-        secret: Option<&str>,
-    ) -> Outcome {
-        let sheet = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, table)) {
-            Some(Memo::Constant(outcome)) => return outcome.clone(),
-            Some(Memo::Ask(sheet)) => sheet,
-            None => &slice.sheet,
-        };
-        let stage = Stage {
-            action: &action.uid,
-            actions: &action.entities,
-            resource_type: &desk.resource_type,
-            fixed_id: &desk.fixed_id,
-            roles: &table.parents,
-            reads: sheet.reads,
-            secret,
-        };
-        match question(request, &stage) {
-            Ok(Question { request, entities }) => {
-                self.read(&self.authorizer.is_authorized(&request, &sheet.set, &entities))
-            }
-            Err(_) => indeterminate(),
-        }
-    }
-
-    /// Leaves out what is for other roles. If the rest looks at nothing but the roles, Cedar is asked now, once.
-    fn memo(&self, desk: &Desk, action: &ActionDesk, sheet: &Arc<Sheet>, table: &RoleTable) -> Memo {
-        let relevant = self.relevant(sheet, table);
-        if relevant.iter().filter_map(|index| self.rules.get(*index)).all(Rule::is_constant) {
-            let principal = principal_of_roles(table, &action.entities);
-            let resource = EntityUid::from_type_name_and_id(desk.resource_type.clone(), EntityId::new(&desk.fixed_id));
-            let asked = principal.and_then(|(uid, entities)| {
-                let request = Request::new(uid, action.uid.clone(), resource, Context::empty(), None).ok()?;
-                Some(self.read(&self.authorizer.is_authorized(&request, &sheet.set, &entities)))
-            });
-            return Memo::Constant(asked.unwrap_or_else(indeterminate));
-        }
-        if relevant.len() == sheet.rules.len() {
-            return Memo::Ask(Arc::clone(sheet));
-        }
-        if let Some(known) = self.smaller.get(&relevant) {
-            return Memo::Ask(known);
-        }
-        let Some(smaller) = Sheet::new(&self.rules, relevant.clone()).map(Arc::new) else {
-            return Memo::Ask(Arc::clone(sheet));
-        };
-        self.smaller.insert(relevant, Arc::clone(&smaller));
-        Memo::Ask(smaller)
-    }
-
-    fn relevant(&self, sheet: &Sheet, table: &RoleTable) -> Vec<usize> {
-        let is_relevant = |rule: &Rule| match &rule.who {
-            Who::Everyone { .. } | Who::Other => true,
-            Who::Role(role) => table.has(role),
-        };
-        sheet.rules.iter().copied().filter(|index| self.rules.get(*index).is_some_and(is_relevant)).collect()
-    }
-
-    /// What Cedar's answer means here.
-    fn read(&self, response: &Response) -> Outcome {
-        let diagnostics = response.diagnostics();
-        if diagnostics.errors().next().is_some() {
-            let broken = diagnostics.errors().map(|error| match error {
-                AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
-            });
-            return self.denial(DenialReason::Indeterminate, broken);
-        }
-        match response.decision() {
-            Effect::Allow => {
-                Outcome::Permit(self.rules(diagnostics.reason()).map(|rule| Arc::clone(&rule.id)).collect())
-            }
-            Effect::Deny if diagnostics.reason().next().is_none() => {
-                self.denial(DenialReason::NoPermit, std::iter::empty())
-            }
-            Effect::Deny => self.denial(DenialReason::Forbidden, diagnostics.reason()),
-        }
-    }
-
-    fn denial<'i>(&self, reason: DenialReason, ids: impl Iterator<Item = &'i PolicyId>) -> Outcome {
-        let rules: Vec<&Rule> = self.rules(ids).collect();
-        let explanation = rules.iter().find_map(|rule| rule.reason.clone());
-        let conceal = rules.iter().any(|rule| rule.conceal);
-        Outcome::Deny(Denial::of(reason, rules.iter().map(|rule| Arc::clone(&rule.id)).collect(), explanation, conceal))
-    }
-
-    /// The rules of these ids, in the order of their ids.
-    fn rules<'i>(&self, ids: impl Iterator<Item = &'i PolicyId>) -> impl Iterator<Item = &Rule> {
-        let found: BTreeSet<usize> =
-            ids.filter_map(|id| self.rules.binary_search_by(|rule| (*rule.id).cmp(id.as_ref())).ok()).collect();
-        found.into_iter().filter_map(|index| self.rules.get(index))
-    }
-
     /// What a caller with these roles can expect of an operation's request and writes, for the matrix. `None` for the
     /// writes of an operation that has none.
     pub(super) fn outlook(&self, operation: &Operation, roles: &[Arc<str>]) -> Option<(Outlook, Option<Outlook>)> {
@@ -286,7 +262,7 @@ impl PolicyEngine {
             } else {
                 (&mut sure_forbid, &mut any_forbid)
             };
-            *sure |= rule.is_constant();
+            *sure |= rule.is_constant() && rule.filter.is_none();
             *any = true;
         }
         match (sure_permit, any_permit) {
@@ -295,6 +271,36 @@ impl PolicyEngine {
             (true, _) if !any_forbid => Outlook::Permitted,
             _ => Outlook::Depends,
         }
+    }
+
+    /// Every rule whose action scope matches, in any mode.
+    pub(super) fn about(&self, operation: &Operation, writes: bool) -> Vec<&Rule> {
+        let groups = if writes { ActionGroups::write(operation) } else { ActionGroups::request(operation) };
+        Slices::new(&self.rules).about(&groups).into_iter().filter_map(|index| self.rules.get(index)).collect()
+    }
+
+    /// The rules, sorted by id.
+    pub(super) fn all_rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// A question with all its facts, whatever the policies read.
+    pub(super) fn question(&self, request: &AccessRequest<'_>) -> Option<(Request, Entities)> {
+        let operation = request.route.operation();
+        let desk = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id)?;
+        let action = if request.write.is_some() { desk.write.as_ref()? } else { &desk.request };
+        let table = self.roles.table(request.principal.roles());
+        let stage = Stage {
+            action: &action.uid,
+            actions: &action.entities,
+            resource_type: &desk.resource_type,
+            fixed_id: &desk.fixed_id,
+            roles: &table.parents,
+            reads: Reads::EVERYTHING,
+            secret: None,
+            literals: &self.literals,
+        };
+        question(request, &stage).ok().map(|asked| (asked.request, asked.entities))
     }
 
     #[cfg(test)]
@@ -311,11 +317,19 @@ impl Rule {
 }
 
 impl Sheet {
-    fn new(rules: &[Rule], indices: Vec<usize>) -> Option<Self> {
-        let chosen: Vec<&Rule> = indices.iter().filter_map(|index| rules.get(*index)).collect();
-        let reads = chosen.iter().fold(Reads::default(), |reads, rule| reads.union(rule.reads));
-        let set = PolicySet::from_policies(chosen.iter().map(|rule| rule.policy.clone())).ok()?;
-        Some(Self { rules: indices, set, reads })
+    fn new(rules: &[Rule], indices: Vec<usize>) -> Self {
+        let chosen = indices.iter().filter_map(|index| rules.get(*index));
+        let reads = chosen.fold(Reads::default(), |reads, rule| reads.union(rule.reads));
+        let number = SHEETS.fetch_add(1, Ordering::Relaxed);
+        Self { number, rules: indices, set: OnceLock::new(), request: OnceLock::new(), reads }
+    }
+
+    fn set(&self, rules: &[Rule]) -> Option<&PolicySet> {
+        let make = || {
+            let chosen = self.rules.iter().filter_map(|index| rules.get(*index));
+            PolicySet::from_policies(chosen.map(|rule| rule.policy.clone())).ok()
+        };
+        self.set.get_or_init(make).as_ref()
     }
 }
 
@@ -328,7 +342,7 @@ impl Outcome {
 impl From<Outcome> for Decision {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Permit(policies) => Self::Permit(Permit::of(policies)),
+            Outcome::Permit(granted) => Self::Permit(Permit::of(granted.policies).with(granted.added)),
             Outcome::Deny(denial) => Self::Deny(denial),
         }
     }
@@ -337,7 +351,7 @@ impl From<Outcome> for Decision {
 impl From<Outcome> for WouldBe {
     fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Permit(policies) => Self::Permit(policies),
+            Outcome::Permit(granted) => Self::Permit(granted.policies),
             Outcome::Deny(denial) => Self::Deny(denial),
         }
     }
@@ -351,82 +365,6 @@ impl fmt::Debug for PolicyEngine {
             .field("policies", &self.rules.len())
             .finish_non_exhaustive()
     }
-}
-
-/// Makes the desks; actions with the same policies share one sheet.
-struct Compiler<'r> {
-    rules: &'r [Rule],
-    slices: Slices<'r>,
-    sheets: HashMap<Vec<usize>, Arc<Sheet>>,
-}
-
-impl<'r> Compiler<'r> {
-    fn new(rules: &'r [Rule]) -> Self {
-        Self { rules, slices: Slices::new(rules), sheets: HashMap::new() }
-    }
-
-    /// The desks and the number of slots; `None` only if an id of the catalogue is not usable in Cedar.
-    fn desks(mut self, operations: &[Operation]) -> Option<(Vec<Desk>, Desk, usize)> {
-        let action_type: EntityTypeName = "Action".parse().ok()?;
-        let mut desks = Vec::with_capacity(operations.len());
-        let mut slots = 0;
-        for operation in operations {
-            desks.push(Desk {
-                operation: operation.id.clone(),
-                resource_type: operation.resource.as_str().parse().ok()?,
-                fixed_id: fixed_id(operation),
-                request: self.action(&action_type, &ActionGroups::request(operation), &mut slots)?,
-                write: if has_writes(operation) {
-                    Some(self.action(&action_type, &ActionGroups::write(operation), &mut slots)?)
-                } else {
-                    None
-                },
-            });
-        }
-        let secrets = Desk {
-            operation: String::new(),
-            resource_type: ResourceType::Api.as_str().parse().ok()?,
-            fixed_id: API_ID.to_owned(),
-            request: self.action(&action_type, &ActionGroups::secrets(), &mut slots)?,
-            write: None,
-        };
-        Some((desks, secrets, slots))
-    }
-
-    fn action(&mut self, kind: &EntityTypeName, groups: &ActionGroups, slots: &mut usize) -> Option<ActionDesk> {
-        let uid = |id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
-        let parents: HashSet<EntityUid> = groups.all.iter().filter(|id| **id != groups.id).map(|id| uid(id)).collect();
-        let entity = Entity::new_no_attrs(uid(&groups.id), parents);
-        let about = self.slices.about(groups);
-        let mode = |index: &usize| self.rules.get(*index).map(|rule| rule.mode);
-        let enforced: Vec<usize> =
-            about.iter().copied().filter(|index| mode(index) == Some(PolicyMode::Enforce)).collect();
-        let both: Vec<usize> =
-            about.iter().copied().filter(|index| mode(index).is_some_and(|mode| mode != PolicyMode::Off)).collect();
-        Some(ActionDesk {
-            uid: uid(&groups.id),
-            entities: Entities::from_entities([entity], None).ok()?,
-            shadowed: if both == enforced { None } else { Some(self.slice(both, slots)?) },
-            enforced: self.slice(enforced, slots)?,
-        })
-    }
-
-    fn slice(&mut self, rules: Vec<usize>, slots: &mut usize) -> Option<Slice> {
-        let slot = *slots;
-        *slots += 1;
-        if let Some(sheet) = self.sheets.get(&rules) {
-            return Some(Slice { sheet: Arc::clone(sheet), slot });
-        }
-        let sheet = Arc::new(Sheet::new(self.rules, rules.clone())?);
-        self.sheets.insert(rules, Arc::clone(&sheet));
-        Some(Slice { sheet, slot })
-    }
-}
-
-fn principal_of_roles(table: &RoleTable, actions: &Entities) -> Option<(EntityUid, Entities)> {
-    let uid = EntityUid::from_type_name_and_id("Principal".parse().ok()?, EntityId::new("roles"));
-    let entity = Entity::new_no_attrs(uid.clone(), table.parents.clone());
-    Some((uid, actions.clone().add_entities([entity], None).ok()?))
 }
 
 fn indeterminate() -> Outcome {

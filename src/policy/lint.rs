@@ -3,7 +3,7 @@
 mod reach;
 mod wildcard;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cedar_policy::{EntityUid, ResourceConstraint};
 
@@ -83,10 +83,17 @@ fn halves(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFin
         other_half.insert(operation.id.clone(), (ActionGroups::write(operation), true));
         other_half.insert(write_action(&operation.id), (ActionGroups::request(operation), false));
     }
+    // Of many permits by the same action, mode and callers one stands for all.
+    let mut permits: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
     for rule in rules.iter().filter(|rule| rule.is_permit() && rule.mode != PolicyMode::Off) {
         let About::Exactly(action) = &rule.about else { continue };
         let Some((other, is_write)) = other_half.get(action) else { continue };
-        if slices.about(other).into_iter().filter_map(|index| rules.get(index)).any(|other| completes(rule, other)) {
+        let others = permits.entry(action).or_insert_with(|| {
+            let mut seen = HashSet::new();
+            let all = slices.about(other).into_iter().filter_map(|index| rules.get(index));
+            all.filter(|other| other.is_permit() && seen.insert((other.mode, &other.who))).collect()
+        });
+        if others.iter().any(|other| completes(rule, other)) {
             continue;
         }
         let message = if *is_write {
@@ -134,8 +141,8 @@ fn aliases(rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
     }
 }
 
-/// The types whose objects have a name beside their UUID.
-const NAMED_TYPES: [&str; 6] = ["Node", "Port", "Portgroup", "Allocation", "DeployTemplate", "Runbook"];
+/// The types whose objects have a name beside their UUID and are not looked up.
+const NAMED_TYPES: [&str; 2] = ["DeployTemplate", "Runbook"];
 
 /// Whether `other` may permit to a caller of `rule` what `rule` leaves out.
 fn completes(rule: &Rule, other: &Rule) -> bool {

@@ -49,6 +49,19 @@ pub fn granted(engine: &PolicyEngine, roles: &[Arc<str>]) -> impl Iterator<Item 
     catalog().operations().iter().filter(permitted)
 }
 
+/// The same as a JSON document: `operations`, each with its mark by role.
+pub fn matrix_json(engine: &PolicyEngine, roles: &[Arc<str>]) -> String {
+    let rows: serde_json::Map<String, serde_json::Value> = catalog()
+        .operations()
+        .iter()
+        .map(|operation| {
+            let marks = roles.iter().map(|role| (role.to_string(), mark(engine, operation, role).to_string().into()));
+            (operation.id.clone(), serde_json::Value::Object(marks.collect()))
+        })
+        .collect();
+    format!("{:#}\n", serde_json::json!({ "operations": rows }))
+}
+
 fn mark(engine: &PolicyEngine, operation: &Operation, role: &Arc<str>) -> char {
     let roles = if **role == *NO_ROLE { &[] } else { std::slice::from_ref(role) };
     match engine.outlook(operation, roles) {

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint, Schema,
-    ValidationMode, Validator,
+    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    ResourceConstraint, Schema, ValidationMode, Validator,
 };
 use miette::Diagnostic;
 
-use super::finding::{PolicyFinding, Severity, place};
+use super::filter::{Filter, in_scope};
+use super::finding::{Lines, PolicyFinding, Severity, place};
+use super::guard::Depends;
 use super::lint::lint;
 use super::reads::Reads;
 use super::schema::schema_of;
@@ -44,16 +46,20 @@ pub(super) struct Rule {
     pub(super) mode: PolicyMode,
     pub(super) reason: Option<Arc<str>>,
     pub(super) conceal: bool,
+    /// It holds for lists with this filter only.
+    pub(super) filter: Option<Arc<Filter>>,
     pub(super) who: Who,
     pub(super) about: About,
+    pub(super) resource: Resources,
     /// No condition, and no particular resource: whether it applies depends on action and roles alone.
     pub(super) plain: bool,
     pub(super) reads: Reads,
+    pub(super) depends: Depends,
     pub(super) place: Place,
 }
 
 /// Whom a policy's scope speaks of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Who {
     /// Everyone; `said` if in so many words (`principal is Principal`).
     Everyone { said: bool },
@@ -61,6 +67,16 @@ pub(super) enum Who {
     Role(Arc<str>),
     /// Particular principals.
     Other,
+}
+
+/// Which resources a policy's scope speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Resources {
+    Any,
+    /// Those of a type.
+    Of(EntityTypeName),
+    /// Particular ones.
+    Some,
 }
 
 /// Which actions a policy's scope speaks of.
@@ -118,6 +134,7 @@ pub(super) fn check(operations: &[Operation], sources: &[PolicySource]) -> (Vec<
     rules.sort_by(|one: &Rule, other: &Rule| one.id.cmp(&other.id));
     duplicates(&rules, &mut findings);
     rules.dedup_by(|later, earlier| later.id == earlier.id);
+    filters(operations, &rules, &mut findings);
     match schema(operations) {
         Ok(schema) => {
             strict(schema, &rules, sources, &mut findings);
@@ -181,8 +198,9 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
         }
     };
     let file: Arc<str> = Arc::from(source.name.as_str());
+    let lines = Lines::new(&source.text);
     for template in set.templates() {
-        let place = self::place(&source.text, template.as_ref().loc().map_or(0, |loc| loc.start()));
+        let place = lines.place(template.as_ref().loc().map_or(0, |loc| loc.start()));
         findings.push(PolicyFinding {
             file: source.name.clone(),
             line: place.0,
@@ -194,7 +212,7 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
         });
     }
     for policy in set.policies() {
-        let (line, column) = self::place(&source.text, policy.as_ref().loc().map_or(0, |loc| loc.start()));
+        let (line, column) = lines.place(policy.as_ref().loc().map_or(0, |loc| loc.start()));
         rules.push(rule(policy, Place { file: Arc::clone(&file), line, column }, findings));
     }
 }
@@ -202,16 +220,27 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
 fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rule {
     // Cedar numbers the policies of a text in their order: `policy0`, `policy1`, …
     let number = policy.id().to_string().trim_start_matches("policy").parse().map_or(0, |number: usize| number + 1);
+    let json = if policy.has_non_scope_constraint() { policy.to_json().ok() } else { None };
+    let conditions = json.as_ref().and_then(|json| json.get("conditions"));
+    let reads = Reads::of(policy, conditions);
+    let conditions = conditions.and_then(serde_json::Value::as_array).map(Vec::as_slice);
     let mut rule = Rule {
         id: Arc::from(format!("{}#{number}", place.file)),
         policy: policy.clone(),
         mode: PolicyMode::Enforce,
         reason: None,
         conceal: false,
+        filter: None,
         who: who(policy),
         about: about(policy),
+        resource: match policy.resource_constraint() {
+            ResourceConstraint::Any => Resources::Any,
+            ResourceConstraint::Is(kind) => Resources::Of(kind),
+            ResourceConstraint::Eq(_) | ResourceConstraint::In(_) | ResourceConstraint::IsIn(..) => Resources::Some,
+        },
         plain: is_plain(policy),
-        reads: Reads::of(policy),
+        reads,
+        depends: Depends::of(conditions, reads.context("write")),
         place,
     };
     for (name, value) in policy.annotations() {
@@ -249,10 +278,19 @@ fn annotate(rule: &mut Rule, name: &str, value: &str) -> Result<(), (String, Str
         "advisory" => {}
         "conceal" if value.is_empty() => rule.conceal = true,
         "conceal" => return wrong("\"@conceal\" takes no value", "write \"@conceal\" alone"),
+        "filter" => match Filter::parse(value) {
+            Some(filter) => rule.filter = Some(Arc::new(filter)),
+            None => {
+                return wrong(
+                    "\"@filter\" is not a query parameter and its value",
+                    "write \"project = principal.project_id\", principal.user_id, principal.name, or \"shard = 'a1'\"",
+                );
+            }
+        },
         _ => {
             return wrong(
                 &format!("unknown annotation \"@{name}\""),
-                "irongate knows @id, @mode, @reason, @advisory and @conceal; write comments after \"//\"",
+                "irongate knows @id, @mode, @reason, @advisory, @conceal and @filter; write comments after \"//\"",
             );
         }
     }
@@ -307,13 +345,33 @@ fn duplicates(rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
     }
 }
 
+/// Filters where Ironic would not hold to them.
+fn filters(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
+    for rule in rules {
+        let Some(filter) = &rule.filter else { continue };
+        let (message, hint) = if rule.is_permit() {
+            let Some(operation) = filter.misplaced(in_scope(operations, &rule.about)) else { continue };
+            (
+                format!("\"@filter\" is for lists that Ironic filters by it, and {operation:?} is none"),
+                "name lists in the action scope, such as `action in [Action::\"node:list\", Action::\"node:list_detail\"]`",
+            )
+        } else {
+            ("\"@filter\" is for permits".to_owned(), "forbid lists without it: `unless { context.query has … }`")
+        };
+        findings.push(rule.finding(Severity::Error, message, hint.to_owned()));
+    }
+}
+
 fn strict(schema: Schema, rules: &[Rule], sources: &[PolicySource], findings: &mut Vec<PolicyFinding>) {
     let Ok(set) = PolicySet::from_policies(rules.iter().map(|rule| rule.policy.clone())) else {
         // Only duplicate ids are refused, and there are none any more.
         return;
     };
     let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    let of = |id: &PolicyId| rules.iter().find(|rule| *rule.id == *AsRef::<str>::as_ref(id));
+    let of = |id: &PolicyId| {
+        let found = rules.binary_search_by(|rule| (*rule.id).cmp(AsRef::<str>::as_ref(id))).ok()?;
+        rules.get(found)
+    };
     let mut report = |id: &PolicyId, severity: Severity, diagnostic: &dyn Diagnostic| {
         let Some(rule) = of(id) else { return };
         let Some(source) = sources.iter().find(|source| *source.name == *rule.place.file) else { return };
@@ -336,7 +394,12 @@ fn at_label(diagnostic: &dyn Diagnostic, source: &PolicySource, rule: Option<&Ru
         (None, None) => (1, 1),
     };
     let message = without_prefix(&diagnostic.to_string(), rule);
-    let hint = if message.contains("attribute `write") && message.contains("in context") {
+    let hint = if message.contains("attribute `write.") && message.contains("in context") {
+        Some(
+            "what a write sets is optional, and so is each fact about it: write `context.write has value.string && …` first"
+                .to_owned(),
+        )
+    } else if message.contains("attribute `write") && message.contains("in context") {
         Some(
             "only actions that end in \":write\" have it: name one, or write `context has write && …` first".to_owned(),
         )

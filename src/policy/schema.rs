@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::filter::lists_of_node;
+use super::resource::{NODE_BOOLEANS, NODE_STRINGS};
 use crate::catalog::{BodyKind, Group, Kind, Operation, Parameter, ResourceType, Segment, catalog};
 
 /// The suffix of the action that is asked once for each write.
@@ -70,7 +72,8 @@ entity Principal in [Role] {
   keystone_roles?: Set<String>,
 };
 
-// Resources. `id` is the identifier in the request, in lower case.
+// Resources. `id` is the identifier in the request, in lower case. Optional attributes are looked up from Ironic where a
+// policy reads them; they are absent where the object does not exist, has no such value, or Ironic does not know the field.
 "#;
 
 const TYPES: &str = r#"
@@ -84,6 +87,7 @@ type Write = {
   secret: Bool,    // then the value shows its kind and length only
   value?: Value,   // absent for "remove"
   step?: Step,     // for a clean, deploy or service step and its arguments
+  target?: Node,   // for a write that puts the object at a node ("/node_uuid", "/parent_node", ...): that node
 };
 
 type Value = {
@@ -126,7 +130,7 @@ pub fn cedar_schema() -> String {
 pub(super) fn schema_of(operations: &[Operation]) -> String {
     let mut text = HEAD.to_owned();
     for resource in RESOURCE_TYPES {
-        push(&mut text, format_args!("entity {} {{ id: String }};\n", resource.as_str()));
+        entity(&mut text, resource);
     }
     text.push_str(TYPES);
     for group in GROUPS {
@@ -144,6 +148,37 @@ pub(super) fn schema_of(operations: &[Operation]) -> String {
 
 const COMMON_CONTEXT: &str = "    microversion: Long,\n    listener: String,\n    scheme: String,\n    now: datetime,\n    \
                               source?: ipaddr,\n";
+fn entity(text: &mut String, resource: ResourceType) {
+    let more = match resource {
+        ResourceType::Node => {
+            let strings = NODE_STRINGS.iter().map(|name| format!("  {name}?: String,\n"));
+            let booleans = NODE_BOOLEANS.iter().map(|name| format!("  {name}?: Bool,\n"));
+            let attributes: String = strings.chain(booleans).collect();
+            push(
+                text,
+                format_args!(
+                    "// Its tags are its properties.\nentity Node {{\n  id: String,\n{attributes}}} tags String;\n"
+                ),
+            );
+            return;
+        }
+        ResourceType::Port | ResourceType::Portgroup => ", uuid?: String, name?: String, node?: Node",
+        ResourceType::VolumeConnector | ResourceType::VolumeTarget => ", uuid?: String, node?: Node",
+        ResourceType::Allocation => {
+            ", uuid?: String, name?: String, owner?: String, resource_class?: String, node?: Node"
+        }
+        ResourceType::Api
+        | ResourceType::Collection
+        | ResourceType::Chassis
+        | ResourceType::Driver
+        | ResourceType::Conductor
+        | ResourceType::DeployTemplate
+        | ResourceType::Runbook
+        | ResourceType::InspectionRule
+        | ResourceType::Shard => "",
+    };
+    push(text, format_args!("entity {} {{ id: String{more} }};\n", resource.as_str()));
+}
 
 fn operation_actions(text: &mut String, operation: &Operation) {
     let groups: Vec<String> = operation.groups.iter().map(|group| quoted(group.as_str())).collect();
@@ -182,8 +217,9 @@ fn context_type(operation: &Operation) -> String {
             format!("{}?: {kind}", quoted(&field.name))
         })
         .collect();
+    let node = if lists_of_node(operation) { "    node?: Node,\n" } else { "" };
     format!(
-        "{COMMON_CONTEXT}    parameters: {{{}}},\n    query: {{{}}},\n    query_names: Set<String>,\n    places: Set<String>,\n",
+        "{COMMON_CONTEXT}    parameters: {{{}}},\n    query: {{{}}},\n{node}    query_names: Set<String>,\n    places: Set<String>,\n",
         parameters.join(", "),
         query.join(", ")
     )

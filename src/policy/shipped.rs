@@ -2,7 +2,7 @@
 
 use super::rule::PolicySource;
 
-const FILES: [(&str, &str); 30] = [
+const FILES: [(&str, &str); 36] = [
     ("guard/agent.cedar", include_str!("../../policies/guard/agent.cedar")),
     ("guard/belonging.cedar", include_str!("../../policies/guard/belonging.cedar")),
     ("guard/bmc-address.cedar", include_str!("../../policies/guard/bmc-address.cedar")),
@@ -22,11 +22,17 @@ const FILES: [(&str, &str); 30] = [
     ("roles/discover.cedar", include_str!("../../policies/roles/discover.cedar")),
     ("roles/exporter.cedar", include_str!("../../policies/roles/exporter.cedar")),
     ("roles/inspector.cedar", include_str!("../../policies/roles/inspector.cedar")),
+    ("roles/lessee-admin.cedar", include_str!("../../policies/roles/lessee-admin.cedar")),
+    ("roles/lessee-member.cedar", include_str!("../../policies/roles/lessee-member.cedar")),
+    ("roles/lessee-reader.cedar", include_str!("../../policies/roles/lessee-reader.cedar")),
     ("roles/metal3.cedar", include_str!("../../policies/roles/metal3.cedar")),
     ("roles/metalsmith.cedar", include_str!("../../policies/roles/metalsmith.cedar")),
     ("roles/networking-baremetal.cedar", include_str!("../../policies/roles/networking-baremetal.cedar")),
     ("roles/nova-compute.cedar", include_str!("../../policies/roles/nova-compute.cedar")),
     ("roles/operator.cedar", include_str!("../../policies/roles/operator.cedar")),
+    ("roles/owner-admin.cedar", include_str!("../../policies/roles/owner-admin.cedar")),
+    ("roles/owner-member.cedar", include_str!("../../policies/roles/owner-member.cedar")),
+    ("roles/owner-reader.cedar", include_str!("../../policies/roles/owner-reader.cedar")),
     ("roles/ramdisk.cedar", include_str!("../../policies/roles/ramdisk.cedar")),
     ("roles/service.cedar", include_str!("../../policies/roles/service.cedar")),
     ("roles/system-admin.cedar", include_str!("../../policies/roles/system-admin.cedar")),

@@ -68,3 +68,14 @@ impl<'r> Slices<'r> {
         found.into_iter().collect()
     }
 }
+
+impl ActionGroups {
+    /// Whether a scope that speaks of these actions speaks of this one.
+    pub(super) fn concerns(&self, about: &About) -> bool {
+        match about {
+            About::Any => true,
+            About::Exactly(id) => *id == self.id,
+            About::Within(ids) => ids.iter().any(|id| self.all.contains(id)),
+        }
+    }
+}

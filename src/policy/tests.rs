@@ -1,5 +1,6 @@
 //! Everything about the decision point that is not beside its code.
 
+mod attributes;
 mod decide;
 mod documented;
 mod load;
@@ -32,6 +33,8 @@ struct Ask {
     source: Option<&'static str>,
     now: i64,
     listener: &'static str,
+    resource: Option<ObjectFacts>,
+    target: Option<ObjectFacts>,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +62,8 @@ fn ask_of(roles: &[&'static str], operation: &'static Operation) -> Ask {
         source: None,
         now: 1_767_225_600,
         listener: "public",
+        resource: None,
+        target: None,
     }
 }
 
@@ -68,10 +73,23 @@ fn text(text: &'static str) -> Json<'static> {
 
 impl fmt::Debug for Ask {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, roles, operation, parameters, query, microversion, write, source, now, listener } = self;
+        let Self {
+            name,
+            roles,
+            operation,
+            parameters,
+            query,
+            microversion,
+            write,
+            source,
+            now,
+            listener,
+            resource,
+            target,
+        } = self;
         write!(
             formatter,
-            "{name} {roles:?} {} {parameters:?} {query:?} 1.{microversion} {write:?} {source:?} {now} {listener}",
+            "{name} {roles:?} {} {parameters:?} {query:?} 1.{microversion} {write:?} {source:?} {now} {listener} {resource:?} {target:?}",
             operation.id
         )
     }
@@ -94,6 +112,17 @@ impl Ask {
 
     fn query(mut self, name: &'static str, text: &'static str) -> Self {
         self.query.push((name, text));
+        self
+    }
+
+    /// What was looked up of the resource: a node as Ironic tells it.
+    fn node(mut self, answer: serde_json::Value) -> Self {
+        self.resource = Some(ObjectFacts::node(&answer).unwrap());
+        self
+    }
+
+    fn target(mut self, answer: serde_json::Value) -> Self {
+        self.target = Some(ObjectFacts::node(&answer).unwrap());
         self
     }
 
@@ -142,6 +171,7 @@ impl Ask {
             write: write.as_ref(),
             siblings: write.as_slice(),
             circumstances: &circumstances,
+            objects: Objects { resource: self.resource.as_ref(), target: self.target.as_ref(), sitting: None },
         })
     }
 

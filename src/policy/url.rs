@@ -121,6 +121,10 @@ fn authority<'a>(scheme: &str, rest: &'a str) -> Option<Authority<'a>> {
         Some(_) => return None,
         None => None,
     };
+    if host.contains("..") {
+        // Readers differ about empty labels: `9..` is an address for some.
+        return None;
+    }
     // The `url` crate reads `0x7f.1` and `2130706433` as the addresses that resolvers take them for.
     match url::Host::parse(host.strip_suffix('.').unwrap_or(host)).ok()? {
         url::Host::Domain(name) => Some((name.to_ascii_lowercase(), None, port, path, userinfo)),
@@ -218,6 +222,8 @@ mod tests {
         check("http://a@b@c/", "odd http  -  @");
         check("http://%31.2.3.4/", "odd http  - ");
         check("http:///x", "odd http  - ");
+        check("http://9../x", "odd http  - ");
+        check("http://a..example/x", "odd http  - ");
         check("http://x.example:/", "odd http  - ");
         check("http://x.example:99999/", "odd http  - ");
         check("http://é.example/", "odd http  - ");

@@ -5,7 +5,7 @@ mod value;
 use std::borrow::Cow;
 
 use super::{Parameters, RouteError};
-use crate::catalog::{BodyKind, Field, Kind, Operation, catalog};
+use crate::catalog::{BodyKind, Field, Kind, Operation};
 use crate::microversion::Microversion;
 
 /// The longest query in bytes. Percent-encoded to the utmost it still fits into a target.
@@ -60,11 +60,12 @@ pub(super) fn read<'a>(
     raw: Option<&'a str>,
     folded: Parameters<'a>,
 ) -> Result<Pairs<'a>, RouteError> {
-    let mut found: Vec<(&'static Field, Cow<'a, str>, bool)> = Vec::new();
+    let mut found: Vec<(&'static Field, Cow<'a, str>, bool)> = Vec::with_capacity(if raw.is_some() { 4 } else { 0 });
     for (name, text) in folded {
         found.push((field(operation, name)?, text, false));
     }
-    for (name, raw_value) in pairs(raw.unwrap_or_default())? {
+    for pair in pairs(raw.unwrap_or_default())? {
+        let (name, raw_value) = pair?;
         let field = field(operation, name)?;
         let text = decode(raw_value)?;
         match found.iter_mut().find(|(known, ..)| known.name == field.name) {
@@ -104,31 +105,50 @@ fn columns(operation: &Operation, field: &'static Field, value: &str) -> Result<
     if !by_order && field.name != value::FIELDS {
         return Ok(());
     }
-    let Some(object) = operation.object.as_deref().and_then(|name| catalog().object(name)) else { return Ok(()) };
-    let shown = |column: &str| object.fields.iter().any(|known| known.name == column) || (by_order && column == "id");
-    if value.split(',').filter(|column| !column.is_empty()).all(shown) {
+    let Some(columns) = &operation.columns else { return Ok(()) };
+    let shown = |column: &str| {
+        columns.binary_search_by(|known| known.as_str().cmp(column)).is_ok() || (by_order && column == "id")
+    };
+    // One column to sort by, or Ironic's own choice.
+    let good = if by_order {
+        value.is_empty() || shown(value)
+    } else {
+        value.split(',').filter(|column| !column.is_empty()).all(shown)
+    };
+    if good {
         Ok(())
     } else {
         Err(RouteError::QueryValue { parameter: &field.name, expected: "the name of a field that answers show" })
     }
 }
 
-/// The raw names and values, if the query is made of pairs in plain characters.
-fn pairs(raw: &str) -> Result<Vec<(&str, &str)>, RouteError> {
+/// The raw names and values, if the query is written in plain characters.
+fn pairs(raw: &str) -> Result<impl Iterator<Item = Result<(&str, &str), RouteError>>, RouteError> {
     if raw.len() > QUERY_BYTES_MAX {
         return Err(RouteError::TargetLength);
     }
-    if raw.contains(';') {
-        return Err(RouteError::QuerySemicolon);
+    if !raw.bytes().all(|byte| PLAIN.get(usize::from(byte)) == Some(&true)) {
+        return Err(if raw.contains(';') { RouteError::QuerySemicolon } else { RouteError::QueryCharacter });
     }
-    if !raw.bytes().all(is_plain) {
-        return Err(RouteError::QueryCharacter);
-    }
-    if raw.is_empty() {
-        return Ok(Vec::new());
-    }
-    raw.split('&').map(|pair| pair.split_once('=').ok_or(RouteError::QueryPair)).collect()
+    let pairs = raw.split('&').take(if raw.is_empty() { 0 } else { usize::MAX });
+    Ok(pairs.map(|pair| pair.split_once('=').ok_or(RouteError::QueryPair)))
 }
+
+/// [`is_plain`] as a table.
+static PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "a byte is within 256")]
+        {
+            table[byte as usize] = is_plain(byte);
+        }
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
 
 /// A byte that may stand in a query as it is (RFC 3986; brackets because clients leave them).
 const fn is_plain(byte: u8) -> bool {

@@ -1,3 +1,5 @@
+mod differential;
+
 use http::Request;
 
 use super::*;
@@ -89,6 +91,7 @@ fn value(field: &crate::catalog::Field) -> String {
         | Kind::Map
         | Kind::Array
         | Kind::ArrayOrObject
+        | Kind::StrictInteger
         | Kind::Steps => panic!("{} is of a kind that no query has", field.name),
     }
 }

@@ -126,10 +126,10 @@ impl Keys {
         Ok(keys)
     }
 
-    /// The class of a key that was written without escapes, if it is known in advance.
+    /// Keys that are known in advance, as they are written without escapes.
     #[inline]
-    pub(super) fn known(&self, key: &[u8], ends: Ends) -> Option<KeyClass> {
-        self.known.find(key, ends)
+    pub(super) const fn known(&self) -> &Table {
+        &self.known
     }
 
     /// The class of any key.

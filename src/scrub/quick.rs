@@ -8,90 +8,150 @@ use super::key::KeyClass;
 use super::link::foreign_bytes;
 use super::place::length_bit;
 use super::rules::Plan;
+use super::scan::Scan;
 use super::stream::{Expect, Input, Scrubber};
-use super::table::Ends;
+use super::suspect::suspect;
+use super::table::{Ends, Sequence, Table};
 
-/// How far a value was read.
-enum Value {
-    /// It is over, and this comes next.
-    Over(usize),
-    /// It is not usual.
-    Unusual,
+/// Four bytes as one number.
+const fn four(bytes: [u8; 4]) -> u32 {
+    u32::from_le_bytes(bytes)
 }
+
+/// The four bytes from `at` on, if there are so many.
+#[inline]
+fn four_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().copied().map(four)
+}
+
+/// The first bytes of a [`four`].
+const ONE: u32 = 0xff;
+const TWO: u32 = 0xffff;
+const THREE: u32 = 0xff_ffff;
 
 impl Scrubber {
     /// Reads members while they are usual; the input stands at a key's quote. Leaves the input before the first thing
     /// that is not: a key, a value, or what follows one.
-    pub(super) fn usual_members(&mut self, plan: &Plan, input: &mut Input<'_>, out: &mut Vec<u8>) {
-        let Some(frame) = self.frames.last().copied() else { return };
+    #[inline(never)]
+    pub(super) fn usual_members(&mut self, plan: &Plan, known: &Table, input: &mut Input<'_>, out: &mut Vec<u8>) {
+        let Some(frame) = self.frames.last() else { return };
         let calm = !frame.exempt && self.dropping.is_none() && self.holds.is_empty() && !self.looks_at_all;
-        let links = plan.links && !frame.free;
-        loop {
-            let start = input.at + 1;
-            let (end, _) = input.scan.plain(start);
-            let Some(key) = input.bytes.get(start..end) else { return };
-            let ends = Ends::of(key);
-            let Some(class) = self.rules.keys.known(key, ends).or_else(|| self.learnt.find(key, ends)) else { return };
-            input.at = match input.bytes.get(end..) {
-                Some([b'"', b':', b' ', ..]) => end + 3,
-                Some([b'"', b':', ..]) => end + 2,
-                Some(_) | None => return,
-            };
-            self.expect = Expect::Value;
-            let watched = frame.lengths & length_bit(key.len()) != 0;
-            if watched || !calm {
-                self.member = frame.member(plan, self.frames.len(), class, key);
-                return;
-            }
-            let Value::Over(next) = self.usual_value(class, links, input, out) else {
-                self.member = frame.member_unwatched(class);
-                return;
-            };
-            self.expect = Expect::CommaOrEnd;
-            input.at = match input.bytes.get(next..) {
-                Some([b',', b' ', b'"', ..]) => next + 2,
-                Some([b',', b'"', ..]) => next + 1,
-                Some(_) | None => {
-                    input.at = next;
-                    return;
+        let (lengths, links) = (frame.lengths, plan.links && !frame.free);
+        let bytes = input.bytes;
+        let mut scan = input.scan;
+        let mut at = input.at;
+        let mut before = self.before;
+        // What comes at `at`, once the loop is left.
+        self.expect = loop {
+            let start = at + 1;
+            let expected =
+                self.sequence.after(before).and_then(|place| Some((place, known.is_at(place, bytes, start)?)));
+            let (end, class) = match expected {
+                Some((place, (end, class))) => {
+                    before = place + 1;
+                    (end, class)
+                }
+                None => {
+                    let end = scan.plain(start);
+                    let Some(ends) = Ends::between(bytes, start, end) else { break Expect::Key };
+                    let key = bytes.get(start..end).unwrap_or_default();
+                    if let Some((place, class)) = known.place(key, ends) {
+                        self.sequence.learn(before, place);
+                        before = place + 1;
+                        (end, class)
+                    } else if let Some(class) = self.learnt.find(key, ends) {
+                        before = Sequence::BEGIN;
+                        (end, class)
+                    } else {
+                        break Expect::Key;
+                    }
                 }
             };
-            self.expect = Expect::Key;
-        }
-    }
-
-    #[inline]
-    fn usual_value(&self, class: KeyClass, links: bool, input: &mut Input<'_>, out: &mut Vec<u8>) -> Value {
-        let at = input.at;
-        let over = match input.bytes.get(at..) {
-            Some([b'"', ..]) => return self.usual_string(class, links, input, out),
-            Some([b'n', b'u', b'l', b'l', ..] | [b't', b'r', b'u', b'e', ..]) => at + 4,
-            Some([b'f', b'a', b'l', b's', b'e', ..]) => at + 5,
-            Some([b'{', b'}', ..] | [b'[', b']', ..]) if class.is_plain() => at + 2,
-            Some(_) | None => return Value::Unusual,
+            // The closing quote, the colon, mostly a space.
+            let Some(lead) = four_at(bytes, end) else { break Expect::Key };
+            let spaced = lead & THREE == four(*b"\": \0");
+            if !spaced && lead & TWO != four(*b"\":\0\0") {
+                break Expect::Key;
+            }
+            at = end + 2 + usize::from(spaced);
+            if lengths & length_bit(end - start) != 0 || !calm {
+                if let Some(frame) = self.frames.last() {
+                    let key = bytes.get(start..end).unwrap_or_default();
+                    self.member = frame.member(plan, self.frames.len(), class, key);
+                }
+                break Expect::Value;
+            }
+            let value = match four_at(bytes, at) {
+                Some(head) if head & ONE == u32::from(b'"') => string_end(bytes, &mut scan, at, class),
+                Some(head) => plain_end(bytes, at, head, class),
+                None => None,
+            };
+            let Some(next) = value.or_else(|| links.then(|| self.link(&mut scan, at, class, input, out))?) else {
+                if let Some(frame) = self.frames.last() {
+                    self.member = frame.member_unwatched(class);
+                }
+                break Expect::Value;
+            };
+            at = next;
+            match four_at(bytes, at) {
+                Some(more) if more & THREE == four(*b", \"\0") => at += 2,
+                Some(more) if more & TWO == four(*b",\"\0\0") => at += 1,
+                Some(_) | None => break Expect::CommaOrEnd,
+            }
         };
-        Value::Over(over)
+        self.before = before;
+        input.at = at;
+        input.scan = scan;
     }
 
-    /// A string that passes, or a link that is only led elsewhere.
-    #[inline]
-    fn usual_string(&self, class: KeyClass, links: bool, input: &mut Input<'_>, out: &mut Vec<u8>) -> Value {
-        let link = links && class == KeyClass::HREF;
-        if !link && !class.is_plain() {
-            return Value::Unusual;
+    /// Where a link ends, which is led elsewhere; `None` if it is not a usual one.
+    fn link(
+        &self,
+        scan: &mut Scan<'_>,
+        at: usize,
+        class: KeyClass,
+        input: &mut Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let start = at + 1;
+        if class != KeyClass::HREF || input.bytes.get(at) != Some(&b'"') {
+            return None;
         }
-        let start = input.at + 1;
-        let (end, suspect) = input.scan.plain(start);
-        if suspect || input.bytes.get(end) != Some(&b'"') || end - start > WINDOW_BYTES {
-            return Value::Unusual;
-        }
-        if link && let Some(length) = foreign_bytes(input.bytes.get(start..end).unwrap_or_default()) {
+        let end = text_end(input.bytes, scan, start)?;
+        if let Some(length) = foreign_bytes(input.bytes.get(start..end)?) {
             out.extend_from_slice(input.bytes.get(input.from..start).unwrap_or_default());
             out.extend_from_slice(self.origin.as_bytes());
             input.from = start + length;
         }
-        Value::Over(end + 1)
+        Some(end + 1)
     }
+}
+
+/// Where a string ends that passes.
+#[inline]
+fn string_end(bytes: &[u8], scan: &mut Scan<'_>, at: usize, class: KeyClass) -> Option<usize> {
+    if class.is_plain() { text_end(bytes, scan, at + 1).map(|end| end + 1) } else { None }
+}
+
+/// The closing quote of a text without anything to decide.
+#[inline]
+fn text_end(bytes: &[u8], scan: &mut Scan<'_>, start: usize) -> Option<usize> {
+    let end = scan.plain(start);
+    let usual = bytes.get(end) == Some(&b'"') && end - start <= WINDOW_BYTES && !suspect(bytes, start, end);
+    usual.then_some(end)
+}
+
+/// Where a word or an empty container ends.
+#[inline]
+fn plain_end(bytes: &[u8], at: usize, head: u32, class: KeyClass) -> Option<usize> {
+    if head == four(*b"null") || head == four(*b"true") {
+        return Some(at + 4);
+    }
+    if head == four(*b"fals") {
+        return (bytes.get(at + 4) == Some(&b'e')).then_some(at + 5);
+    }
+    let empty = head & TWO == four(*b"{}\0\0") || head & TWO == four(*b"[]\0\0");
+    (empty && class.is_plain()).then_some(at + 2)
 }
 
 const _: () = assert!(size_of::<Frame>() <= 48, "frames are copied");

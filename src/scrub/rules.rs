@@ -28,6 +28,23 @@ pub struct ScrubAdditions {
     pub shapes: Vec<String>,
 }
 
+impl ScrubAdditions {
+    /// Whether nothing is added.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty() && self.fields.is_empty() && self.shapes.is_empty()
+    }
+
+    /// These and others.
+    pub(super) fn and(&self, more: &Self) -> Self {
+        let both = |some: &[String], more: &[String]| some.iter().chain(more).cloned().collect();
+        Self {
+            words: both(&self.words, &more.words),
+            fields: both(&self.fields, &more.fields),
+            shapes: both(&self.shapes, &more.shapes),
+        }
+    }
+}
+
 /// The most fields that an operator can add.
 pub(super) const OWN_FIELDS_MAX: usize = 48;
 
@@ -42,6 +59,8 @@ pub struct ScrubRules {
     /// What becomes of all other secrets.
     pub(super) others: SecretTreatment,
     pub(super) key: Option<HmacKey>,
+    /// The same with rules that are tried out.
+    pub(super) shadow: Option<Arc<ScrubRules>>,
     plans: BTreeMap<String, Arc<Plan>>,
 }
 
@@ -119,6 +138,7 @@ impl ScrubRules {
             treated: fields.to_vec(),
             others,
             key,
+            shadow: None,
             plans: BTreeMap::new(),
         };
         rules.check_fields()?;
@@ -127,6 +147,12 @@ impl ScrubRules {
             rules.plans.insert(operation.id.clone(), Arc::new(plan));
         }
         Ok(rules)
+    }
+
+    /// The same, with `shadow` beside it.
+    pub(super) fn with_shadow(mut self, shadow: Option<Self>) -> Self {
+        self.shadow = shadow.map(Arc::new);
+        self
     }
 
     fn check_fields(&self) -> Result<(), ScrubRuleError> {

@@ -8,6 +8,8 @@ use std::ops::Range;
 use regex::{Regex, RegexBuilder};
 
 use super::rules::word_pattern;
+use super::suspect::tells;
+use super::userinfo::user_information;
 
 /// The shapes, compiled.
 pub(super) struct Shapes {
@@ -17,15 +19,17 @@ pub(super) struct Shapes {
     private_key: Regex,
     hash: Regex,
     own: Vec<Regex>,
+    /// A word has no letter by which an assignment is noticed.
+    untold: bool,
 }
 
 /// Words that name a secret in front of `=` or `:`, besides those that name one as a key.
 const ASSIGNED_WORDS: &[&str] =
     &["passw", "passphrase", "pwd", "passcode", "authorization", "signature", "cookie", "x-amz-credential"];
 /// Names that are too short to be parts of others.
-const ASSIGNED_NAMES: &str = r#"(?:\b|%26|%3f)(?:sig|pass|pw|psk|auth|key|inst\.rootpw)"#;
+const ASSIGNED_NAMES: &str = r"(?:\b|%26|%3f)(?:sig|pass|pw|psk|auth|key|inst\.rootpw)|_(?:pass|pw|psk)";
 
-const TOKEN: &str = r"\beyJ[A-Za-z0-9_-]{6,}(?:\.eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*|(?:\.[A-Za-z0-9_-]*){4,})";
+const TOKEN: &str = r"eyJ[A-Za-z0-9_-]{6,}(?:\.eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*|(?:\.[A-Za-z0-9_-]*){4,})";
 const FERNET: &str = r"gAAAAA[A-Za-z0-9_-]{40,}(?:=|%3[Dd]){0,2}";
 /// Without its end, a key reaches to the end of the text.
 const PRIVATE_KEY: &str =
@@ -42,7 +46,12 @@ const SPANS_MAX: usize = 256;
 impl Shapes {
     /// The shipped shapes with `words` as names of assigned secrets, and the operator's own.
     pub(super) fn new<'a>(words: impl Iterator<Item = &'a str>, own: Vec<Regex>) -> Result<Self, regex::Error> {
-        let words: Vec<String> = words.chain(ASSIGNED_WORDS.iter().copied()).map(word_pattern).collect();
+        let words: Vec<&str> = words.chain(ASSIGNED_WORDS.iter().copied()).collect();
+        let untold = words.iter().any(|word| {
+            let last = word.rsplit(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            !last.bytes().any(|byte| tells(byte) || !byte.is_ascii())
+        });
+        let words: Vec<String> = words.into_iter().map(word_pattern).collect();
         let assignment = format!(
             r#"(?i)(?:(?:{})[A-Za-z0-9_.-]*|{ASSIGNED_NAMES})(?:\\*["'\]])*[ \t]*(?:=>|=|:|%3d)[ \t]*"#,
             words.join("|")
@@ -54,12 +63,13 @@ impl Shapes {
             private_key: compile(PRIVATE_KEY)?,
             hash: compile(HASH)?,
             own,
+            untold,
         })
     }
 
-    /// Whether texts without any suspicious byte (see [`super::scan`]) need a look too.
+    /// Whether texts that are not [suspect](super::suspect) need a look too.
     pub(super) fn always(&self) -> bool {
-        !self.own.is_empty()
+        !self.own.is_empty() || self.untold
     }
 
     /// Replaces `spans` by the secret parts of `text`: in order, apart from each other, not empty. In a text with more
@@ -84,7 +94,7 @@ impl Shapes {
             let parts = shape.captures_iter(text).filter_map(|found| found.get(1).or_else(|| found.get(0)));
             add(spans, bytes, parts.map(|part| part.range()));
         }
-        if holds(b'@') {
+        if holds(b'@') || (holds(b'%') && memchr::memmem::find(bytes, b"40").is_some()) {
             add(spans, bytes, user_information(bytes));
         }
         if holds(b'=') || holds(b':') || holds(b'%') {
@@ -103,7 +113,11 @@ impl Shapes {
     fn assignments<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
         let mut from = 0;
         std::iter::from_fn(move || {
-            let found = self.assignment.find_at(text, from)?;
+            let mut found = self.assignment.find_at(text, from)?;
+            while found.as_str().ends_with(':') && text.get(found.end()..).is_some_and(|rest| rest.starts_with("//")) {
+                // A scheme that sounds like a secret.
+                found = self.assignment.find_at(text, found.end())?;
+            }
             let encoded =
                 found.as_str().get(found.len().saturating_sub(3)..).is_some_and(|end| end.eq_ignore_ascii_case("%3d"));
             let value = value(text.as_bytes(), found.end(), encoded);
@@ -144,25 +158,6 @@ pub(super) fn compile_own(pattern: &str) -> Result<Regex, regex::Error> {
 fn harmless(value: &[u8]) -> bool {
     value.iter().all(|byte| *byte == b'*')
         || [b"none".as_slice(), b"null", b"true", b"false"].iter().any(|word| value.eq_ignore_ascii_case(word))
-}
-
-/// The user information of every URL: all between `://` and the authority's last `@`.
-fn user_information(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    memchr::memmem::find_iter(text, b"://").filter_map(|scheme_end| {
-        let start = scheme_end + 3;
-        let rest = text.get(start..)?;
-        let word = rest.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(rest.len());
-        let word = rest.get(..word)?;
-        let authority = word.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(word.len());
-        let authority = word.get(..authority)?;
-        let at = memchr::memrchr(b'@', authority).or_else(|| {
-            // A password with a slash in it: what stands after the colon is no port.
-            let port = authority.iter().rposition(|byte| *byte == b':').and_then(|colon| authority.get(colon + 1..))?;
-            let bracketed = authority.first() == Some(&b'[');
-            if bracketed || port.iter().all(u8::is_ascii_digit) { None } else { memchr::memrchr(b'@', word) }
-        })?;
-        Some(start..start + at)
-    })
 }
 
 /// The value that begins at `start`: quoted, or up to white space or the next assignment of a query.

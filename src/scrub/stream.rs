@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use crate::catalog::Operation;
 
-use super::frame::{Frame, Member, Named};
+use super::decide::Treatment;
+use super::frame::{Frame, Member};
 use super::hold::Holds;
 use super::key::KeyClass;
 use super::number::{Number, word};
 use super::omit::{OMITTED, Omitter};
-use super::place::Action;
-use super::rules::{Plan, Roots, ScrubRules};
+use super::rules::{Plan, ScrubRules};
 use super::scan::Scan;
 use super::string::{Role, StringToken, Strings};
-use super::table::Learnt;
+use super::table::{Learnt, Sequence};
 use super::treatment::SecretTreatment;
 use super::{QUOTED_MASK, ScrubError, ScrubReport};
 
@@ -37,6 +37,9 @@ pub struct Scrubber {
     pub(super) dropping: Option<usize>,
     pub(super) strings: Strings,
     pub(super) learnt: Learnt,
+    pub(super) sequence: Sequence,
+    /// The place (and one) of the known key before, for [`Sequence`].
+    pub(super) before: usize,
     pub(super) holds: Holds,
     /// Whether every string is searched, for the operator's shapes.
     pub(super) looks_at_all: bool,
@@ -66,21 +69,6 @@ enum Token {
     String(StringToken),
     Number { state: Number, masked: bool },
     Word { rest: &'static [u8] },
-}
-
-/// What is done with a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Treatment {
-    /// It is part of something masked: read, not given out.
-    Drop,
-    /// It passes as it is.
-    Pass,
-    /// It becomes the mask.
-    Mask,
-    /// A string is searched for shapes.
-    Text,
-    /// As [`Treatment::Text`], and what leads to Ironic leads to irongate.
-    Link,
 }
 
 /// A chunk and how far it is read.
@@ -113,6 +101,8 @@ impl Scrubber {
             dropping: None,
             strings: Strings::default(),
             learnt: Learnt::default(),
+            sequence: Sequence::default(),
+            before: Sequence::BEGIN,
             holds: Holds::default(),
             looks_at_all,
             instead: SecretTreatment::Mask,
@@ -175,6 +165,7 @@ impl Scrubber {
     #[cfg(test)]
     pub(super) fn bytes_kept(&self) -> usize {
         self.strings.bytes_kept()
+            + self.sequence.bytes_kept()
             + self.holds.bytes_kept()
             + self.frames.capacity() * size_of::<Frame>()
             + size_of::<Self>()
@@ -183,6 +174,7 @@ impl Scrubber {
     fn read(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), ScrubError> {
         let mut input = Input { bytes: chunk, scan: Scan::new(chunk), at: 0, from: 0 };
         let plan = self.plan.clone().ok_or(ScrubError::Unplanned)?;
+        let rules = Arc::clone(&self.rules);
         self.resume(&mut input, out)?;
         while let Some(byte) = chunk.get(input.at) {
             if *byte <= b' ' && matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -197,7 +189,7 @@ impl Scrubber {
                 Expect::KeyOrEnd if *byte == b'}' => self.close(&mut input, out),
                 Expect::Key | Expect::KeyOrEnd if *byte == b'"' => {
                     let before = input.at;
-                    self.usual_members(&plan, &mut input, out);
+                    self.usual_members(&plan, rules.keys.known(), &mut input, out);
                     if input.at == before {
                         let treatment = self.key_treatment();
                         self.string(Role::Key, treatment, &mut input, out)?;
@@ -230,20 +222,6 @@ impl Scrubber {
     /// Leaves a string open for the next chunk.
     pub(super) fn suspend(&mut self, token: StringToken) {
         self.token = Token::String(token);
-    }
-
-    fn key_treatment(&self) -> Treatment {
-        if self.dropping.is_some() {
-            Treatment::Drop
-        } else if self.exempt() {
-            Treatment::Pass
-        } else {
-            Treatment::Text
-        }
-    }
-
-    fn exempt(&self) -> bool {
-        self.frames.last().is_some_and(|frame| frame.exempt)
     }
 
     fn separator(&mut self, byte: u8, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), ScrubError> {
@@ -287,58 +265,6 @@ impl Scrubber {
                 self.number(state, masked, input, out)
             }
         }
-    }
-
-    /// What is done with the value that begins with `byte`.
-    #[inline]
-    fn treatment(&mut self, plan: &Plan, byte: u8) -> Treatment {
-        let depth = self.frames.len();
-        if let Some(frame) = self.frames.last()
-            && frame.object
-            && self.member.class == KeyClass::default()
-            && self.member.action.is_none()
-        {
-            return if frame.exempt { Treatment::Pass } else { Treatment::Text };
-        }
-        let in_object = depth == 2 && self.frames.first().is_some_and(|frame| frame.object);
-        let Some(frame) = self.frames.last_mut() else { return Treatment::Text };
-        if frame.exempt {
-            return Treatment::Pass;
-        }
-        if !frame.object {
-            self.member = frame.element(plan, depth, in_object);
-        }
-        match self.member.action {
-            Some(Action::Pass) => return Treatment::Pass,
-            Some(Action::Mask) => {
-                self.instead = self.rules.others;
-                return Treatment::Mask;
-            }
-            Some(Action::Treat(treatment)) => {
-                self.instead = treatment;
-                return Treatment::Mask;
-            }
-            None => {}
-        }
-        let class = self.member.class;
-        if class == KeyClass::default() && !(frame.argument_list && frame.named == Named::Secret) {
-            return Treatment::Text;
-        }
-        let described = depth == 1
-            && match plan.roots {
-                Roots::Keys => false,
-                Roots::Settings => byte == b'{',
-                Roots::Described => true,
-            };
-        let secret = (class.has(KeyClass::SECRET) && !described)
-            || (class.has(KeyClass::SECRET_ARGUMENT) && frame.below_arguments)
-            || (frame.named == Named::Secret && (class.has(KeyClass::VALUES) || frame.argument_list));
-        if secret {
-            self.instead = self.rules.others;
-            return Treatment::Mask;
-        }
-        let link = (class.has(KeyClass::HREF) && !frame.free) || (class.has(KeyClass::NEXT) && depth == 1);
-        if link && plan.links { Treatment::Link } else { Treatment::Text }
     }
 
     fn open(

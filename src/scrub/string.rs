@@ -7,13 +7,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::decide::Treatment;
 use super::key::KeyClass;
-use super::link::foreign;
 use super::omit::OMITTED;
-use super::stream::{Input, Scrubber, Treatment};
-use super::text::{Places, unescape};
-use super::treatment::SecretTreatment;
-use super::{MASK, OVERLAP_BYTES, QUOTED_MASK, ScrubError, WINDOW_BYTES};
+use super::stream::{Input, Scrubber};
+use super::suspect::suspect;
+use super::treatment::{SecretTreatment, is_hmac};
+use super::window::Edit;
+use super::{MASK, QUOTED_MASK, ScrubError, WINDOW_BYTES};
 
 /// The longest argument that may name the ones after it, in bytes.
 const ARGUMENT_NAME_BYTES_MAX: usize = 256;
@@ -40,13 +41,11 @@ pub(super) struct StringToken {
 
 /// What was met on the way to a string's end.
 #[derive(Debug, Clone, Copy, Default)]
-struct Seen {
-    /// A byte without which no shape matches.
-    suspect: bool,
+pub(super) struct Seen {
     /// A backslash.
-    escape: bool,
+    pub(super) escape: bool,
     /// A byte beyond ASCII.
-    wide: bool,
+    pub(super) wide: bool,
 }
 
 /// Reused buffers.
@@ -55,25 +54,9 @@ pub(super) struct Strings {
     /// The collected part of a string, without quotes.
     partial: Vec<u8>,
     /// The text of a string that was written with escapes.
-    text: String,
-    spans: Vec<Range<usize>>,
-    edits: Vec<Edit>,
-}
-
-/// A replacement in a string as written.
-#[derive(Debug, Clone)]
-struct Edit {
-    range: Range<usize>,
-    /// By irongate's origin; otherwise by the mask.
-    origin: bool,
-}
-
-/// What a treated window allows to give out.
-struct Treated {
-    /// Bytes of the window that are done.
-    done: usize,
-    /// A secret reaches beyond the window: the rest of the string is dropped.
-    endless: bool,
+    pub(super) text: String,
+    pub(super) spans: Vec<Range<usize>>,
+    pub(super) edits: Vec<Edit>,
 }
 
 impl Scrubber {
@@ -122,7 +105,7 @@ impl Scrubber {
             Treatment::Mask | Treatment::Drop | Treatment::Pass if simple => {}
             Treatment::Mask => {}
             Treatment::Drop | Treatment::Pass => self.check(raw, seen)?,
-            Treatment::Text if simple && !seen.suspect && !self.looks_at_all => {}
+            Treatment::Text if simple && !self.looks_at_all && !suspect(raw, 0, raw.len()) => {}
             Treatment::Text | Treatment::Link => {
                 self.treat(raw, seen, treatment, true)?;
             }
@@ -141,7 +124,7 @@ impl Scrubber {
                 }
                 SecretTreatment::Mask | SecretTreatment::Keep => self.emit(QUOTED_MASK, out),
             }
-            self.report.masked += u64::from(raw != MASK.as_bytes());
+            self.report.masked += u64::from(!hidden_already(raw));
             input.from = input.at;
         } else if matches!(treatment, Treatment::Text | Treatment::Link) && !self.strings.edits.is_empty() {
             let edits = std::mem::take(&mut self.strings.edits);
@@ -275,7 +258,7 @@ impl Scrubber {
                     SecretTreatment::Mask | SecretTreatment::Drop | SecretTreatment::Keep => MASK.to_owned(),
                 };
                 self.emit(text.as_bytes(), out);
-                self.report.masked += u64::from(raw != MASK.as_bytes());
+                self.report.masked += u64::from(!hidden_already(raw));
                 // The rest of it is read only; the closing quote is still due.
                 token.treatment = Treatment::Drop;
                 token.rest_masked = true;
@@ -323,7 +306,7 @@ impl Scrubber {
         let text = std::mem::take(&mut self.strings.text);
         let key = if seen.escape { text.as_str() } else { std::str::from_utf8(raw).unwrap_or_default() };
         let class = self.rules.keys.judge(key);
-        if !seen.escape && !seen.suspect {
+        if !seen.escape && !suspect(raw, 0, raw.len()) {
             self.learnt.learn(raw, class);
         }
         self.keyed(class, key.as_bytes());
@@ -355,61 +338,11 @@ impl Scrubber {
             self.named(true, out);
         }
     }
+}
 
-    /// Checks a string whose text does not matter.
-    fn check(&mut self, raw: &[u8], seen: Seen) -> Result<(), ScrubError> {
-        let text = written(raw, true)?;
-        if seen.escape {
-            unescape(text, true, &mut self.strings.text)?;
-        }
-        Ok(())
-    }
-
-    /// Checks a string (or its window, without `last`) and finds what to replace in it.
-    fn treat(&mut self, raw: &[u8], seen: Seen, treatment: Treatment, last: bool) -> Result<Treated, ScrubError> {
-        let strings = &mut self.strings;
-        strings.edits.clear();
-        let written = written(raw, last)?;
-        let mut read = written.len();
-        let text = if seen.escape {
-            read = unescape(written, last, &mut strings.text)?;
-            strings.text.as_str()
-        } else {
-            written
-        };
-        let looks = matches!(treatment, Treatment::Text | Treatment::Link)
-            && (seen.suspect || seen.escape || self.looks_at_all);
-        strings.spans.clear();
-        if looks {
-            self.rules.shapes.find(text, &mut strings.spans);
-        }
-        let link = if treatment == Treatment::Link && last { foreign(text).unwrap_or(0) } else { 0 };
-        // What a window leaves for the next one: its last part, but no piece of a secret.
-        let mut done =
-            if last { text.len() } else { text.floor_char_boundary(text.len().saturating_sub(OVERLAP_BYTES)) };
-        let mut endless = false;
-        let mut places = seen.escape.then(|| Places::new(raw));
-        let mut place = |offset: usize| places.as_mut().map_or(offset, |places| places.find(offset));
-        if link > 0 {
-            strings.edits.push(Edit { range: 0..place(link), origin: true });
-        }
-        for span in &strings.spans {
-            if span.start >= done {
-                break;
-            }
-            if span.end <= link {
-                continue;
-            }
-            if !last && span.end == text.len() {
-                endless = true;
-            }
-            done = done.max(span.end);
-            let start = place(span.start.max(link));
-            strings.edits.push(Edit { range: start..place(span.end), origin: false });
-        }
-        let done = if done == text.len() { read } else { place(done) };
-        Ok(Treated { done, endless })
-    }
+/// The mask, or an HMAC of ours: what is hidden already does not count again.
+fn hidden_already(raw: &[u8]) -> bool {
+    raw == MASK.as_bytes() || std::str::from_utf8(raw).is_ok_and(is_hmac)
 }
 
 impl Strings {
@@ -430,18 +363,6 @@ impl Strings {
     }
 }
 
-/// The string as written, checked to be UTF-8. Without `last` a character that is cut at the end is left out.
-fn written(raw: &[u8], last: bool) -> Result<&str, ScrubError> {
-    match std::str::from_utf8(raw) {
-        Ok(text) => Ok(text),
-        Err(error) if error.error_len().is_none() && !last => {
-            let (valid, _) = raw.split_at(error.valid_up_to());
-            std::str::from_utf8(valid).map_err(|_| ScrubError::Utf8)
-        }
-        Err(_) => Err(ScrubError::Utf8),
-    }
-}
-
 /// How the search for a string's end came out.
 #[derive(Debug, Clone, Copy)]
 enum Found {
@@ -458,8 +379,7 @@ enum Found {
 fn end(input: &mut Input<'_>, limit: usize, seen: &mut Seen) -> Result<Found, ScrubError> {
     let mut at = input.at;
     loop {
-        let (stop, suspect) = input.scan.plain(at);
-        seen.suspect |= suspect;
+        let stop = input.scan.plain(at);
         if stop >= limit {
             return Ok(Found::Cut(limit));
         }

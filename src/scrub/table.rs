@@ -7,17 +7,23 @@ use super::key::KeyClass;
 pub(super) struct Table {
     slots: Vec<Slot>,
     mask: usize,
+    /// Keys that are longer than their ends.
+    long: Vec<Box<[u8]>>,
 }
 
-/// A key in parts: short ones are told apart by their ends and length alone.
-#[derive(Clone, Default)]
+/// A key in parts: short ones are told apart by their ends and length alone. Small, so that all stay near.
+#[derive(Clone, Copy)]
 struct Slot {
-    ends: Ends,
-    /// The whole key if it is longer than its ends.
-    long: Box<[u8]>,
-    /// `None` if the slot is free.
-    class: Option<KeyClass>,
+    head: u64,
+    tail: u64,
+    /// [`FREE`] if the slot is free.
+    length: u32,
+    /// Which of the long keys it is.
+    long: u16,
+    class: KeyClass,
 }
+
+const FREE: u32 = u32::MAX;
 
 /// The first and last bytes of a key and its length: all of it, up to 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -32,17 +38,21 @@ const ENDS_BYTES: usize = 16;
 impl Table {
     pub(super) fn new<K: AsRef<[u8]>>(keys: impl ExactSizeIterator<Item = (K, KeyClass)>) -> Self {
         let size = (keys.len() * 4).next_power_of_two();
-        let mut table = Self { slots: vec![Slot::default(); size], mask: size - 1 };
+        let free = Slot { head: 0, tail: 0, length: FREE, long: 0, class: KeyClass::default() };
+        let mut table = Self { slots: vec![free; size], mask: size - 1, long: Vec::new() };
         for (key, class) in keys {
             let key = key.as_ref();
             let ends = Ends::of(key);
+            let (Ok(length), Ok(long)) = (u32::try_from(key.len()), u16::try_from(table.long.len())) else { continue };
             let mut at = ends.hash() & table.mask;
-            while table.slots.get(at).is_some_and(|slot| slot.class.is_some()) {
+            while table.slots.get(at).is_some_and(|slot| slot.length != FREE) {
                 at = (at + 1) & table.mask;
             }
             if let Some(slot) = table.slots.get_mut(at) {
-                let long = if key.len() > ENDS_BYTES { key.into() } else { Box::default() };
-                *slot = Slot { ends, long, class: Some(class) };
+                *slot = Slot { head: ends.head, tail: ends.tail, length, long, class };
+                if key.len() > ENDS_BYTES {
+                    table.long.push(key.into());
+                }
             }
         }
         table
@@ -51,15 +61,71 @@ impl Table {
     /// The class of a key with these ends.
     #[inline]
     pub(super) fn find(&self, key: &[u8], ends: Ends) -> Option<KeyClass> {
+        self.place(key, ends).map(|(_, class)| class)
+    }
+
+    /// Where a key is, and its class.
+    #[inline]
+    pub(super) fn place(&self, key: &[u8], ends: Ends) -> Option<(usize, KeyClass)> {
         let mut at = ends.hash() & self.mask;
         loop {
             let slot = self.slots.get(at)?;
-            slot.class?;
-            if slot.ends == ends && (key.len() <= ENDS_BYTES || *slot.long == *key) {
-                return slot.class;
+            if slot.head == ends.head && slot.tail == ends.tail && slot.length as usize == ends.length {
+                if ends.length <= ENDS_BYTES || self.long.get(usize::from(slot.long)).is_some_and(|long| **long == *key)
+                {
+                    return Some((at, slot.class));
+                }
+            } else if slot.length == FREE {
+                return None;
             }
             at = (at + 1) & self.mask;
         }
+    }
+
+    /// Where the key ends that begins at `start`, and its class, if it is the one of that place, with its closing quote.
+    #[inline]
+    pub(super) fn is_at(&self, place: usize, bytes: &[u8], start: usize) -> Option<(usize, KeyClass)> {
+        let slot = self.slots.get(place)?;
+        let end = start + slot.length as usize;
+        let ends = Ends::between(bytes, start, end)?;
+        let long = || self.long.get(usize::from(slot.long)).is_some_and(|long| bytes.get(start..end) == Some(&**long));
+        let same = slot.head == ends.head
+            && slot.tail == ends.tail
+            && bytes.get(end) == Some(&b'"')
+            && (ends.length <= ENDS_BYTES || long());
+        same.then_some((end, slot.class))
+    }
+}
+
+/// Which key came after which in this answer: in lists the same comes again, and need not be searched for.
+#[derive(Default)]
+pub(super) struct Sequence {
+    next: Vec<u16>,
+}
+
+impl Sequence {
+    /// Stands before an object's first key, and after one that has no place.
+    pub(super) const BEGIN: usize = 0;
+
+    /// The place that came after this one the last time; `before` is a place and one.
+    #[inline]
+    pub(super) fn after(&self, before: usize) -> Option<usize> {
+        self.next.get(before).map(|place| usize::from(*place))
+    }
+
+    /// Keeps what came after `before`.
+    pub(super) fn learn(&mut self, before: usize, place: usize) {
+        if self.next.len() <= before {
+            self.next.resize(before + 1, u16::MAX);
+        }
+        if let (Some(next), Ok(place)) = (self.next.get_mut(before), u16::try_from(place)) {
+            *next = place;
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes_kept(&self) -> usize {
+        self.next.capacity() * size_of::<u16>()
     }
 }
 
@@ -94,14 +160,24 @@ impl Ends {
     #[inline]
     pub(super) fn of(key: &[u8]) -> Self {
         let length = key.len();
-        if let (Some(head), Some(tail)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
             return Self { head: u64::from_le_bytes(*head), tail: u64::from_le_bytes(*tail), length };
         }
-        if let (Some(head), Some(tail)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-            return Self { head: u32::from_le_bytes(*head).into(), tail: u32::from_le_bytes(*tail).into(), length };
+        let head = key.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+        Self { head, tail: head, length }
+    }
+
+    /// As [`Ends::of`], of what stands between two places of `bytes`; `None` if there is too little behind it to be quick.
+    #[inline]
+    pub(super) fn between(bytes: &[u8], start: usize, end: usize) -> Option<Self> {
+        let length = end.checked_sub(start)?;
+        let head = u64::from_le_bytes(*bytes.get(start..)?.first_chunk()?);
+        if length >= 8 {
+            let tail = u64::from_le_bytes(*bytes.get(..end)?.last_chunk()?);
+            return Some(Self { head, tail, length });
         }
-        let head = key.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
-        Self { head, tail: 0, length }
+        let head = head & !(u64::MAX << (8 * length));
+        Some(Self { head, tail: head, length })
     }
 
     #[inline]
@@ -114,6 +190,37 @@ impl Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_key_of_a_place_is_recognised_whole() {
+        let keys = ["name", "", "abcdefgh", "provision_state", "target_provision_state"];
+        let table = Table::new(keys.iter().map(|key| (key, KeyClass::HREF)));
+        for key in keys {
+            let (place, _) = table.place(key.as_bytes(), Ends::of(key.as_bytes())).unwrap();
+            for (text, found) in [
+                (format!("\"{key}\": 1, and more"), true),
+                (format!("\"{key}x\": 1, and more"), false),
+                (format!("\"x{key}\": 1, and more"), false),
+                (format!("\"{}\": 1, and more", key.replace("_p", "-p")), !key.contains("_p")),
+                (format!("\"{key}"), false),
+            ] {
+                let expected = found.then_some((1 + key.len(), KeyClass::HREF));
+                assert_eq!(table.is_at(place, text.as_bytes(), 1), expected, "{text}");
+            }
+        }
+        // A free place, and none.
+        assert!((0..100).all(|place| Table::default().is_at(place, b"\"\": 1, and more", 1).is_none()));
+    }
+
+    #[test]
+    fn ends_within_a_text_are_those_of_the_key() {
+        let text = b"abcdefghijklmnopqrstuvwxyz, and more";
+        for length in 0..26 {
+            let found = Ends::between(text, 1, 1 + length);
+            assert!(found == Some(Ends::of(&text[1..1 + length])), "{length}");
+        }
+        assert!(Ends::between(text, 30, 31).is_none() && Ends::between(text, 3, 2).is_none());
+    }
 
     #[test]
     fn finds_what_is_there_only() {

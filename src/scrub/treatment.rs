@@ -87,6 +87,8 @@ pub fn is_hmac(text: &str) -> bool {
 /// The secret map for every role.
 pub struct Treatments {
     additions: ScrubAdditions,
+    /// What is tried out.
+    shadow: ScrubAdditions,
     key: Option<HmacKey>,
     entries: Vec<RoleTreatment>,
     everyone: Arc<ScrubRules>,
@@ -117,6 +119,17 @@ impl Treatments {
         entries: Vec<RoleTreatment>,
         key: Option<HmacKey>,
     ) -> Result<Self, TreatmentError> {
+        Self::with_shadow(additions, ScrubAdditions::default(), entries, key)
+    }
+
+    /// The same with additions that are tried out: what they would mask passes, and is counted.
+    pub fn with_shadow(
+        additions: ScrubAdditions,
+        shadow: ScrubAdditions,
+        entries: Vec<RoleTreatment>,
+        key: Option<HmacKey>,
+    ) -> Result<Self, TreatmentError> {
+        ScrubRules::new(&shadow)?;
         let everyone = Arc::new(ScrubRules::new(&additions)?);
         if entries.iter().map(|entry| entry.fields.len().max(1)).sum::<usize>() > CHOICES_MAX {
             return Err(TreatmentError::TooMany);
@@ -130,7 +143,8 @@ impl Treatments {
                 SecretTreatment::Mask | SecretTreatment::Drop | SecretTreatment::Hmac | SecretTreatment::Keep => {}
             }
         }
-        let treatments = Self { additions, key, entries, everyone, compiled: Mutex::default() };
+        let mut treatments = Self { additions, shadow, key, entries, everyone, compiled: Mutex::default() };
+        treatments.everyone = Arc::new(treatments.compile(0)?);
         // All at once: a field that is no place is an error of the configuration, not of a request.
         treatments.compile(u64::MAX)?;
         Ok(treatments)
@@ -162,7 +176,7 @@ impl Treatments {
 
     /// What decides, without the key: for the revision of a snapshot.
     pub fn description(&self) -> String {
-        format!("{:?} {:?}", self.additions, self.entries)
+        format!("{:?} {:?} {:?}", self.additions, self.shadow, self.entries)
     }
 
     /// Each entry with each of its fields, or with none; the first that fits a secret counts.
@@ -188,7 +202,10 @@ impl Treatments {
                 None => _ = others.get_or_insert(entry.treatment),
             }
         }
-        ScrubRules::treated(&self.additions, &fields, others.unwrap_or_default(), self.key.clone())
+        let others = others.unwrap_or_default();
+        let treated = |additions: &ScrubAdditions| ScrubRules::treated(additions, &fields, others, self.key.clone());
+        let shadow = (!self.shadow.is_empty()).then(|| treated(&self.additions.and(&self.shadow))).transpose()?;
+        Ok(treated(&self.additions)?.with_shadow(shadow))
     }
 }
 

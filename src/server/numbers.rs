@@ -57,6 +57,7 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
         telemetry::masked_log_lines,
     );
     authentication(metrics, current);
+    policy(metrics, current, state);
     memory(metrics, current);
 }
 
@@ -227,6 +228,34 @@ fn authentication(metrics: &Metrics, current: &Arc<Current>) {
 #[expect(clippy::cast_precision_loss, reason = "counts of records and bytes of a queue are far below 2^52")]
 fn precise(count: u64) -> f64 {
     count as f64
+}
+
+/// What candidates would have decided otherwise, and what policies had looked up.
+fn policy(metrics: &Metrics, current: &Arc<Current>, state: &Arc<UpstreamState>) {
+    let now = Arc::clone(current);
+    metrics.family(
+        "irongate_candidate_disagreements",
+        "Questions that candidate policies would have answered otherwise",
+        Kind::Counter,
+        &["candidate"],
+        move |samples| {
+            for candidate in &now.load().candidates {
+                samples.put(&[&candidate.name], candidate.disagreements());
+            }
+        },
+    );
+    let state = Arc::clone(state);
+    metrics.family(
+        "irongate_object_lookups",
+        "Objects that policies read: remembered, asked for, or not to be had",
+        Kind::Counter,
+        &["result"],
+        move |samples| {
+            for (result, count) in state.objects().lookups() {
+                samples.put(&[result], count);
+            }
+        },
+    );
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^52")]

@@ -16,7 +16,7 @@ const OPERATIONS_MAX: usize = 1000;
 const SEGMENT_BYTES_MAX: usize = 255;
 
 /// Checks every operation. The `value` of a `remove`, which means nothing, is taken out.
-pub(super) fn check(body: &mut Json<'_>, schema: &PatchSchema, context: &Context) -> Result<(), InvalidRequest> {
+pub(super) fn check(body: &mut Json<'_>, schema: &PatchSchema, context: &Context<'_>) -> Result<(), InvalidRequest> {
     let Json::Array(operations) = body else {
         return Err(InvalidRequest::WrongKind { field: Place::default(), expected: "an array of operations".into() });
     };
@@ -26,7 +26,7 @@ pub(super) fn check(body: &mut Json<'_>, schema: &PatchSchema, context: &Context
     for (index, operation) in operations.iter_mut().enumerate() {
         check_operation(operation, schema, &At::Root.index(index), context)?;
     }
-    refuse_same_paths(operations, schema)
+    context.shadow.settle(refuse_same_paths(operations, schema))
 }
 
 /// The parts of a checked operation.
@@ -55,12 +55,12 @@ fn check_operation(
     item: &mut Json<'_>,
     schema: &PatchSchema,
     at: &At<'_>,
-    context: &Context,
+    context: &Context<'_>,
 ) -> Result<(), InvalidRequest> {
     let Json::Object(members) = item else {
         return Err(InvalidRequest::WrongKind { field: at.place(), expected: "an object".into() });
     };
-    let (mut op, mut path) = (None, None);
+    let (mut op, mut path): (_, Option<&str>) = (None, None);
     for (key, member) in members.iter() {
         let at = at.key(key);
         match key.as_ref() {
@@ -72,10 +72,10 @@ fn check_operation(
     }
     let op = op.ok_or_else(|| InvalidRequest::MissingField { field: at.key("op").place() })?;
     let path = path.ok_or_else(|| InvalidRequest::MissingField { field: at.key("path").place() })?;
-    let target = find(&path, schema)?;
+    let target = find(path, schema)?;
     if context.minor < target.field.since && is_gated(schema, op, target.is_below) {
         let since = target.field.since;
-        return Err(InvalidRequest::TooNew { field: Place::from(&path), since, status: context.too_new_status });
+        return Err(InvalidRequest::TooNew { field: place(path), since, status: context.too_new_status });
     }
     if op == WriteOp::Remove {
         members.retain(|(key, _)| key != "value");
@@ -98,20 +98,21 @@ fn read_op(member: &Json<'_>, at: &At<'_>) -> Result<WriteOp, InvalidRequest> {
         .ok_or_else(|| InvalidRequest::NotListed { field: at.place(), expected: "add, replace, remove".to_owned() })
 }
 
-fn read_path(member: &Json<'_>, schema: &PatchSchema, at: &At<'_>) -> Result<Pointer, InvalidRequest> {
+/// The path of an operation, which is then a pointer.
+fn read_path<'p>(member: &'p Json<'_>, schema: &PatchSchema, at: &At<'_>) -> Result<&'p str, InvalidRequest> {
     let Some(text) = member.as_str() else {
         return Err(InvalidRequest::WrongKind { field: at.place(), expected: "a string".into() });
     };
     let spelling = || InvalidRequest::PathSpelling { field: at.place() };
-    let pointer = Pointer::parse(text).map_err(|_| spelling())?;
     // Ironic constrains every path but an allocation's; there a key below `extra` may hold more, `~1` included.
     let is_plain: fn(u8) -> bool = match schema.name.as_str() {
         "allocation" => |byte| byte.is_ascii_graphic(),
         _ => |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/'),
     };
     let fits = |segment: &str| (1..=SEGMENT_BYTES_MAX).contains(&segment.len());
-    if text.bytes().all(is_plain) && text.starts_with('/') && text.split('/').skip(1).all(fits) {
-        Ok(pointer)
+    let is_pointer = || !text.contains('~') || Pointer::parse(text).is_ok();
+    if text.bytes().all(is_plain) && text.starts_with('/') && text.split('/').skip(1).all(fits) && is_pointer() {
+        Ok(text)
     } else {
         Err(spelling())
     }
@@ -122,6 +123,8 @@ struct Target<'s> {
     field: &'s Field,
     /// Whether the path goes on below the field.
     is_below: bool,
+    /// The field's own field that the path goes to, where the catalogue has them.
+    member: Option<&'s Field>,
 }
 
 impl<'s> Target<'s> {
@@ -130,7 +133,7 @@ impl<'s> Target<'s> {
         match self.is_below {
             false => Some(self.field),
             true if is_list(self.field) => self.field.items.as_deref(),
-            true => None,
+            true => self.member,
         }
     }
 }
@@ -139,17 +142,29 @@ const fn is_list(field: &Field) -> bool {
     matches!(field.kind, Kind::Steps | Kind::Array)
 }
 
-fn find<'s>(path: &Pointer, schema: &'s PatchSchema) -> Result<Target<'s>, InvalidRequest> {
-    let mut segments = path.segments();
+/// A path as it may be shown.
+fn place(path: &str) -> Place {
+    Pointer::parse(path).map(|pointer| Place::from(&pointer)).unwrap_or_default()
+}
+
+fn find<'s>(path: &str, schema: &'s PatchSchema) -> Result<Target<'s>, InvalidRequest> {
+    let mut segments = Pointer::segments_of(path);
     let top: Cow<'_, str> = segments.next().unwrap_or_default();
     let Some(field) = schema.fields.iter().find(|field| field.name == top) else {
-        return Err(InvalidRequest::NotPatchable { field: Place::from(path) });
+        return Err(InvalidRequest::NotPatchable { field: place(path) });
     };
-    let Some(second) = segments.next() else { return Ok(Target { field, is_below: false }) };
-    let below =
-        |whole: Pointer| InvalidRequest::NotPatchableBelow { field: Place::from(path), whole: Place::from(&whole) };
+    let Some(second) = segments.next() else { return Ok(Target { field, is_below: false, member: None }) };
+    let below = |whole: Pointer| InvalidRequest::NotPatchableBelow { field: place(path), whole: Place::from(&whole) };
     if matches!(field.kind, Kind::Map | Kind::Any) {
-        return Ok(Target { field, is_below: true });
+        return Ok(Target { field, is_below: true, member: None });
+    }
+    if field.kind == Kind::Object {
+        let member = field.fields.iter().find(|member| member.name == second);
+        return match (member, segments.next()) {
+            (Some(_), None) => Ok(Target { field, is_below: true, member }),
+            (Some(member), Some(_)) => Err(below(Pointer::from_segments([&*top, member.name.as_str()]))),
+            (None, _) => Err(InvalidRequest::NotPatchable { field: place(path) }),
+        };
     }
     if !is_list(field) || !is_index(&second) {
         return Err(below(Pointer::from_segments([&*top])));
@@ -159,7 +174,7 @@ fn find<'s>(path: &Pointer, schema: &'s PatchSchema) -> Result<Target<'s>, Inval
     if segments.next().is_some() {
         return Err(below(Pointer::from_segments([&*top, &*second])));
     }
-    Ok(Target { field, is_below: true })
+    Ok(Target { field, is_below: true, member: None })
 }
 
 fn is_index(segment: &str) -> bool {
@@ -187,10 +202,7 @@ fn refuse_same_paths(operations: &[Json<'_>], schema: &PatchSchema) -> Result<()
         let top = path.split('/').nth(1).unwrap_or_default();
         schema.fields.iter().any(|field| field.name == top && is_list(field)) && path.len() > top.len() + 1
     };
-    let same = |path: &str| match Pointer::parse(path) {
-        Ok(pointer) => InvalidRequest::SamePath { field: Place::from(&pointer) },
-        Err(_) => InvalidRequest::SamePath { field: Place::default() },
-    };
+    let same = |path: &str| InvalidRequest::SamePath { field: place(path) };
     if operations.len() <= 24 {
         let mut seen: [&str; 24] = [""; 24];
         for (path, slot) in paths.zip(0..) {

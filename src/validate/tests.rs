@@ -204,9 +204,14 @@ fn an_argument_is_given_once() {
     let check = |operation: &str, query: &[(&'static str, &'static str)], body: &'static str, expected: &str| {
         assert_eq!(with_query(operation, query, body), expected, "{operation} {body}");
     };
-    let inspection = r#"{"inventory": {}, "node_uuid": "8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01"}"#;
+    let inspection = r#"{"inventory": {"interfaces": [{"mac_address": "52:54:00:12:34:56"}]}, "node_uuid": "8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01"}"#;
     check("ramdisk:continue_inspection", &[("node_uuid", UUID)], inspection, "argument_twice");
-    check("ramdisk:continue_inspection", &[("node_uuid", UUID)], r#"{"inventory": {}}"#, "ok");
+    check(
+        "ramdisk:continue_inspection",
+        &[("node_uuid", UUID)],
+        r#"{"inventory": {"interfaces": [{"mac_address": "m"}]}}"#,
+        "ok",
+    );
     check("ramdisk:continue_inspection", &[], inspection, "ok");
     check("node:vendor_passthru:post", &[("method", "a")], r#"{"method": "b"}"#, "argument_twice");
     check("node:vendor_passthru:post", &[("method", "a")], r#"{"b": {"method": "c"}}"#, "ok");
@@ -273,7 +278,7 @@ fn a_call_is_a_set_of_writes() {
     };
     check("node:set_power_state", r#"{"target": "power on"}"#, &["add /target string"]);
     check("node:set_maintenance", "{}", &[]);
-    check("node:vendor_passthru:post", "[]", &[]);
+    check("node:vendor_passthru:post", "{}", &[]);
     check(
         "node:create",
         r#"{"driver": "a", "driver_info": {"ipmi_password": "x", "ports": [1, {"b": null}], "deep": {"Secret": {"v": 1}}},
@@ -383,8 +388,8 @@ fn a_call_is_a_set_of_writes() {
         &["add /traits/0 string", "add /traits/1 string"],
     );
     check("node:traits:set", r#"{"traits": []}"#, &["add /traits array"]);
-    check("node:vendor_passthru:post", r#"[{"a": 1}]"#, &["add /0/a integer"]);
-    check("node:vendor_passthru:post", "5", &["add  integer"]);
+    check("node:vendor_passthru:post", r#"{"b": [{"a": 1}]}"#, &["add /b/0/a integer"]);
+    check("node:vendor_passthru:post", "null", &["add  null"]);
     check(
         "ramdisk:continue_inspection",
         r#"{"inventory": {"interfaces": [{"mac_address": "52:54:00:12:34:56"}]}, "error": null}"#,

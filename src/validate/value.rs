@@ -1,18 +1,16 @@
 //! One value against one field of the catalogue.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
 
-use regex::Regex;
-
+use super::arguments;
 use super::error::{At, InvalidRequest};
+use super::shadow::Shadow;
 use crate::catalog::{EnumValue, Field, Kind};
 use crate::json::Json;
 
 /// What a value's check depends on, beside the field.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Context {
+pub(super) struct Context<'s> {
     /// The minor number of the request's microversion.
     pub(super) minor: u16,
     /// What Ironic answers to a field that is too new for it: 406 or 400.
@@ -20,16 +18,24 @@ pub(super) struct Context {
     /// Whether Ironic converts the arguments itself (`PUT …/states/power`): it then takes 0 and 1 as booleans and
     /// truncates fractions.
     pub(super) converts: bool,
+    /// The checks that are only tried out.
+    pub(super) shadow: &'s Shadow,
 }
 
 /// Checks `value`. A boolean that is spelled as text becomes a boolean, as Ironic makes it one: a policy sees one
 /// spelling. Nothing else is changed.
-pub(super) fn check(value: &mut Json<'_>, field: &Field, at: &At<'_>, context: &Context) -> Result<(), InvalidRequest> {
+pub(super) fn check(
+    value: &mut Json<'_>,
+    field: &Field,
+    at: &At<'_>,
+    context: &Context<'_>,
+) -> Result<(), InvalidRequest> {
     if matches!(value, Json::Null) {
-        return if field.nullable || field.kind == Kind::Any { Ok(()) } else { Err(wrong_kind(field, at)) };
+        let any = field.kind == Kind::Any && takes(field, value);
+        return if field.nullable || any { Ok(()) } else { Err(wrong_kind(field, at)) };
     }
     match field.kind {
-        Kind::Any => Ok(()),
+        Kind::Any => allowed(takes(field, value), field, at),
         Kind::ArrayOrObject => allowed(matches!(value, Json::Array(_) | Json::Object(_)), field, at),
         Kind::String | Kind::StringList | Kind::HostPort => check_text(text(value, field, at)?, field, at),
         Kind::StrictBoolean => allowed(matches!(value, Json::Boolean(_)), field, at),
@@ -41,6 +47,7 @@ pub(super) fn check(value: &mut Json<'_>, field: &Field, at: &At<'_>, context: &
             let number = integer(value, context).ok_or_else(|| wrong_kind(field, at))?;
             within(number, field, at, "a number")
         }
+        Kind::StrictInteger => strict_integer(value, field, at),
         Kind::Uuid => spelled(value, field, at, is_uuid),
         Kind::Name | Kind::UuidOrName => {
             let may_be_empty = field.min == Some(0);
@@ -49,7 +56,7 @@ pub(super) fn check(value: &mut Json<'_>, field: &Field, at: &At<'_>, context: &
         }
         Kind::Mac => spelled(value, field, at, is_mac),
         Kind::Trait => spelled(value, field, at, is_trait),
-        Kind::Enum => listed(text(value, field, at)?, &field.values, at, context),
+        Kind::Enum => context.shadow.settle(listed(text(value, field, at)?, &field.values, at, context)),
         Kind::StringOrBoolean if matches!(value, Json::Boolean(_)) => Ok(()),
         Kind::StringOrBoolean => check_text(text(value, field, at)?, field, at),
         Kind::StringOrObject if matches!(value, Json::String(_)) => check_text(text(value, field, at)?, field, at),
@@ -57,7 +64,8 @@ pub(super) fn check(value: &mut Json<'_>, field: &Field, at: &At<'_>, context: &
         Kind::StringOrObject if field.fields.is_empty() => allowed(matches!(value, Json::Object(_)), field, at),
         Kind::StringOrObject | Kind::Object => {
             let Json::Object(members) = value else { return Err(wrong_kind(field, at)) };
-            check_members(members, &field.fields, field.open, at, context)
+            check_members(members, &field.fields, field.open, at, context)?;
+            arguments::check(members, field, at)
         }
         Kind::Array | Kind::Steps => {
             let Json::Array(values) = value else { return Err(wrong_kind(field, at)) };
@@ -78,8 +86,9 @@ pub(super) fn check_members<'j>(
     fields: &[Field],
     open: bool,
     at: &At<'_>,
-    context: &Context,
+    context: &Context<'_>,
 ) -> Result<(), InvalidRequest> {
+    let mut needed = false;
     for (key, value) in members.iter_mut() {
         let at = at.key(key);
         match fields.iter().find(|field| field.name == *key) {
@@ -87,9 +96,10 @@ pub(super) fn check_members<'j>(
                 let context = &within_field(field, context);
                 check(value, field, &at, context)?;
                 check_microversion(value, field, &at, context)?;
+                needed = needed || !field.needs.is_empty();
             }
             None if open => {}
-            None => return Err(InvalidRequest::UnknownField { field: at.place() }),
+            None => context.shadow.settle(Err(InvalidRequest::UnknownField { field: at.place() }))?,
         }
     }
     for field in fields.iter().filter(|field| field.required) {
@@ -97,18 +107,36 @@ pub(super) fn check_members<'j>(
             return Err(InvalidRequest::MissingField { field: at.key(&field.name).place() });
         }
     }
+    if needed {
+        check_needs(members, fields, at)?;
+    }
     if let Some((_, Json::String(target))) = members.iter().find(|(key, _)| key == "target") {
         for (key, value) in members.iter() {
             if let Some(field) = fields.iter().find(|field| field.name == *key && !field.targets.is_empty()) {
-                check_target(value, field, target, &at.key(key), &within_field(field, context))?;
+                context.shadow.settle(check_target(
+                    value,
+                    field,
+                    target,
+                    &at.key(key),
+                    &within_field(field, context),
+                ))?;
             }
         }
     }
     Ok(())
 }
 
+/// What must stand beside a member is there.
+fn check_needs(members: &[(Cow<'_, str>, Json<'_>)], fields: &[Field], at: &At<'_>) -> Result<(), InvalidRequest> {
+    let has = |name: &str| members.iter().any(|(key, _)| key == name);
+    match fields.iter().filter(|field| has(&field.name)).flat_map(|field| &field.needs).find(|name| !has(name)) {
+        Some(name) => Err(InvalidRequest::MissingField { field: at.key(name).place() }),
+        None => Ok(()),
+    }
+}
+
 /// Ironic answers 400 wherever a config drive does not fit, microversion included; other fields say it themselves.
-const fn within_field(field: &Field, context: &Context) -> Context {
+const fn within_field<'s>(field: &Field, context: &Context<'s>) -> Context<'s> {
     match (field.too_early_status, field.kind) {
         (Some(too_new_status), _) => Context { too_new_status, ..*context },
         (None, Kind::StringOrObject) => Context { too_new_status: 400, ..*context },
@@ -117,7 +145,12 @@ const fn within_field(field: &Field, context: &Context) -> Context {
 }
 
 /// Ironic looks away from a field that is null or empty, or refuses it itself: both are passed on.
-fn check_microversion(value: &Json<'_>, field: &Field, at: &At<'_>, context: &Context) -> Result<(), InvalidRequest> {
+fn check_microversion(
+    value: &Json<'_>,
+    field: &Field,
+    at: &At<'_>,
+    context: &Context<'_>,
+) -> Result<(), InvalidRequest> {
     if is_empty(value) {
         return Ok(());
     }
@@ -137,7 +170,7 @@ fn check_target(
     field: &Field,
     target: &str,
     at: &At<'_>,
-    context: &Context,
+    context: &Context<'_>,
 ) -> Result<(), InvalidRequest> {
     if is_empty(value) {
         return Ok(());
@@ -159,11 +192,16 @@ fn is_empty(value: &Json<'_>) -> bool {
     }
 }
 
-pub(super) fn too_new(since: u16, at: &At<'_>, context: &Context) -> InvalidRequest {
+pub(super) fn too_new(since: u16, at: &At<'_>, context: &Context<'_>) -> InvalidRequest {
     InvalidRequest::TooNew { field: at.place(), since, status: context.too_new_status }
 }
 
-pub(super) fn listed(text: &str, values: &[EnumValue], at: &At<'_>, context: &Context) -> Result<(), InvalidRequest> {
+pub(super) fn listed(
+    text: &str,
+    values: &[EnumValue],
+    at: &At<'_>,
+    context: &Context<'_>,
+) -> Result<(), InvalidRequest> {
     match values.iter().find(|known| known.value == text) {
         Some(known) if context.minor < known.since => Err(too_new(known.since, at, context)),
         Some(_) => Ok(()),
@@ -171,7 +209,7 @@ pub(super) fn listed(text: &str, values: &[EnumValue], at: &At<'_>, context: &Co
     }
 }
 
-fn joined(values: &[EnumValue], context: &Context) -> String {
+fn joined(values: &[EnumValue], context: &Context<'_>) -> String {
     let known: Vec<&str> =
         values.iter().filter(|known| known.since <= context.minor).map(|known| known.value.as_str()).collect();
     known.join(", ")
@@ -190,7 +228,7 @@ fn spelled(
     if is_plain(text(value, field, at)?) {
         Ok(())
     } else {
-        Err(InvalidRequest::WrongFormat { field: at.place(), expected: expected(field).into() })
+        Err(InvalidRequest::WrongFormat { field: at.place(), expected: expected(field).into_owned().into() })
     }
 }
 
@@ -199,8 +237,8 @@ fn check_text(text: &str, field: &Field, at: &At<'_>) -> Result<(), InvalidReque
         within(i64::try_from(text.chars().count()).unwrap_or(i64::MAX), field, at, "a length")?;
     }
     match &field.pattern {
-        Some(pattern) if !matches_whole(pattern, text) => {
-            Err(InvalidRequest::WrongFormat { field: at.place(), expected: format!("text like {pattern}").into() })
+        Some(pattern) if !pattern.matches(text) => {
+            Err(InvalidRequest::WrongFormat { field: at.place(), expected: field.like.clone().into() })
         }
         _ => Ok(()),
     }
@@ -224,19 +262,33 @@ fn allowed(is_allowed: bool, field: &Field, at: &At<'_>) -> Result<(), InvalidRe
 }
 
 fn wrong_kind(field: &Field, at: &At<'_>) -> InvalidRequest {
-    let kind = expected(field);
+    let kind = expected(field).into_owned();
     let expected = if field.nullable { format!("{kind}, or null").into() } else { kind.into() };
     InvalidRequest::WrongKind { field: at.place(), expected }
 }
 
-const fn expected(field: &Field) -> &'static str {
+fn expected(field: &Field) -> Cow<'_, str> {
+    if !field.types.is_empty() {
+        return field.types.join(" or ").into();
+    }
+    if field.kind == Kind::StrictInteger && !field.like.is_empty() {
+        return format!("an integer, or {}", field.like).into();
+    }
+    if field.kind == Kind::StrictInteger && !field.values.is_empty() {
+        let words: Vec<&str> = field.values.iter().map(|known| known.value.as_str()).collect();
+        return format!("an integer, or {}", words.join(", ")).into();
+    }
+    plainly_expected(field).into()
+}
+
+const fn plainly_expected(field: &Field) -> &'static str {
     match field.kind {
         Kind::Any => "any JSON",
         Kind::ArrayOrObject => "an array or an object",
         Kind::String | Kind::Enum | Kind::StringList => "a string",
         Kind::StrictBoolean => "true or false",
         Kind::Boolean => "true or false",
-        Kind::Integer => "an integer",
+        Kind::Integer | Kind::StrictInteger => "an integer",
         Kind::Uuid => "a UUID of 36 characters",
         Kind::Name => "a name of 1 to 255 letters, digits, \"-\", \".\", \"_\" or \"~\"",
         Kind::UuidOrName => "a UUID, or a name of 1 to 255 letters, digits, \"-\", \".\", \"_\" or \"~\"",
@@ -252,7 +304,7 @@ const fn expected(field: &Field) -> &'static str {
 }
 
 /// `oslo_utils.strutils.bool_from_string`, strict, for ASCII.
-fn boolean(value: &Json<'_>, context: &Context) -> Option<bool> {
+fn boolean(value: &Json<'_>, context: &Context<'_>) -> Option<bool> {
     const TRUE: [&str; 6] = ["1", "t", "true", "on", "y", "yes"];
     const FALSE: [&str; 6] = ["0", "f", "false", "off", "n", "no"];
     match value {
@@ -273,8 +325,30 @@ fn boolean(value: &Json<'_>, context: &Context) -> Option<bool> {
     }
 }
 
+/// Whether a free-form value is of a kind that is taken.
+fn takes(field: &Field, value: &Json<'_>) -> bool {
+    field.types.is_empty() || field.types.iter().any(|known| known == value.kind())
+}
+
+/// A JSON integer, which 2.0 is too, or one of the few texts that stand for one.
+fn strict_integer(value: &Json<'_>, field: &Field, at: &At<'_>) -> Result<(), InvalidRequest> {
+    let known = |text: &str| {
+        field.values.iter().any(|known| known.value == text)
+            || field.pattern.as_ref().is_some_and(|pattern| pattern.matches(text))
+    };
+    match value {
+        Json::String(text) => allowed(known(text), field, at),
+        Json::Integer(_) | Json::Float(_) => {
+            let number =
+                integer(value, &Context { converts: false, minor: 0, too_new_status: 400, shadow: &Shadow::default() });
+            within(number.ok_or_else(|| wrong_kind(field, at))?, field, at, "a number")
+        }
+        Json::Null | Json::Boolean(_) | Json::Array(_) | Json::Object(_) => Err(wrong_kind(field, at)),
+    }
+}
+
 /// The integer that Ironic makes of a value; the value itself stays as it is, because some are stored as they came.
-fn integer(value: &Json<'_>, context: &Context) -> Option<i64> {
+fn integer(value: &Json<'_>, context: &Context<'_>) -> Option<i64> {
     match value {
         Json::Integer(number) => Some(*number),
         Json::Float(number) if context.converts || number.fract() == 0.0 =>
@@ -318,14 +392,4 @@ fn is_mac(text: &str) -> bool {
 fn is_trait(text: &str) -> bool {
     (1..=255).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
-}
-
-/// A pattern that does not compile matches nothing.
-fn matches_whole(pattern: &str, text: &str) -> bool {
-    static COMPILED: LazyLock<Mutex<HashMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
-    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    if !compiled.contains_key(pattern) {
-        compiled.insert(pattern.to_owned(), Regex::new(&format!(r"\A(?:{pattern})\z")).ok());
-    }
-    compiled.get(pattern).is_some_and(|regex| regex.as_ref().is_some_and(|regex| regex.is_match(text)))
 }

@@ -11,7 +11,7 @@ from zlib import crc32
 
 NEWEST = 115
 NODE, HOST, SPARE, GONE, NEW, TENANT = (f"66666666-0000-4000-8000-00000000010{digit}" for digit in range(6))
-PORT, GROUP, CHASSIS, CONNECTOR, TARGET = (f"66666666-0000-4000-8000-00000000011{digit}" for digit in range(5))
+PORT, GROUP, CHASSIS, CONNECTOR, TARGET, BARE, PAST = (f"66666666-0000-4000-8000-00000000011{digit}" for digit in range(7))
 CLAIM, TEMPLATE, BOOK, RULE = (f"66666666-0000-4000-8000-00000000012{digit}" for digit in range(4))
 JSON = ("Content-Type", "application/json")
 SAMPLES = {"number": 5, "true": True, "null": None, "text": "?text?", "digits": "7", "list": [], "object": {}}
@@ -25,7 +25,7 @@ STEP = {"interface": "bios", "step": "factory_reset", "args": {}}
 # Path parameters: something that is there.
 IDENTIFIERS = {
     "node": NODE, "port": PORT, "portgroup": GROUP, "chassis": CHASSIS, "driver": "fake-hardware", "vif": TENANT,
-    "trait": "CUSTOM_FIRST", "setting": "nothing", "event": GONE, "indicator": "power@chassis", "conductor": "conductor-1",
+    "trait": "CUSTOM_FIRST", "setting": "hyperthreading", "event": PAST, "indicator": "led@system", "chassis:delete.chassis": BARE, "conductor": "conductor-1",
     "connector": CONNECTOR, "target": TARGET, "allocation": CLAIM, "template": TEMPLATE, "runbook": BOOK, "rule": RULE,
     "shard": "first", "method": "second_method", "device_types": "cdrom",
 }
@@ -58,10 +58,39 @@ VALUES = {
     **{f"{name}_interface": {"network": "noop"}.get(name, "fake") for name in INTERFACES},
 }
 
+# Where two readers could read in two ways, in places that every operation has: asked of these in the reduced form too.
+ATTACKED = ("node:get", "node:list", "node:create", "node:update", "port:list", "allocation:update", "node:set_power_state")
+# Values of the two version headers: X-OpenStack-Ironic-API-Version, OpenStack-API-Version.
+VERSIONS = {
+    "shared-only": ("", "baremetal 1.50"), "shared-upper": ("", "BareMetal 1.50"), "shared-latest": ("", "baremetal latest"), "shared-two-blanks": ("", "baremetal  1.50"), "shared-tab": ("", "baremetal\t1.50"),
+    "shared-list": ("", "compute 2.1,baremetal 1.50,identity 3"), "shared-other": ("1.50", "compute 2.1"), "shared-none": ("1.50", ""), "shared-bare": ("1.50", "1.60"), "shared-name-only": ("1.50", "baremetal"),
+    "shared-twice": ("1.50", "baremetal 1.60, baremetal 1.70"), "shared-ironic": ("1.50", "ironic 1.60"), "disagree": ("1.50", "baremetal 1.60"), "disagree-bad": ("one", "baremetal 1.60"), "disagree-shared-bad": ("1.50", "baremetal one"),
+    "agree": ("1.60", "baremetal 1.60"), "list": ("1.50, 1.60", ""), "upper-latest": ("LATEST", ""), "around": (" 1.50 ", ""), "major-only": ("1", ""), "three": ("1.50.0", ""), "padded": ("01.50", ""), "underscore": ("1.1_0", ""),
+    "negative": ("1.-1", ""), "exponent": ("1.5e1", ""), "hexadecimal": ("1.0x32", ""), "wide": ("1.5\u00b2", ""), "dot": (".", ""), "huge": ("1." + "9" * 40, ""), "zero-minor": ("1.0", ""), "next": ("1.116", ""), "next-major": ("2.0", ""),
+}
+# What stands behind a path or in it.
+PATHS = {
+    "semicolon": "{};x=1", "semicolon-empty": "{};", "slash-encoded": "{}%2F", "slash-inside": "{}%2f..", "dot": "{}/.", "dot-dot": "{}/../x", "double-slash": "/{}", "slashes": "{}//", "nul": "{}%00", "newline": "{}%0a", "space": "{}%20",
+    "plus": "{}+", "xml": "{}.xml", "json-upper": "{}.JSON", "fragment": "{}%23a", "question": "{}%3fa=b", "backslash": "{}%5c", "utf8": "{}%c3%a9", "not-utf8": "{}%ff", "short": "{}%2",
+}
+# Queries around the required ones, `{}`.
+QUERIES = {
+    "empty": "{}&", "empty-pair": "&{}", "empty-name": "{}&=1", "empty-both": "{}&=", "semicolon": "{};a=1", "percent": "{}&%=1", "plus-name": "{}&a+b=1", "bracket": "{}&fields[]=uuid", "method": "{}&_method=DELETE", "method-upper": "{}&_METHOD=DELETE",
+    "nul-name": "{}&a%00=1", "not-utf8": "{}&owner=%ff", "utf16": "{}&owner=%u0041", "second": "{}&?limit=1", "self": "{}&self=1", "node": "{}&node_ident=" + GONE, "node-id": "{}&node_id=" + GONE, "body": "{}&body=1", "data": "{}&data={{}}",
+}
+# JSON texts in place of the value of a field; `{}` is the rest of the body.
+TEXTS = {
+    "lone-surrogate": b'"\\ud800"', "lone-low": b'"\\udc00a"', "pair": b'"\\ud83d\\ude00"', "surrogate-utf8": b'"\xed\xa0\x80"', "overlong": b'"\xc0\xaf"', "nul": b'"a\\u0000"', "raw-control": b'"a\nb"', "raw-tab": b'"a\tb"', "bad-escape": b'"\\x41"',
+    "short-escape": b'"\\u12"', "huge": b"9" * 30, "above-i64": b"9223372036854775808", "i64": b"9223372036854775807", "minus-zero": b"-0", "minus-zero-fraction": b"-0.0", "beyond-double": b"1e400", "tiny": b"1e-400", "exponent": b"1E2", "zeros": b"007",
+    "plus": b"+1", "point": b".5", "point-last": b"1.", "infinity": b"Infinity", "minus-infinity": b"-Infinity", "hexadecimal": b"0x10", "upper-true": b"True", "undefined": b"undefined", "trailing-comma": b"[1,]", "double-comma": b"[1,,2]", "no-colon": b'{"a" 1}',
+    "number-key": b"{1: 2}", "same-keys": b'{"a": 1, "a": 2}', "same-keys-escaped": b'{"a": 1, "\\u0061": 2}', "same-keys-deep": b'[[{"a": 1, "a": 1}]]', "empty-key": b'{"": 1}', "nul-key": b'{"a\\u0000": 1}', "proto": b'{"__proto__": 1}', "at-depth": b"[" * 20 + b"]" * 20,
+    "deeper": b"[" * 30 + b"]" * 30, "very-deep": b"[" * 3000 + b"]" * 3000, "many": b"[" + b"0," * 19000 + b"0]", "too-many": b"[" + b"0," * 21000 + b"0]", "long-key": b'{"' + b"k" * 1000 + b'": 1}', "too-long-key": b'{"' + b"k" * 1025 + b'": 1}', "form-feed": b"\x0c1", "nbsp": b"\xc2\xa01",
+}
+
 # Bodies that a request needs beyond what the catalogue marks as required.
 MINIMAL = {
     "port:create": {"node_uuid": HOST}, "allocation:create": {"resource_class": "metal"},
-    "node:set_raid_state": {"logical_disks": []}, "inspection_rule:create": {"actions": VALUES["actions"], "conditions": VALUES["conditions"]},
+    "node:set_raid_state": {"logical_disks": [{"size_gb": 100, "raid_level": "1"}]}, "inspection_rule:create": {"actions": VALUES["actions"], "conditions": VALUES["conditions"]},
 }
 # `states/provision` by target: a state that has the verb, and arguments that it needs.
 VERBS = {
@@ -70,6 +99,8 @@ VERBS = {
     "deploy": ("available", {}), "rescue": ("active", {"rescue_password": "hidden"}), "unrescue": ("rescue", {}), "abort": ("clean wait", {}),
     "unhold": ("clean hold", {}), "service": ("active", {"service_steps": VALUES["service_steps"]}),
 }
+# States in which the ramdisk is listened to.
+STATES = {"ramdisk:lookup": "wait call-back", "ramdisk:heartbeat": "wait call-back"}
 ARGUMENT_TARGETS = {"configdrive": "active", "clean_steps": "clean", "deploy_steps": "active", "rescue_password": "rescue", "disable_ramdisk": "clean", "service_steps": "service", "runbook": "clean"}
 
 
@@ -110,7 +141,8 @@ class Operation:
 
     def fill(self, template, other=()):
         """A path with its parameters in place."""
-        for name, value in {**IDENTIFIERS, **dict(other)}.items():
+        own = {name.removeprefix(f"{self.id}."): value for name, value in IDENTIFIERS.items() if name.startswith(f"{self.id}.")}
+        for name, value in {**IDENTIFIERS, **own, **dict(other)}.items():
             template = template.replace("{" + name + "}", value)
         return template
 
@@ -127,7 +159,7 @@ class Operation:
             return [self.value(field["items"])] if field.get("items") else []
         if kind == "object":
             return {inner["name"]: self.value(inner) for inner in field.get("fields", []) if inner.get("required")}
-        if kind == "integer":
+        if kind in ("integer", "strict_integer"):
             return max(field.get("min") or 0, 1)
         return {
             "string": "text", "strict_boolean": True, "boolean": True, "uuid": TENANT, "name": "new-name", "uuid_or_name": "generated-host",
@@ -160,6 +192,7 @@ class Operation:
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = more.pop("headers", (JSON,) if content else ())
         at = version if isinstance(version, str) else f"1.{NEWEST if version is None else version}"
+        more.setdefault("state", STATES.get(self.id, "manageable"))
         return Case(self.id, shape, more.pop("method", self.method), target or self.query(), content, tuple(headers), at, **more)
 
     def cases(self):
@@ -211,8 +244,38 @@ class Operation:
             for kind, value in values.items():
                 target = self.fill(self.row["path"], {name: value}) + self.query()[len(self.path):]
                 yield self.case(f"path:{kind}", target=target, full=kind not in ("gone", "name", "short", "space"))
+        yield from (case for case in self.attacks() if self.id in ATTACKED or crc32(case.name.encode()) % 4 == 0)
         for index, alias in enumerate(self.row["aliases"]):
             yield self.case(f"alias:{index}", target=self.fill(alias))
+
+    def attacks(self):
+        """Heads and bodies that two readers could read in two ways. All of them for some operations, a quarter for others."""
+        full = self.id not in ATTACKED
+        typed = (JSON,) if self.minimal() is not None else ()
+        path, query = self.path, self.query()[len(self.path):]
+        for name, (own, shared) in VERSIONS.items():
+            headers = (*typed, ("OpenStack-API-Version", shared)) if shared else typed
+            yield self.case(f"versions:{name}", version=own, headers=headers, full=full)
+        for name, template in PATHS.items():
+            yield self.case(f"paths:{name}", target=template.format(path) + query, full=full)
+        for name, template in QUERIES.items():
+            yield self.case(f"queries:{name}", target=path + "?" + template.format(query[1:]), full=full)
+        # Of a map, anything may be the value.
+        open_map = next((field for field in self.fields if field["name"] in ("extra", "driver_info")), None)
+        if open_map and self.body["kind"] == "object":
+            rest = json.dumps(self.minimal() or {})[1:-1]
+            frame = f'{{{rest}{", " if rest else ""}"{open_map["name"]}": {{"a": %}}}}'
+        elif open_map and self.body["kind"] == "patch":
+            frame = f'[{{"op": "add", "path": "/{open_map["name"]}/a", "value": %}}]'
+        elif self.body["kind"] == "any":
+            frame = '{"bar": %}'
+        else:
+            return
+        for name, value in TEXTS.items():
+            yield self.case(f"text:{name}", body=frame.encode().replace(b"%", value), full=full)
+        yield self.case("text:trailing-comma-last", body=frame.encode().replace(b"%", b"1")[:-1] + b"," + frame.encode()[-1:], full=full)
+        for name, encoding in {"utf16le": "utf-16-le", "utf16be": "utf-16-be", "utf32": "utf-32", "utf7": "utf-7"}.items():
+            yield self.case(f"text:{name}", body=frame.replace("%", '"a+b"').encode(encoding), full=full)
 
     def queries(self):
         """Each parameter: good, at its edges, of another type, too early; and the ones that are none."""
@@ -264,7 +327,7 @@ class Operation:
     def state(self, body):
         """The provision state in which a target means something."""
         verb = body.get("target") if self.id == "node:set_provision_state" and isinstance(body, dict) else None
-        return VERBS[verb][0] if isinstance(verb, str) and verb in VERBS else "manageable"
+        return VERBS[verb][0] if isinstance(verb, str) and verb in VERBS else STATES.get(self.id, "manageable")
 
     def around(self, base, name):
         """The body around a field; arguments of `states/provision` need the target that takes them."""
@@ -316,6 +379,7 @@ class Operation:
             first = good[0] if good else self.value(item)
             if item["kind"] == "object":
                 yield case("field:unknown-inside", [{**first, "nothing": 1}])
+                yield from self.arguments(item, case)
                 for inner in item["fields"]:
                     if inner["name"] in first:
                         yield case("field:missing-inside", [{key: value for key, value in first.items() if key != inner["name"]}])
@@ -323,11 +387,20 @@ class Operation:
             else:
                 yield from self.field({**item, "name": ""}, lambda value: put([value]), f"{where}.0")
 
+    def arguments(self, item, case):
+        """Each action or condition: all of its arguments, by name and as a list, one too few, and one that it does not know."""
+        for op, known in item.get("arguments", {}).items():
+            names = [*known["required"], *known["optional"]]
+            good = {name: ["v"] if name == "values" else "v" for name in names}
+            few = {name: good[name] for name in known["required"][:-1]}
+            for shape, args in {"all": good, "few": few, "unknown": {**good, "nothing": 1}, "list": list(good.values())[:len(known["required"])], "short-list": list(few.values()), "long-list": ["v"] * 9}.items():
+                yield case(f"args:{shape}", [{"op": op, "args": args}], full=shape not in ("few", "unknown"))
+
     def edges(self, field, case):
         """Bounds and spellings."""
         kind = field["kind"]
         least, most = field.get("min"), field.get("max")
-        if kind == "integer":
+        if kind in ("integer", "strict_integer"):
             values = {"least": least, "most": most, "below": None if least is None else least - 1, "above": None if most is None else most + 1}
         elif kind in ("string", "name", "uuid_or_name", "trait"):
             letter = "X" if kind == "trait" else "x"
@@ -346,6 +419,7 @@ class Operation:
                     "infiniband": "80:00:00:48:fe:80:00:00:00:00:00:00:00:02:c9:03:00:23:45:67"},
             "trait": {"lower": "custom_one", "lower-tail": "CUSTOM_one", "standard": "HW_CPU_X86_VMX", "unknown": "HW_NOTHING", "dash": "CUSTOM-ONE"},
             "boolean": {"1": "1", "0": "0", "upper": "TRUE", "t": "t", "off": "off", "2": "2", "blanks": " true ", "y": "Y"},
+            "strict_integer": {"blanks": " 7 ", "plus": "+7", "digits": "7", "max": "MAX", "lower-max": "max", "float": 7.0},
             "integer": {"blanks": " 7 ", "plus": "+7", "float-text": "7.0", "underscore": "1_0", "huge": "9" * 30},
             "string": {"control": "a\u0000b", "newline": "a\nb", "astral": "\U0001f600"},
             "map": {"deep": {"a": {"b": {"c": [{"d": 1}]}}}, "empty-key": {"": 1}, "odd-key": {"a/b~c": 1}, "dot-key": {"a.b": 1}, "number": {"a": 1e30, "b": 2**70}},
@@ -385,7 +459,12 @@ class Operation:
             "extra-key": [{**add, "nothing": 1}], "no-slash": [{**add, "path": "extra/a"}], "root": [{**add, "path": "/"}], "whole": [{**add, "path": ""}], "trailing": [{**add, "path": "/extra/"}],
             "tilde": [{**add, "path": "/extra/a~1b"}], "double": [{**add, "path": "/extra//a"}], "blank": [{**add, "path": "/extra/a b"}], "dot": [{**add, "path": "/extra/a.b"}],
             "twice": [add, {**add, "value": 2}], "two": [add, {**add, "path": "/extra/b"}], "object": {"op": "add"}, "item-text": ["a"], "item-null": [None], "op-number": [{**add, "op": 1}],
-            "path-number": [{**add, "path": 1}], "null-value": [{**add, "value": None}], "deep": [{**add, "path": "/extra/a/b/c"}],
+            "path-number": [{**add, "path": 1}], "tilde-zero": [{**add, "path": "/extra/a~0b"}], "tilde-zero-one": [{**add, "path": "/extra/~01"}], "tilde-two": [{**add, "path": "/extra/a~2"}], "tilde-last": [{**add, "path": "/extra/a~"}],
+            "minus": [{**add, "path": "/extra/-"}], "index": [{**add, "path": "/extra/0"}], "index-padded": [{**add, "path": "/extra/01"}], "from": [{**add, "from": "/extra/b"}], "path-encoded": [{**add, "path": "/extra/a%2fb"}],
+            "path-escaped": b'[{"op": "add", "path": "\\u002fextra\\u002fa", "value": 1}]', "op-twice": b'[{"op": "add", "op": "remove", "path": "/extra/a", "value": 1}]', "path-twice": b'[{"op": "add", "path": "/extra/a", "path": "/extra/b", "value": 1}]',
+            "upper-path": [{**add, "path": "/Extra/a"}], "path-list": [{**add, "path": ["extra", "a"]}], "op-null": [{**add, "op": None}], "nested": [[add]], "above": [{**add, "path": "/extra/../uuid"}], "unicode": [{**add, "path": "/extra/n\u00e4"}],
+            "newline": [{**add, "path": "/extra/a\n"}], "whole-and-part": [{"op": "replace", "path": "/extra", "value": {"c": 1}}, add], "part-and-whole": [add, {"op": "remove", "path": "/extra"}], "same-escaped": [{**add, "path": "/extra/a~1"}, {**add, "path": "/extra/a~1"}],
+            "long-path": [{**add, "path": "/extra/" + "k" * 255}], "longer-path": [{**add, "path": "/extra/" + "k" * 256}], "very-deep": [{**add, "path": "/extra" + "/a" * 40}], "many": [{**add, "path": f"/extra/k{number}"} for number in range(900)], "null-value": [{**add, "value": None}], "deep": [{**add, "path": "/extra/a/b/c"}],
         }.items():
             yield self.case(f"patch:{name}", body=body)
         yield self.case("body:json-patch-type", headers=(("Content-Type", "application/json-patch+json"),))

@@ -8,10 +8,13 @@ import json
 import re
 import sqlite3
 import subprocess
+import threading
+import time
 import tomllib
 import urllib.error
 import urllib.request
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from stack import gate as gates
@@ -22,6 +25,7 @@ PORT, GROUP, CHASSIS, CONNECTOR, TARGET = (f"77777777-0000-4000-8000-0000000000{
 TEMPLATE, BOOK, RULE, HIDDEN_RULE, CLAIM, EVENT = (f"77777777-0000-4000-8000-0000000000{digit}" for digit in range(21, 27))
 AGENT_ADDRESS = "52:54:00:00:0c:02"
 ROLES = ("auditor", None, "operator", "admin")  # nobody in particular is the ramdisk; who may delete comes last
+OTHER_ROLES = sorted({path.stem for path in (ROOT / "policies" / "roles").glob("*.cedar")} - {"admin", "operator", "auditor", "ramdisk", "discover"})
 PLANTED = re.compile(r"canary-[a-z0-9-]+-7e57")
 PLACES = {
     "node": NODE, "port": PORT, "portgroup": GROUP, "chassis": CHASSIS, "connector": CONNECTOR, "target": TARGET, "template": TEMPLATE,
@@ -187,6 +191,22 @@ def target_of(operation, node):
     return path + (f"?{query}" if query else "")
 
 
+class Collector(BaseHTTPRequestHandler):
+    """Takes traces, and keeps them as they come."""
+
+    told = []
+
+    def do_POST(self):
+        """A batch."""
+        self.told.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory, gated):
     """An Ironic full of secrets, and an irongate in front of it that logs all it can."""
@@ -194,7 +214,10 @@ def planted(tmp_path_factory, gated):
     patch.setenv("IRONGATE_LOG", "debug")
     made = World(tmp_path_factory.mktemp("canary"), "canary", tapped=False)
     ramdisk = '\n[[binding]]\nrole = "ramdisk"\nanonymous = true\n'
-    made.gate.configuration.write_text(made.gate.configuration.read_text() + ramdisk)
+    collector = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    tracing = f'\n[tracing]\nendpoint = "http://127.0.0.1:{collector.server_port}"\nratio = 1.0\n'
+    made.gate.configuration.write_text(made.gate.configuration.read_text() + ramdisk + tracing)
     made.gate.stop()
     made.gate.start()
     try:
@@ -205,6 +228,7 @@ def planted(tmp_path_factory, gated):
         yield made
     finally:
         made.close()
+        collector.shutdown()
         patch.undo()
 
 
@@ -228,15 +252,18 @@ def head(answer):
 
 
 def kept(planted):
-    """All that irongate wrote: log, records, metrics."""
+    """All that irongate wrote: log, records, metrics, traces."""
     told = planted.gate.log.read_text() + planted.gate.audit.read_text()
     for path in ("healthz", "livez", "readyz", "metrics", "status"):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{planted.gate.admin_port}/{path}", timeout=5) as answer:
-                told += answer.read().decode()
+                told += f"{path} 200\n" + answer.read().decode()
         except urllib.error.HTTPError as error:
             told += error.read().decode()
-    return told
+    deadline = time.monotonic() + 10
+    while len(Collector.told) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)  # batches come each second
+    return told + b"".join(Collector.told).decode("utf-8", "replace")
 
 
 def test_agent_token(planted):
@@ -258,6 +285,40 @@ def test_planted(planted, operations):
                 "plugin", "bios", "allocation", "raid", "protected", "retired")
     missing = [place for place in expected if not any(secret.startswith(f"canary-{place}") for secret in shown)]
     assert not missing, missing
+
+
+def bind_anonymous(planted, role):
+    """Nobody in particular gets a role, at once."""
+    bound = f'role = "{role}"\nanonymous = true'
+    text = re.sub(r'role = "[a-z-]+"\nanonymous = true', bound, planted.gate.configuration.read_text())
+    before = planted.gate.log.read_text().count('"reloaded"')
+    planted.gate.configuration.write_text(text)
+    planted.gate.reload()
+    deadline = time.monotonic() + 10
+    while planted.gate.log.read_text().count('"reloaded"') == before:
+        assert time.monotonic() < deadline, "it did not read its configuration again"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("role", OTHER_ROLES)
+def test_other_roles(planted, operations, role):
+    """Nor does any other shipped role see one, in reads or in answers to writes."""
+    bind_anonymous(planted, role)
+    found, good = {}, 0
+    try:
+        for operation in operations:
+            if operation["method"] == "DELETE":
+                continue
+            body = None if operation["method"] == "GET" or operation["body"]["kind"] == "none" else sent(operation)
+            answer = planted.raw.call(operation["method"], target_of(operation, NODE), body, user=None)
+            good += answer.status < 300
+            secrets = leaks(operation["id"], answer.body) | leaks(None, head(answer))
+            if secrets:
+                found[operation["id"]] = sorted(secrets)
+    finally:
+        bind_anonymous(planted, "ramdisk")
+    assert not found, json.dumps(found, indent=1)
+    assert good > 1, good
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -318,7 +379,8 @@ def test_nothing_was_kept(planted):
     # A record names the fields that were written, whose names these requests chose, and nothing else.
     records = [json.loads(line) for line in planted.gate.audit.read_text().splitlines()]
     assert len(records) > 500
-    assert '"level":"INFO"' in told
+    assert '"level":"INFO"' in told and "metrics 200" in told and "irongate_" in told
+    assert Collector.told and "node:get" in told
     assert not leaks(None, told), sorted(leaks(None, told))[:20]
     assert "******" not in planted.gate.audit.read_text() + planted.gate.log.read_text(), "the last net had to mask a line"
     assert planted.token not in told

@@ -112,13 +112,88 @@ fn a_cut_answer_stays_cut() {
     assert_eq!(irongate.records(1)[0]["outcome"], "cut");
 }
 
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(text).unwrap();
+    packed.finish().unwrap()
+}
+
+/// A whole answer with a body that is said to be coded.
+fn coded(status: &str, coding: &str, body: &[u8]) -> Vec<u8> {
+    let mut answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    answer.extend_from_slice(body);
+    answer
+}
+
 #[test]
 fn what_ironic_compresses_is_refused() {
-    let ironic = FakeIronic::start(|_| {
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"
-            .to_vec()
-    });
-    let irongate = Irongate::start_with(&ironic.endpoint(), "", "compression = true");
-    let answer = irongate.ask_with("admin", "GET", "/v1/nodes", GZIP, None);
-    assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_not_json"));
+    let node = format!(r#"{{"name": "n", "driver_info": {{"redfish_password": "{SECRET}"}}}}"#);
+    for (coding, body) in [
+        ("gzip", gzip(node.as_bytes())),
+        ("x-gzip", gzip(node.as_bytes())),
+        ("gzip, gzip", gzip(&gzip(node.as_bytes()))),
+        ("deflate", {
+            let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+            packed.write_all(node.as_bytes()).unwrap();
+            packed.finish().unwrap()
+        }),
+        ("br", vec![0x0b, 0x02, 0x80, b'{', b'}', 0x03]),
+        ("zstd", vec![0x28, 0xb5, 0x2f, 0xfd]),
+        // The coding is a lie, or nobody knows it.
+        ("gzip", node.clone().into_bytes()),
+        ("rot13", node.clone().into_bytes()),
+        ("identity, gzip", node.clone().into_bytes()),
+        ("", gzip(node.as_bytes())),
+    ] {
+        let answer = coded("200 OK", coding, &body);
+        let ironic = FakeIronic::start(move |_| answer.clone());
+        let irongate = Irongate::start_with(&ironic.endpoint(), "", "compression = true");
+        let answer = irongate.ask_with("admin", "GET", "/v1/nodes/n", GZIP, None);
+        let code = answer.code();
+        assert_eq!(answer.status, 502, "{coding}: {answer:?}");
+        assert!(matches!(code.as_str(), "upstream_not_json" | "upstream_malformed"), "{coding}: {code}");
+        assert!(!answer.body.contains(SECRET) && !answer.head.contains(SECRET), "{coding}");
+    }
+    let plain = coded("200 OK", "identity", node.as_bytes());
+    let ironic = FakeIronic::start(move |_| plain.clone());
+    let irongate = Irongate::start_with(&ironic.endpoint(), "", "");
+    assert_eq!(irongate.ask("admin", "GET", "/v1/nodes/n", None).status, 200);
+}
+
+#[test]
+fn an_error_that_ironic_compresses_keeps_its_status_only() {
+    let fault =
+        format!(r#"{{"error_message": "{{\\"faultcode\\": \\"Client\\", \\"faultstring\\": \\"{SECRET}\\"}}"}}"#);
+    for coding in ["gzip", "br"] {
+        let answer = coded("409 Conflict", coding, &gzip(fault.as_bytes()));
+        let ironic = FakeIronic::start(move |_| answer.clone());
+        let irongate = Irongate::start_with(&ironic.endpoint(), "", "");
+        let answer = irongate.ask("admin", "GET", "/v1/nodes/n", None);
+        assert_eq!((answer.status, answer.faultstring().as_str()), (409, "Conflict"), "{coding}: {answer:?}");
+    }
+}
+
+#[test]
+fn nothing_is_unpacked_however_much_it_would_be() {
+    // 64 MiB of blanks in 64 KiB, as an answer and as an error: neither is read as anything but bytes.
+    let bomb = gzip(&vec![b' '; 64 << 20]);
+    assert!(bomb.len() < 100_000);
+    for (status, expected) in [("200 OK", 502), ("500 Oops", 500)] {
+        let answer = coded(status, "gzip", &bomb);
+        let ironic = FakeIronic::start(move |_| answer.clone());
+        let irongate = Irongate::start_with(&ironic.endpoint(), "", "compression = true");
+        let answer = irongate.ask_with("admin", "GET", "/v1/nodes", GZIP, None);
+        assert_eq!(answer.status, expected, "{answer:?}");
+        assert!(answer.body.len() < 1000);
+    }
+    // Nor is what a caller sends.
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::start(&ironic, "");
+    let answer = irongate.ask_with("admin", "PATCH", "/v1/nodes/n", "Content-Encoding: gzip\r\n", Some("[]"));
+    assert_eq!((answer.status, answer.code().as_str()), (415, "content_encoding"));
+    assert!(ironic.arrived().is_empty());
 }

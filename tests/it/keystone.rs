@@ -10,12 +10,12 @@ use irongate::server::Server;
 
 use crate::support::{Answer, FakeIronic, PASSWORD, client, configuration, json, send};
 
-const USER: &str = "alice";
-const LIMITED: &str = "limited";
-const SERVICE: &str = "service";
+pub const USER: &str = "alice";
+pub const LIMITED: &str = "limited";
+pub const SERVICE: &str = "service";
 
 /// A token whose text says whose it is: the fake Keystone reads it there.
-fn token(name: &str) -> String {
+pub fn token(name: &str) -> String {
     format!("gAAAA{name:_<100}canary7e57")
 }
 
@@ -52,7 +52,7 @@ fn vouch(mut stream: TcpStream, asked: &AtomicUsize) {
             format!(
                 r#"{{"token": {{"user": {{"id": "id-{name}", "name": "{name}", "domain": {{"id": "d", "name": "D"}}}},
                 "expires_at": "2099-01-01T00:00:00.000000Z", "roles": [{{"name": "{name}"}}],
-                "project": {{"id": "p", "name": "P", "domain": {{"id": "d", "name": "D"}}}}{limits}}}}}"#
+                "project": {{"id": "p-{name}", "name": "P", "domain": {{"id": "d", "name": "D"}}}}{limits}}}}}"#
             )
         });
         let (status, body) = body.map_or(("404 Not Found", String::new()), |body| ("200 OK", body));
@@ -64,27 +64,33 @@ fn vouch(mut stream: TcpStream, asked: &AtomicUsize) {
     }
 }
 
-struct Gate {
+pub struct Gate {
     server: Arc<Server>,
-    directory: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
 }
 
 impl Gate {
-    fn start(ironic: &FakeIronic, upstream: &str) -> Self {
+    pub fn start(ironic: &FakeIronic, upstream: &str) -> Self {
+        Self::start_edited(ironic, upstream, |text| text)
+    }
+
+    /// With a configuration that `edit` has changed.
+    pub fn start_edited(ironic: &FakeIronic, upstream: &str, edit: impl FnOnce(String) -> String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("credential"), "irongate:own-canary\n").unwrap();
         let asked = Arc::default();
         let url = format!("http://{}/v3", keystone(&asked));
         let file = configured(directory.path(), &ironic.endpoint(), &url, upstream);
+        std::fs::write(&file, edit(std::fs::read_to_string(&file).unwrap())).unwrap();
         let config = config::load(&file).unwrap();
         let server = Arc::new(Server::start(&config, file).unwrap());
         let ListenAddress::Tcp(address) = server.addresses[0] else { panic!("the listener is TCP") };
         Self { server, directory, address, asked }
     }
 
-    fn ask(&self, target: &str, headers: &str) -> Answer {
+    pub fn ask(&self, target: &str, headers: &str) -> Answer {
         let request = format!(
             "GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-OpenStack-Ironic-API-Version: 1.80\r\n{headers}\r\n"
         );

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use crate::support::client::{basic, parse};
@@ -92,6 +94,40 @@ fn a_listener_serves_what_it_names() {
     irongate.reload(|text| text.replace("\"node:set_power_state\"]", "\"node:list\"]"));
     check("admin", "GET", "/v1/nodes", 200, "");
     check("", "OPTIONS", "/v1/nodes/n/states/power", 404, "not_served_here");
+}
+
+#[test]
+fn a_unix_socket_is_a_listener_like_others() {
+    let ironic = FakeIronic::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("irongate.sock");
+    let second = format!(
+        "[[listener]]\nname = \"local\"\naddress = \"unix:{}\"\nschemes = [\"basic\"]\noperations = [\"node:list\"]\n\
+         [[binding]]\nname = \"inside\"\nrole = \"auditor\"\nauthenticated = true\nsource_networks = [\"0.0.0.0/0\", \"::/0\"]\n",
+        socket.display()
+    );
+    let irongate = Irongate::start_with(&ironic.endpoint(), "", &second);
+    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+    let ask = |target: &str, headers: &str| {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        parse(&answer)
+    };
+    assert_eq!(ask("/v1/nodes", &basic("admin", PASSWORD)).status, 200);
+    let answer = ask("/v1/nodes", "");
+    assert_eq!((answer.status, answer.code().as_str()), (401, "credential_missing"));
+    let answer = ask("/v1/ports", &basic("admin", PASSWORD));
+    assert_eq!((answer.status, answer.code().as_str()), (404, "not_served_here"));
+    let record = &irongate.records(1)[0];
+    assert_eq!(
+        record["principal"]["bindings"],
+        serde_json::json!(["admin-1"]),
+        "a caller without an address is in no network"
+    );
 }
 
 #[test]

@@ -12,12 +12,15 @@
 
 mod support;
 
+mod attributes;
 mod audit;
 mod canary;
+mod candidate;
 mod certificate;
 mod cli;
 mod compression;
 mod credentials;
+mod explain;
 mod framing;
 mod hostile;
 mod jwt;
@@ -37,3 +40,4 @@ mod tracing;
 mod treatment;
 mod rollout;
 mod upstream;
+mod views;

@@ -43,3 +43,89 @@ fn authentication_and_framing_are_never_in_shadow() {
     assert_eq!(irongate.ask_with("admin", "GET", "/v1/nodes", "X_Roles: a\r\n", None).status, 400);
     assert!(ironic.arrived().is_empty());
 }
+
+/// A file of the configuration with more at its end.
+fn with_end(end: &'static str) -> impl FnOnce(String) -> String {
+    move |text| text + end
+}
+
+#[test]
+fn a_scrub_rule_in_shadow_is_counted_and_masks_nothing() {
+    let stored = r#"{"name": "n", "driver_info": {"redfish_password": "S", "site": {"pin": "1"}}, "extra": {"asset_tag": "x", "note": "ACME-12 token=T"}}"#;
+    let ironic = FakeIronic::start(move |request| match request.line.contains("/detail") {
+        true => json("200 OK", &format!(r#"{{"nodes": [{}]}}"#, vec![stored; 2_000].join(", "))),
+        false => json("200 OK", stored),
+    });
+    let plain = Irongate::start(&ironic, "");
+    let shadow = Irongate::start_edited(
+        &ironic.endpoint(),
+        with_end(
+            "\n[scrub.shadow]\nwords = [\"asset_tag\"]\nfields = [\"/driver_info/site\"]\nshapes = [\"ACME-[0-9]+\"]\n",
+        ),
+    );
+    let mut count = 0;
+    for (target, values) in [("/v1/nodes/n", 3), ("/v1/nodes/detail", 6_000)] {
+        let (one, other) = (plain.ask("admin", "GET", target, None), shadow.ask("admin", "GET", target, None));
+        assert_eq!((one.status, &one.body), (200, &other.body), "{target}");
+        assert!(one.body.contains("ACME-12 token=******"), "{target}");
+        count += 1;
+        let (one, other) = (plain.records(count).pop().unwrap(), shadow.records(count).pop().unwrap());
+        assert_eq!(one["would_mask"], serde_json::Value::Null, "{one}");
+        assert_eq!((&other["would_mask"], &other["masked"]), (&values.into(), &one["masked"]), "{other}");
+    }
+    // What irongate ships is not taken out of force by naming it: it is masked as before.
+    let again = Irongate::start_edited(
+        &ironic.endpoint(),
+        with_end("\n[scrub.shadow]\nwords = [\"password\"]\nfields = [\"/driver_info/redfish_password\"]\n"),
+    );
+    assert!(again.ask("admin", "GET", "/v1/nodes/n", None).body.contains(r#""redfish_password": "******""#));
+    assert_eq!(again.records(1)[0]["would_mask"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_check_in_shadow_is_recorded_and_takes_the_request() {
+    let ironic = FakeIronic::plain();
+    let enforcing = Irongate::start(&ironic, "");
+    let shadow = Irongate::start_edited(
+        &ironic.endpoint(),
+        with_end("\n[validation]\nshadow = [\"mask_as_value\", \"same_path\", \"unknown_field\"]\n"),
+    );
+    let mut count = 0;
+    for (method, target, body, check) in [
+        (
+            "PATCH",
+            "/v1/nodes/n",
+            r#"[{"op": "add", "path": "/driver_info/redfish_password", "value": "******"}]"#,
+            "mask_as_value",
+        ),
+        (
+            "PATCH",
+            "/v1/nodes/n",
+            r#"[{"op": "add", "path": "/extra/a", "value": 1}, {"op": "remove", "path": "/extra/a"}]"#,
+            "same_path",
+        ),
+        ("POST", "/v1/nodes", r#"{"driver": "fake-hardware", "brand_new": {"x": 1}}"#, "unknown_field"),
+    ] {
+        let before = ironic.arrived().len();
+        let refused = enforcing.ask("admin", method, target, Some(body));
+        assert_eq!((refused.status, refused.code().as_str()), (400, check), "{refused:?}");
+        assert_eq!(ironic.arrived().len(), before);
+        assert_eq!(shadow.ask("admin", method, target, Some(body)).status, 200, "{check}");
+        let arrived = ironic.arrived().pop().unwrap();
+        let sent: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&arrived.body).unwrap(), sent, "{check}");
+        count += 1;
+        let record = shadow.records(count).pop().unwrap();
+        assert_eq!(record["would_refuse"], check, "{record}");
+        assert_eq!((&record["decision"], &record["status"]), (&"permit".into(), &200.into()), "{record}");
+    }
+    // A field that nobody knows is a write like any other, and another check is still in force.
+    let paths: Vec<_> =
+        shadow.records(3)[2]["writes"].as_array().unwrap().iter().map(|write| write["path"].clone()).collect();
+    assert!(paths.contains(&"/brand_new/x".into()), "{paths:?}");
+    let answer =
+        shadow.ask("admin", "POST", "/v1/nodes", Some(r#"{"driver": "fake-hardware", "brand_new": 1, "name": 7}"#));
+    assert_eq!((answer.status, answer.code().as_str()), (400, "wrong_kind"), "{answer:?}");
+    let answer = shadow.ask("admin", "PATCH", "/v1/nodes/n", Some(r#"[{"op": "move", "path": "/extra/a"}]"#));
+    assert_eq!(answer.status, 400, "{answer:?}");
+}

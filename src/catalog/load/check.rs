@@ -142,17 +142,42 @@ fn named(field: &Field) -> Result<(), String> {
 fn schema_of(field: &Field) -> Result<(), String> {
     let wrong = |mistake: &str| Err(format!("the field {:?}: {mistake}", field.name));
     versions(field.since, field.until)?;
-    if let Some(pattern) = &field.pattern
-        && regex::Regex::new(pattern).is_err()
+    if field.pattern.is_some() == field.like.is_empty() {
+        return wrong("a pattern and its words belong together");
+    }
+    if field.pattern.is_some()
+        && !matches!(field.kind, Kind::String | Kind::StringOrBoolean | Kind::StringOrObject | Kind::StrictInteger)
     {
-        return wrong("the pattern does not compile");
+        return wrong("only text has a pattern");
+    }
+    if !field.types.is_empty() && field.kind != Kind::Any {
+        return wrong("only the kind any has types");
+    }
+    const TYPES: [&str; 5] = ["null", "boolean", "string", "array", "object"];
+    if let Some(unknown) = field.types.iter().find(|known| !TYPES.contains(&known.as_str())) {
+        return wrong(&format!("the type {unknown} is unknown"));
+    }
+    if let Some(lost) = field
+        .fields
+        .iter()
+        .flat_map(|below| &below.needs)
+        .find(|needed| !field.fields.iter().any(|below| below.name == **needed))
+    {
+        return wrong(&format!("the needed field {lost} is unknown"));
+    }
+    if let Some(op) = field.fields.iter().find(|below| below.name == "op" && !field.arguments.is_empty()) {
+        let plain = |known: &EnumValue| known.value.trim_start_matches('!').to_owned();
+        let due: HashSet<String> = op.values.iter().map(plain).collect();
+        if due != field.arguments.keys().cloned().collect() {
+            return wrong("the table of arguments has other names than op");
+        }
     }
     if let (Some(min), Some(max)) = (field.min, field.max)
         && min > max
     {
         return wrong("min is above max");
     }
-    if (field.kind == Kind::Enum) == field.values.is_empty() {
+    if (field.kind == Kind::Enum) == field.values.is_empty() && field.kind != Kind::StrictInteger {
         return wrong("values and the kind enum belong together");
     }
     if matches!(field.kind, Kind::Array | Kind::Steps) != field.items.is_some() {
@@ -179,6 +204,7 @@ fn query_kind(field: &Field) -> Result<(), String> {
         Kind::Any
         | Kind::ArrayOrObject
         | Kind::StrictBoolean
+        | Kind::StrictInteger
         | Kind::StringOrObject
         | Kind::StringOrBoolean
         | Kind::Object

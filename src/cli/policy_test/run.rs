@@ -6,9 +6,12 @@ use std::sync::Arc;
 use http::Request;
 
 use crate::authenticate::{Principal, SchemeName};
+use crate::catalog::ResourceType;
+use crate::lookup::{self, Move, Moves};
 use crate::microversion::{self, Ceiling};
 use crate::policy::{
-    AccessRequest, Case, Circumstances, Decision, ExpectedOutcome, Permit, Places, PolicyEngine, Verdict, Who, WouldBe,
+    AccessRequest, Case, CaseObjects, Circumstances, Decision, ExpectedOutcome, Objects, Permit, Places, PolicyEngine,
+    Verdict, Who, WouldBe, queried_node,
 };
 use crate::route;
 use crate::validate;
@@ -41,6 +44,8 @@ enum Outcome {
 #[derive(Default)]
 struct Notes {
     permits: BTreeSet<Arc<str>>,
+    /// What would be added to the query.
+    filter: Option<String>,
     /// Shadow policies that would deny.
     would_deny: BTreeSet<Arc<str>>,
     /// Shadow policies that would permit.
@@ -48,9 +53,9 @@ struct Notes {
 }
 
 /// Runs one case.
-pub(super) fn run(engine: &PolicyEngine, file: &str, case: Case, places: &Arc<Places>) -> Run {
+pub(super) fn run(engine: &PolicyEngine, file: &str, case: Case, places: &Arc<Places>, objects: &CaseObjects) -> Run {
     let mut notes = Notes::default();
-    let outcome = ask(engine, &case, places, &mut notes);
+    let outcome = ask(engine, &case, places, objects, &mut notes);
     let failure = compare(&case, &outcome, &notes);
     let mut decisive = notes.would_deny.clone();
     decisive.extend(notes.would_permit.iter().cloned());
@@ -70,7 +75,7 @@ pub(super) fn run(engine: &PolicyEngine, file: &str, case: Case, places: &Arc<Pl
     Run { file: file.to_owned(), case, found, failure, decisive }
 }
 
-fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, notes: &mut Notes) -> Outcome {
+fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, objects: &CaseObjects, notes: &mut Notes) -> Outcome {
     let bytes = match case.body.as_ref().map(serde_json::to_vec).transpose() {
         Ok(bytes) => bytes,
         Err(error) => return Outcome::Refuse(error.to_string()),
@@ -96,32 +101,56 @@ fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, notes: &mut Not
         listener: case.who.listener.as_deref().unwrap_or("public").into(),
         places: Arc::clone(places),
     };
+    let kind = route.operation().resource;
+    let resource = route.resource_id().and_then(|identifier| objects.find(kind, identifier)).cloned();
+    let queried = queried_node(&route).and_then(|identifier| objects.find(ResourceType::Node, identifier));
     let question = AccessRequest {
         principal: &principal,
         route: &route,
         write: None,
         siblings: &[],
         circumstances: &circumstances,
+        objects: Objects { resource: resource.as_deref(), target: queried.map(|node| &**node), sitting: None },
     };
     let permit = match settle(engine.decide(&question), "", notes) {
         Ok(permit) => permit,
         Err(outcome) => return outcome,
     };
+    notes.filter = permit.filter().map(|added| format!("{}={}", added.parameter, added.value));
     let call = match validate::validate(route, bytes.as_deref(), &permit) {
         Ok(call) => call,
         Err(error) => return Outcome::Refuse(error.to_string()),
     };
     let writes = validate::writes(&call);
+    let mut moves = Moves::default();
     for write in &writes {
-        let question = AccessRequest {
-            principal: &principal,
-            route: call.route(),
-            write: Some(write),
-            siblings: &writes,
-            circumstances: &circumstances,
-        };
-        if let Err(outcome) = settle(engine.decide(&question), write.path.as_str(), notes) {
-            return outcome;
+        let place = lookup::moves(call.route(), write).map(|place| {
+            let node = match &place {
+                Move::To(identifier) => objects.find(ResourceType::Node, identifier).cloned(),
+                Move::Away | Move::Attribute(..) => None,
+            };
+            (place, node)
+        });
+        moves.push(kind, resource.as_ref(), place);
+    }
+    for (index, write) in writes.iter().enumerate() {
+        let places = std::iter::once(resource.clone()).chain(moves.elsewhere(kind, index).into_iter().map(Some));
+        for resource in places {
+            let question = AccessRequest {
+                principal: &principal,
+                route: call.route(),
+                write: Some(write),
+                siblings: &writes,
+                circumstances: &circumstances,
+                objects: Objects {
+                    resource: resource.as_deref(),
+                    target: moves.target(index).map(|node| &**node),
+                    sitting: None,
+                },
+            };
+            if let Err(outcome) = settle(engine.decide(&question), write.path.as_str(), notes) {
+                return outcome;
+            }
         }
     }
     Outcome::Permit
@@ -149,9 +178,11 @@ fn settle(verdict: Verdict, write: &str, notes: &mut Notes) -> Result<Permit, Ou
 fn principal(who: &Who) -> Principal {
     let roles = who.roles.as_deref().unwrap_or_default();
     let nobody = who.user.is_none() && roles.is_empty();
-    let scheme = who.scheme.unwrap_or(if nobody { SchemeName::Anonymous } else { SchemeName::Basic });
+    let scoped = who.project.is_some() || who.system.is_some();
+    let usual = if scoped { SchemeName::Keystone } else { SchemeName::Basic };
+    let scheme = who.scheme.unwrap_or(if nobody { SchemeName::Anonymous } else { usual });
     let name = who.user.as_deref().unwrap_or(if nobody { SchemeName::Anonymous.as_str() } else { "user" });
-    Principal::supposed(scheme, name, roles)
+    Principal::supposed_within(scheme, name, roles, who.project.as_deref(), who.system.unwrap_or(false))
 }
 
 /// What was expected, if it is not what was found.
@@ -170,7 +201,9 @@ fn compare(case: &Case, outcome: &Outcome, notes: &Notes) -> Option<String> {
     };
     let shadow_as_expected =
         expected.shadow.as_ref().is_none_or(|rule| notes.would_deny.iter().any(|known| **known == **rule));
-    if as_expected && shadow_as_expected {
+    let filter_as_expected =
+        expected.filter.as_ref().is_none_or(|filter| *filter == notes.filter.clone().unwrap_or_default());
+    if as_expected && shadow_as_expected && filter_as_expected {
         return None;
     }
     let mut text = match expected.outcome {
@@ -195,6 +228,10 @@ fn compare(case: &Case, outcome: &Outcome, notes: &Notes) -> Option<String> {
     if let Some(rule) = &expected.shadow {
         let would = list(notes.would_deny.iter());
         text.push_str(&format!(", and that {rule} would deny (would deny: {would})"));
+    }
+    if let Some(filter) = &expected.filter {
+        let found = notes.filter.as_deref().unwrap_or("nothing");
+        text.push_str(&format!(", with {filter:?} added to the query (added: {found})"));
     }
     Some(text)
 }

@@ -97,8 +97,7 @@ impl Source {
         let Ok(metadata) = std::fs::metadata(&followed.path) else { return Ok(false) };
         let is_other = identity(&metadata) != followed.identity;
         let is_cut = !is_other && metadata.is_file() && metadata.len() < followed.position;
-        let is_begun = is_other && metadata.len() > 0;
-        if !is_cut && !is_begun {
+        if !(is_cut || (is_other && metadata.len() > 0)) {
             return Ok(false);
         }
         if is_other && !std::mem::replace(&mut followed.ends, true) {

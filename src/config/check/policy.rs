@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::Spanned;
 
 use super::Checker;
 use crate::policy::{Places, PolicySource};
+
+/// How long a looked-up object is remembered unless the configuration says otherwise, and at most.
+const RESOURCE_CACHE_SECONDS: u64 = 1;
+const RESOURCE_CACHE_SECONDS_MAX: u64 = 60;
 
 impl Checker<'_> {
     pub(super) fn policies(&mut self, directories: &[Spanned<PathBuf>]) -> Vec<PolicySource> {
@@ -18,6 +23,28 @@ impl Checker<'_> {
             }
         }
         sources
+    }
+
+    pub(super) fn candidates(&mut self, directories: &[Spanned<PathBuf>]) -> Vec<(String, Vec<PolicySource>)> {
+        let mut candidates = Vec::new();
+        for directory in directories {
+            match policy_sources(&self.path(directory.get_ref())) {
+                Ok(found) => candidates.push((directory.get_ref().display().to_string(), found)),
+                Err(message) => self.push(Some(directory.span().start), message),
+            }
+        }
+        candidates
+    }
+
+    pub(super) fn resource_cache(&mut self, seconds: Option<&Spanned<u64>>) -> Duration {
+        let Some(seconds) = seconds else { return Duration::from_secs(RESOURCE_CACHE_SECONDS) };
+        if *seconds.get_ref() > RESOURCE_CACHE_SECONDS_MAX {
+            let message = format!(
+                "resource_cache_seconds is 0 (never) to {RESOURCE_CACHE_SECONDS_MAX}: decisions would be about old attributes"
+            );
+            self.push(Some(seconds.span().start), message);
+        }
+        Duration::from_secs(*seconds.get_ref())
     }
 
     pub(super) fn places(&mut self, places: Option<&Spanned<BTreeMap<String, Vec<String>>>>) -> Places {

@@ -32,7 +32,8 @@ fn writes_one_spelling() {
     // A float stays a float for Python's reader, an integer an integer.
     check("1.0", "1.0");
     check("1E5", "100000.0");
-    check("-0", "-0.0");
+    check("-0", "0");
+    check("-0.0", "-0.0");
     check("1e18", "1e18");
     check("1e-7", "1e-7");
     check("0.1", "0.1");

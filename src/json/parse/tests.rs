@@ -97,7 +97,8 @@ fn numbers_keep_their_kind_and_range() {
     check("-9223372036854775808", Some(Json::Integer(i64::MIN)));
     check("1.0", Some(Json::Float(1.0)));
     check("1e5", Some(Json::Float(1e5)));
-    check("-0", Some(Json::Float(-0.0)));
+    check("-0", Some(Json::Integer(0)));
+    check("-0.0", Some(Json::Float(-0.0)));
     check("5e-324", Some(Json::Float(5e-324)));
     check("9007199254740993.0", Some(Json::Float(9_007_199_254_740_992.0)));
     check("9223372036854775808", None);
@@ -176,4 +177,29 @@ fn errors_name_the_place_and_nothing_else() {
     let error = parse(b"{\n  \"password\": \"S3cret\",\n  \"password\": 1}", &WIDE).unwrap_err();
     assert_eq!(error.code(), "json_duplicate_key");
     assert_eq!(error.to_string(), "an object holds the same key twice (line 3, column 12)");
+}
+
+/// Python reads `-0` as an integer and `-0.0` as a double.
+#[test]
+fn minus_zero_is_an_integer_where_it_is_written_as_one() {
+    fn kinds(value: &Json<'_>, out: &mut String) {
+        match value {
+            Json::Integer(0) => out.push('i'),
+            Json::Float(number) if *number == 0.0 && number.is_sign_negative() => out.push('f'),
+            Json::Array(items) => items.iter().for_each(|item| kinds(item, out)),
+            Json::Object(members) => members.iter().for_each(|(_, member)| kinds(member, out)),
+            Json::Null | Json::Boolean(_) | Json::Integer(_) | Json::Float(_) | Json::String(_) => out.push('.'),
+        }
+    }
+    let check = |text: &str, expected: &str| {
+        let mut found = String::new();
+        kinds(&parse(text.as_bytes(), &WIDE).expect(text), &mut found);
+        assert_eq!(found, expected, "{text}");
+    };
+    check("-0", "i");
+    check("-0.0", "f");
+    check("-0e0", "f");
+    check("-1e-400", "f");
+    check("[-0, -0.0, -0, -0E-0, 1e-0, -0, 2e-7, -0.0]", "ifif.i.f");
+    check(r#"{"-0": "-0 \" -0", "a\\": [-0.0, {"b": -0}], "c": -7, "d": true, "e": -0.50, "f": -0}"#, ".fi...i");
 }

@@ -99,13 +99,14 @@ fn odd_policies_are_warned_about() {
         &["1:1 warning: \"@reason\" and \"@conceal\" have no effect"],
     );
     check(
-        "forbid(principal, action, resource == Node::\"web-1\");",
-        &["1:1 warning: this forbid does not meet requests that name Node::\"web-1\""],
+        "forbid(principal, action, resource == Runbook::\"web-1\");",
+        &["1:1 warning: this forbid does not meet requests that name Runbook::\"web-1\""],
     );
     check(
-        "forbid(principal, action, resource == Node::\"web-1\");\nforbid(principal, action, resource == Node::\"1be26c0b-03f2-4d2e-ae87-c02d7f33c123\");",
+        "forbid(principal, action, resource == Runbook::\"web-1\");\nforbid(principal, action, resource == Runbook::\"1be26c0b-03f2-4d2e-ae87-c02d7f33c123\");",
         &[],
     );
+    check("forbid(principal, action, resource == Node::\"web-1\");", &[]);
     check("forbid(principal, action, resource == Driver::\"ipmi\");", &[]);
     check("permit(principal in Role::\"a\", action, resource) when { false };", &["1:1 warning: "]);
 }

@@ -9,6 +9,7 @@ use cedar_policy::{
 };
 use proptest::prelude::*;
 
+use super::super::cast::Literals;
 use super::super::context::{Stage, question};
 use super::super::reads::Reads;
 use super::super::rule::{PolicyMode, schema};
@@ -76,7 +77,7 @@ const RESOURCES: [&str; 7] = [
     "resource == Node::\"n-1\"",
     "resource in Collection::\"nodes\"",
 ];
-const CONDITIONS: [&str; 19] = [
+const CONDITIONS: [&str; 34] = [
     "",
     "",
     "",
@@ -95,6 +96,21 @@ const CONDITIONS: [&str; 19] = [
     "when { resource == Node::\"n-1\" }",
     "when { action in Action::\"read\" } unless { context.listener == \"public\" }",
     "when { context.query has fields }",
+    "when { context has write && context.write.field == \"extra\" }",
+    "when { context has write && context.write.path like \"/driver_info/*\" && context.write has value.string }",
+    "when { context has write && context.write.key == \"x\" && context.microversion * 9000000000000000000 > 0 }",
+    "unless { context has write && context.write.op == \"add\" } when { principal.name == \"p1\" }",
+    "when { action in Action::\"write\" } when { context has write && context.write.value has integer }",
+    "when { context has write && [\"name\", \"extra\"].contains(context.write.field) } unless { context.write.op == \"remove\" }",
+    "when { context has write && context.write.path != \"/name\" && context.write.siblings.contains(\"/name\") }",
+    "when { context has write && (context.write.key like \"*_address\" || principal in Role::\"a\") }",
+    "when { resource has owner && resource.owner == \"p1\" }",
+    "unless { resource is Node && resource has maintenance && resource.maintenance }",
+    "when { resource has node && resource.node has owner && resource.node.owner == \"p1\" }",
+    "when { resource is Node && resource.hasTag(\"rack\") && resource.getTag(\"rack\") == \"r1\" }",
+    "unless { context has write && context.write has target && context.write.target has lessee }",
+    "when { context has write.target && resource == context.write.target }",
+    "when { resource has id && resource.id == \"n-1\" }",
     "unless { if context has write then context.write.op == \"remove\" else context.scheme == \"jwt\" }",
 ];
 
@@ -109,6 +125,22 @@ fn policy() -> impl Strategy<Value = String> {
     );
     parts.prop_map(|(effect, mode, principal, action, resource, condition)| {
         format!("{mode} {effect}({principal}, {action}, {resource}) {condition};\n")
+    })
+}
+
+fn node() -> impl Strategy<Value = ObjectFacts> {
+    let parts = (
+        proptest::sample::select(&["n-1", "n-2"][..]),
+        proptest::option::of(proptest::sample::select(&["p1", "p2"][..])),
+        proptest::option::of(any::<bool>()),
+        proptest::option::of(proptest::sample::select(&["r1", "r2"][..])),
+    );
+    parts.prop_map(|(name, owner, maintenance, rack)| {
+        ObjectFacts::node(&serde_json::json!({
+            "uuid": format!("uuid-of-{name}"), "name": name, "owner": owner, "lessee": owner, "maintenance": maintenance,
+            "properties": {"rack": rack},
+        }))
+        .unwrap()
     })
 }
 
@@ -127,20 +159,41 @@ fn asked() -> impl Strategy<Value = Ask> {
         (proptest::sample::select(&["n-1", "N-1", "n-2"][..]), proptest::sample::select(&[1_u16, 2, 115][..])),
         proptest::sample::select(&[None, Some("10.1.1.1"), Some("192.0.2.1")][..]),
         (1_767_225_600_i64..1_767_225_603, proptest::sample::select(&["public", "inner"][..]), any::<bool>()),
+        (proptest::option::of(node()), proptest::option::of(node())),
     )
-        .prop_map(|((name, roles, operation, write), (id, microversion), source, (now, listener, with_query))| {
-            let mut asked = ask_of(&roles, &OPERATIONS[operation]);
-            if OPERATIONS[operation].resource_parameter.as_deref() == Some("node") {
-                asked = asked.parameter("node", id);
-            }
-            if with_query && OPERATIONS[operation].query.iter().any(|field| field.name == "fields") {
-                asked = asked.query("fields", "uuid,name");
-            }
-            if let Some((op, path, value)) = write {
-                asked = asked.write(op, path, if op == WriteOp::Remove { None } else { value });
-            }
-            Ask { name, microversion, source, now, listener, ..asked }
-        })
+        .prop_map(
+            |(
+                (name, roles, operation, write),
+                (id, microversion),
+                source,
+                (now, listener, with_query),
+                (resource, target),
+            )| {
+                let mut asked = ask_of(&roles, &OPERATIONS[operation]);
+                if OPERATIONS[operation].resource_parameter.as_deref() == Some("node") {
+                    asked = asked.parameter("node", id);
+                }
+                if with_query && OPERATIONS[operation].query.iter().any(|field| field.name == "fields") {
+                    asked = asked.query("fields", "uuid,name");
+                }
+                if let Some((op, path, value)) = write {
+                    asked = asked.write(op, path, if op == WriteOp::Remove { None } else { value });
+                }
+                let kind = OPERATIONS[operation].resource;
+                asked.resource = resource.filter(|_| has_attributes(kind)).map(|facts| {
+                    if kind == crate::catalog::ResourceType::Node {
+                        facts
+                    } else {
+                        ObjectFacts::of_node(&serde_json::json!({"uuid": "p-uuid"}), Some(Arc::new(facts))).unwrap()
+                    }
+                });
+                // An object is not at once there and not there.
+                let unknown = asked.resource.is_none() && kind == crate::catalog::ResourceType::Node;
+                let is_resource = |facts: &ObjectFacts| unknown && facts.name.as_deref() == Some(&id.to_lowercase());
+                asked.target = target.filter(|facts| asked.write.is_some() && !is_resource(facts));
+                Ask { name, microversion, source, now, listener, ..asked }
+            },
+        )
 }
 
 /// Loads what can be loaded: random policies that do not pass the validator are left out.
@@ -170,6 +223,7 @@ fn plain(engine: &PolicyEngine, asked: &Ask, modes: &[PolicyMode]) -> (bool, Den
     let role = |name: &&str| EntityUid::from_type_name_and_id("Role".parse().unwrap(), EntityId::new(name));
     let roles: HashSet<EntityUid> = asked.roles.iter().map(role).collect();
     let actions = SCHEMA.action_entities().unwrap();
+    let literals = Literals::of(engine.rules_for_test());
     let stage = Stage {
         action: &action,
         actions: &actions,
@@ -178,6 +232,7 @@ fn plain(engine: &PolicyEngine, asked: &Ask, modes: &[PolicyMode]) -> (bool, Den
         roles: &roles,
         reads: Reads::EVERYTHING,
         secret: None,
+        literals: &literals,
     };
     let asked = asked.with(|request| question(request, &stage)).unwrap_or_else(|_| panic!("not asked: {asked:?}"));
     let (principal, resource) = (asked.request.principal().unwrap().clone(), asked.request.resource().unwrap().clone());
@@ -244,6 +299,21 @@ proptest! {
             check(&engine, asked);
             // The second time it is remembered.
             check(&engine, asked);
+            // Other writes of the same request are decided with what is known from the first.
+            let sitting = Sitting::default();
+            let mut other = asked.clone();
+            if let Some(write) = &mut other.write {
+                write.path = if write.path == "/name" { "/extra/x" } else { "/name" };
+            }
+            for asked in [asked, &other, asked].into_iter().filter(|asked| asked.write.is_some()) {
+                let seated = asked.with(|request| {
+                    let AccessRequest { principal, route, write, siblings, circumstances, .. } = *request;
+                    let objects = Objects { sitting: Some(&sitting), ..request.objects };
+                    let asked = AccessRequest { principal, route, write, siblings, circumstances, objects };
+                    format!("{:?}", engine.decide(&asked))
+                });
+                assert_eq!(seated, format!("{:?}", asked.verdict(&engine)), "{asked:?}");
+            }
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) fn read<'a>(
     match field.kind {
         Kind::String => check(field, value, |text| text.chars().count() <= length_max(field), "shorter"),
         Kind::Boolean => boolean(&value).map(Cow::Borrowed).ok_or_else(|| wrong(field, "true or false")),
-        Kind::Integer => integer(field, &value).map(Cow::Owned),
+        Kind::Integer => integer(field, value),
         Kind::Uuid => check(field, value, text::is_uuid, "a UUID"),
         Kind::Name | Kind::Trait => check(field, value, text::is_name, "a name of letters, digits and - . _ ~"),
         Kind::UuidOrName => check(field, value, text::is_name, "a UUID, or a name of letters, digits and - . _ ~"),
@@ -36,10 +36,11 @@ pub(super) fn read<'a>(
         }
         Kind::HostPort => check(field, value, text::is_host, "a host name"),
         Kind::Enum => one_of(field, value, microversion),
-        Kind::StringList => list(field, &value).map(Cow::Owned),
+        Kind::StringList => list(field, value),
         Kind::Any
         | Kind::ArrayOrObject
         | Kind::StrictBoolean
+        | Kind::StrictInteger
         | Kind::StringOrObject
         | Kind::StringOrBoolean
         | Kind::Object
@@ -78,13 +79,14 @@ fn boolean(value: &str) -> Option<&'static str> {
 }
 
 /// Digits only. Ironic takes blanks, signs and underscores too; no client sends them.
-fn integer(field: &'static Field, value: &str) -> Result<String, RouteError> {
+fn integer<'a>(field: &'static Field, value: Cow<'a, str>) -> Result<Cow<'a, str>, RouteError> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     let number = value.parse::<i64>().ok().filter(|_| digits).ok_or_else(|| wrong(field, "a whole number"))?;
     if field.min.is_some_and(|min| number < min) || field.max.is_some_and(|max| number > max) {
         return Err(wrong(field, "within its bounds"));
     }
-    Ok(number.to_string())
+    // Without zeros in front it is written as it will be.
+    Ok(if value.starts_with('0') { Cow::Owned(number.to_string()) } else { value })
 }
 
 fn one_of<'a>(
@@ -102,7 +104,11 @@ fn one_of<'a>(
 }
 
 /// A list as Ironic reads it: items trimmed, in lower case, each once, empty ones left out.
-fn list(field: &'static Field, value: &str) -> Result<String, RouteError> {
+fn list<'a>(field: &'static Field, value: Cow<'a, str>) -> Result<Cow<'a, str>, RouteError> {
+    if is_canonical_list(&value) {
+        let named = field.name != FIELDS || value.split(',').all(is_field_name);
+        return if named { Ok(value) } else { Err(wrong(field, "names of fields with commas between")) };
+    }
     let mut items: Vec<String> = Vec::new();
     for item in value.split(',') {
         let item = item.trim().to_lowercase();
@@ -113,7 +119,17 @@ fn list(field: &'static Field, value: &str) -> Result<String, RouteError> {
     if field.name == FIELDS && !items.iter().all(|item| is_field_name(item)) {
         return Err(wrong(field, "names of fields with commas between"));
     }
-    Ok(items.join(","))
+    Ok(Cow::Owned(items.join(",")))
+}
+
+/// Whether a list is written as it will be: plain lower-case items, none empty, none twice.
+fn is_canonical_list(value: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-' | b',');
+    value.bytes().all(plain)
+        && value
+            .split(',')
+            .enumerate()
+            .all(|(index, item)| !item.is_empty() && !value.split(',').take(index).any(|before| before == item))
 }
 
 fn is_field_name(item: &str) -> bool {

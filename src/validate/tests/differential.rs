@@ -83,6 +83,9 @@ impl Dice {
 
     fn good(&mut self, field: &Field) -> Value {
         match field.kind {
+            Kind::String if field.pattern.is_some() => {
+                json!(self.pick(&["https://192.0.2.1/", "HTTP:x", "nfs://a", "ftp://a", "", "://", "http"]))
+            }
             Kind::String
             | Kind::Name
             | Kind::UuidOrName
@@ -92,6 +95,10 @@ impl Dice {
                 json!("text")
             }
             Kind::Any | Kind::ArrayOrObject => self.odd(),
+            Kind::StrictInteger => {
+                let known = field.values.first().map_or("7", |known| known.value.as_str());
+                if self.percent(40) { json!(known) } else { json!(self.pick(&[0, 1, 7])) }
+            }
             Kind::StrictBoolean | Kind::Boolean => json!(true),
             Kind::Integer => json!(self.pick(&[1, 7])),
             Kind::Uuid => json!(UUID),
@@ -100,6 +107,7 @@ impl Dice {
             Kind::Enum => json!(self.pick(&field.values).value),
             Kind::Map => json!({"a": {"b": 1}}),
             Kind::StringOrObject if field.fields.is_empty() || self.percent(50) => json!("Zm9v"),
+            Kind::Object if !field.arguments.is_empty() => Value::Object(self.ruled(field)),
             Kind::StringOrObject | Kind::Object => Value::Object(self.members(&field.fields)),
             Kind::Array | Kind::Steps => {
                 let count = self.below(3);
@@ -107,6 +115,32 @@ impl Dice {
                 Value::Array((0..count).map(|_| item.map_or(Value::Null, |item| self.value(item))).collect())
             }
         }
+    }
+
+    /// An action or a condition, its arguments mostly those of its `op`.
+    fn ruled(&mut self, field: &Field) -> Map<String, Value> {
+        let mut members = self.members(&field.fields);
+        let Some(op) = members.get("op").and_then(Value::as_str) else { return members };
+        let Some(arguments) = field.arguments.get(op.trim_start_matches('!')) else { return members };
+        let names: Vec<&String> = arguments.required.iter().chain(&arguments.optional).collect();
+        let args = match self.below(8) {
+            0 => self.odd(),
+            1 => Value::Array((0..self.below(4)).map(|_| self.odd()).collect()),
+            2 => json!({"nothing": 1}),
+            _ => {
+                let kept = |name: &&String| arguments.required.contains(name);
+                let some = self.percent(20);
+                Value::Object(
+                    names
+                        .into_iter()
+                        .filter(|name| if some { name.len() % 2 == 0 } else { kept(name) })
+                        .map(|name| (name.clone(), json!(1)))
+                        .collect(),
+                )
+            }
+        };
+        members.insert("args".to_owned(), args);
+        members
     }
 
     fn value(&mut self, field: &Field) -> Value {
@@ -128,7 +162,24 @@ impl Dice {
 
     fn operation(&mut self, fields: &[Field], taken: &mut Vec<String>) -> Value {
         let field = self.pick(fields);
-        let tail = self.pick(&["", "", "", "/a", "/0", "/-", "/a/b", "/", "/01", "/a.b", "/~1", "/a~", "~", "/99999"]);
+        let inner = field.fields.first().map_or_else(|| "/a".to_owned(), |inner| format!("/{}", inner.name));
+        let tail = self.pick(&[
+            "",
+            "",
+            "",
+            inner.as_str(),
+            "/a",
+            "/0",
+            "/-",
+            "/a/b",
+            "/",
+            "/01",
+            "/a.b",
+            "/~1",
+            "/a~",
+            "~",
+            "/99999",
+        ]);
         let path = if self.percent(4) { "/nothing".to_owned() } else { format!("/{}{tail}", field.name) };
         let mut operation = Map::new();
         operation.insert("op".to_owned(), json!(self.pick(&["add", "replace", "add", "replace", "remove", "test"])));
@@ -159,7 +210,8 @@ impl Dice {
                 let (count, mut taken) = (self.below(3), Vec::new());
                 Value::Array((0..count).map(|_| self.operation(fields, &mut taken)).collect())
             }
-            BodyKind::None | BodyKind::Any => json!({}),
+            BodyKind::Any => self.odd(),
+            BodyKind::None => json!({}),
         }
     }
 }
@@ -200,7 +252,7 @@ proptest! {
         let bodied: Vec<&'static Operation> = catalog()
             .operations()
             .iter()
-            .filter(|operation| matches!(operation.body, BodyKind::Object { .. } | BodyKind::Patch(_)))
+            .filter(|operation| !matches!(operation.body, BodyKind::None))
             .collect();
         let mut dice = Dice(seed);
         let operation = dice.pick(&bodied);
@@ -218,11 +270,40 @@ fn the_documented_bodies_agree() {
         let operation = catalog().operation(operation).expect(row);
         let only_validation = ["same_path", "mask_as_value", "argument_twice", "reserved_name"].contains(&code);
         let Ok(document) = serde_json::from_str::<Value>(text) else { continue };
-        if code.starts_with("json") || only_validation || matches!(operation.body, BodyKind::Any | BodyKind::None) {
+        if code.starts_with("json") || only_validation || matches!(operation.body, BodyKind::None) {
             continue;
         }
         check(operation, minor.parse().unwrap(), &document).unwrap();
     }
     let (taken, refused) = SEEN.with_borrow(|seen| *seen);
     assert!(taken > 100 && refused > 100, "{taken} taken, {refused} refused");
+}
+
+/// That the comparison can fail: a schema with one bound changed does not stay unnoticed.
+#[test]
+fn a_wrong_bound_is_noticed() {
+    let check = |operation: &str, pointer: &str, wrong: Value| {
+        let operation = catalog().operation(operation).expect(operation);
+        let mut schema = body(operation, 115, Form::Exact).expect("a body");
+        *schema.pointer_mut(pointer).expect(pointer) = wrong;
+        let validator = jsonschema::draft202012::new(&schema).expect(pointer);
+        let noticed = (0..20_000).any(|seed| {
+            let document = Dice(seed).body(operation);
+            let text = document.to_string();
+            let is_taken = read(&route(&operation.id, 115), Some(text.as_bytes())).is_ok();
+            is_taken != validator.is_valid(&document)
+        });
+        assert!(noticed, "{} {pointer}", operation.id);
+    };
+    check("node:set_boot_device", "/properties/boot_device/maxLength", json!(300));
+    check("node:set_boot_device", "/properties/boot_device/maxLength", json!(254));
+    check("node:set_power_state", "/required", json!([]));
+    check("node:set_raid_state", "/properties/logical_disks/minItems", json!(0));
+    check("node:set_raid_state", "/properties/logical_disks/items/properties/size_gb/anyOf/0/minimum", json!(1));
+    check("node:set_boot_mode", "/properties/target/enum", json!(["bios"]));
+    check("node:traits:set", "/properties/traits/items/pattern", json!("."));
+    check("ramdisk:heartbeat", "/properties/callback_url/pattern", json!("."));
+    check("inspection_rule:create", "/properties/actions/items/allOf", json!([true]));
+    check("node:vendor_passthru:post", "/type", json!(["object", "null", "array"]));
+    check("chassis:update", "/items/anyOf/0/properties/op/enum", json!(["add"]));
 }

@@ -1,13 +1,15 @@
-//! The same rules on a tree, as simply as can be. The reader must agree with it.
+//! The same rules on a tree, as simply as can be, for tests and fuzzing. The reader must agree with it.
 
 use serde_json::{Map, Value};
 
-use super::*;
-use crate::scrub::link::foreign;
+use super::link::foreign;
+use super::{MASK, ScrubRules};
 
 /// What surrounds a value.
-#[derive(Clone, Default)]
-struct Around {
+#[derive(Clone, Copy)]
+struct Around<'r> {
+    rules: &'r ScrubRules,
+    origin: &'r str,
     depth: usize,
     free: bool,
     below_arguments: bool,
@@ -17,8 +19,8 @@ fn normal(key: &str) -> String {
     key.to_lowercase().replace(['_', '-', '.', ' '], "")
 }
 
-fn is_secret_key(key: &str) -> bool {
-    key.len() > 1024 || RULES.keys.names_a_secret(key) && !key.is_empty()
+fn is_secret_key(key: &str, rules: &ScrubRules) -> bool {
+    key.len() > 1024 || rules.keys.names_a_secret(key) && !key.is_empty()
 }
 
 fn one_of(key: &str, list: &str) -> bool {
@@ -54,24 +56,26 @@ fn mask(value: &Value) -> Value {
     }
 }
 
-fn text(text: &str, link: bool) -> String {
+fn text(text: &str, link: bool, around: &Around<'_>) -> String {
     let link = if link { foreign(text).unwrap_or(0) } else { 0 };
     let mut spans = Vec::new();
-    RULES.shapes.find(text, &mut spans);
-    let mut out = if link > 0 { ORIGIN.to_owned() } else { String::new() };
+    around.rules.shapes.find(text, &mut spans);
+    let mut out = if link > 0 { around.origin.to_owned() } else { String::new() };
     let mut from = link;
     for span in spans.into_iter().filter(|span| span.end > link) {
-        out.push_str(text.get(from..span.start.max(from)).unwrap());
+        out.push_str(text.get(from..span.start.max(from)).unwrap_or_default());
         out.push_str(MASK);
         from = span.end;
     }
-    out.push_str(text.get(from..).unwrap());
+    out.push_str(text.get(from..).unwrap_or_default());
     out
 }
 
-fn member(key: &str, value: &Value, named: bool, around: &Around) -> Value {
+fn member(key: &str, value: &Value, named: bool, around: &Around<'_>) -> Value {
     let depth = around.depth;
-    let secret = is_secret_key(key) || (named && values(key)) || (around.below_arguments && normal(key) == "headers");
+    let secret = is_secret_key(key, around.rules)
+        || (named && values(key))
+        || (around.below_arguments && normal(key) == "headers");
     if secret {
         return mask(value);
     }
@@ -80,44 +84,43 @@ fn member(key: &str, value: &Value, named: bool, around: &Around) -> Value {
         depth: depth + 1,
         free: around.free || free(key, value),
         below_arguments: around.below_arguments || normal(key) == "args",
+        ..*around
     };
     tree(value, normal(key) == "args", link, &inner)
 }
 
-fn tree(value: &Value, arguments: bool, link: bool, around: &Around) -> Value {
+fn tree(value: &Value, arguments: bool, link: bool, around: &Around<'_>) -> Value {
     match value {
         Value::Object(members) => {
-            let named = members
-                .iter()
-                .any(|(key, value)| names(key) && value.as_str().is_some_and(|text| RULES.keys.names_a_secret(text)));
+            let named = members.iter().any(|(key, value)| {
+                names(key) && value.as_str().is_some_and(|text| around.rules.keys.names_a_secret(text))
+            });
             let mut out = Map::new();
             for (key, value) in members {
-                out.insert(text(key, false), member(key, value, named, around));
+                out.insert(text(key, false, around), member(key, value, named, around));
             }
             Value::Object(out)
         }
         Value::Array(elements) => {
             let mut named = false;
-            let inner = Around { depth: around.depth + 1, ..around.clone() };
+            let inner = Around { depth: around.depth + 1, ..*around };
             let mut out = Vec::new();
             for element in elements {
                 out.push(if named { mask(element) } else { tree(element, false, false, &inner) });
                 named |= arguments
-                    && element.as_str().is_some_and(|text| !text.contains(char::is_whitespace) && is_secret_key(text));
+                    && element
+                        .as_str()
+                        .is_some_and(|text| !text.contains(char::is_whitespace) && is_secret_key(text, around.rules));
             }
             Value::Array(out)
         }
-        Value::String(string) => Value::String(text(string, link)),
+        Value::String(string) => Value::String(text(string, link, around)),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
 }
 
 /// An answer of an operation without places of its own, scrubbed on the tree.
-pub(super) fn reference(value: &Value) -> Value {
-    tree(
-        value,
-        false,
-        false,
-        &Around { depth: usize::from(value.is_object() || value.is_array()), ..Around::default() },
-    )
+pub fn reference(rules: &ScrubRules, origin: &str, value: &Value) -> Value {
+    let depth = usize::from(value.is_object() || value.is_array());
+    tree(value, false, false, &Around { rules, origin, depth, free: false, below_arguments: false })
 }

@@ -1,0 +1,177 @@
+//! What `policy explain` is asked about: from the command line, a file, or a record.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use http::request::Parts;
+use serde_json::Value;
+
+use super::{Explain, curl};
+use crate::authenticate::{Principal, SchemeName};
+use crate::call::WriteOp;
+use crate::catalog::{Operation, Parameter, ResourceType, Segment, catalog};
+use crate::json::Pointer;
+use crate::microversion;
+use crate::policy::ObjectFacts;
+
+/// What is asked about, and by whom.
+pub(super) struct Asked {
+    pub(super) head: Parts,
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) principal: Principal,
+    /// Of a record: the places that were written, whose values are not known.
+    pub(super) recorded: Vec<(WriteOp, Pointer)>,
+    pub(super) notes: Vec<String>,
+}
+
+/// A request from the command line or from a file.
+pub(super) fn written(arguments: &Explain) -> Result<Asked, String> {
+    let roles = &arguments.roles;
+    let scoped = arguments.project.is_some() || arguments.system;
+    let scheme = if scoped { SchemeName::Keystone } else { arguments.scheme.name() };
+    let project = arguments.project.as_deref();
+    let principal = Principal::supposed_within(scheme, &arguments.name, roles, project, arguments.system);
+    let microversion = arguments.microversion.as_deref();
+    let (head, body) = match (&arguments.request, &arguments.curl) {
+        (Some(file), _) => whole_request(&read(file)?, microversion)?,
+        (None, Some(line)) => {
+            let line = curl::Line::parse(line, read)?;
+            let microversion = microversion.or(line.microversion.as_deref()).unwrap_or("latest");
+            (head(&line.method, &line.target, microversion)?, line.body)
+        }
+        (None, None) => {
+            let path = arguments.path.as_deref().unwrap_or_default();
+            let target = match &arguments.query {
+                Some(query) => format!("{path}?{query}"),
+                None => path.to_owned(),
+            };
+            let body = arguments.body.as_deref().map(read).transpose()?;
+            (head(&arguments.method, &target, microversion.unwrap_or("latest"))?, body)
+        }
+    };
+    Ok(Asked { head, body, principal, recorded: Vec::new(), notes: Vec::new() })
+}
+
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+}
+
+fn head(method: &str, target: &str, microversion: &str) -> Result<Parts, String> {
+    let request = http::Request::builder().method(method).uri(target).header(microversion::HEADER, microversion);
+    let request = request.body(()).map_err(|error| format!("this is no request: {error}"))?;
+    Ok(request.into_parts().0)
+}
+
+/// `METHOD target`, headers, an empty line, the body. Lines may end with LF alone. Of the headers, those that tell the
+/// microversion count.
+fn whole_request(bytes: &[u8], microversion: Option<&str>) -> Result<(Parts, Option<Vec<u8>>), String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "the request is not UTF-8 text".to_owned())?;
+    let text = text.replace("\r\n", "\n");
+    let (top, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let mut lines = top.lines();
+    let mut words = lines.next().unwrap_or_default().split(' ');
+    let (Some(method), Some(target)) = (words.next(), words.next()) else {
+        return Err("a request begins with its method and target: GET /v1/nodes HTTP/1.1".to_owned());
+    };
+    let mut request = http::Request::builder().method(method).uri(target);
+    if let Some(microversion) = microversion {
+        request = request.header(microversion::HEADER, microversion);
+    } else {
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            let name = name.trim();
+            let tells = [microversion::HEADER, microversion::SHARED_HEADER];
+            if tells.iter().any(|known| name.eq_ignore_ascii_case(known.as_str())) {
+                request = request.header(name, value.trim());
+            }
+        }
+    }
+    let request = request.body(()).map_err(|error| format!("this is no request: {error}"))?;
+    let body = body.trim_end_matches('\n');
+    Ok((request.into_parts().0, (!body.is_empty()).then(|| body.as_bytes().to_vec())))
+}
+
+/// What a record tells of its request.
+pub(super) fn recorded(arguments: &Explain, file: &Path) -> Result<Asked, String> {
+    let id = arguments.request_id.as_deref().unwrap_or_default();
+    let text = String::from_utf8_lossy(&read(file)?).into_owned();
+    let records = text.lines().filter(|line| line.contains(id)).filter_map(|line| serde_json::from_str(line).ok());
+    let record = records
+        .into_iter()
+        .find(|record: &Value| record.get("request_id").and_then(Value::as_str) == Some(id))
+        .ok_or_else(|| format!("{} has no record of this request id", file.display()))?;
+    let word = |pointer: &str| record.pointer(pointer).and_then(Value::as_str);
+    let operation = word("/operation").ok_or("the request was none of Ironic's API: no policy was asked")?;
+    let operation = catalog().operation(operation).ok_or("the record's operation is not in the catalogue")?;
+    let scheme = match word("/principal/scheme") {
+        Some("basic") => SchemeName::Basic,
+        Some("keystone") => SchemeName::Keystone,
+        Some("jwt") => SchemeName::Jwt,
+        Some("certificate") => SchemeName::Certificate,
+        Some(_) | None => SchemeName::Anonymous,
+    };
+    let strings = |pointer: &str| {
+        let list = record.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let roles = if arguments.roles.is_empty() { strings("/principal/roles") } else { arguments.roles.clone() };
+    let writes = record.pointer("/writes").and_then(Value::as_array).into_iter().flatten();
+    let recorded = writes.filter_map(|write| {
+        let op = match write.get("op")?.as_str()? {
+            "add" => WriteOp::Add,
+            "replace" => WriteOp::Replace,
+            "remove" => WriteOp::Remove,
+            _ => return None,
+        };
+        Some((op, Pointer::parse(write.get("path")?.as_str()?).ok()?))
+    });
+    let mut notes = vec!["a record holds no values: those of the query and of writes are unknown here".to_owned()];
+    if let Some(revision) = word("/revision") {
+        notes.push(format!("recorded: {} under revision {revision}", word("/decision").unwrap_or("none")));
+    }
+    let head = head(
+        operation.method.as_str(),
+        &path_of(operation, word("/resource/id")),
+        word("/microversion").unwrap_or("latest"),
+    )?;
+    Ok(Asked {
+        head,
+        body: None,
+        principal: Principal::supposed(scheme, word("/principal/name").unwrap_or_default(), &roles),
+        recorded: recorded.collect(),
+        notes,
+    })
+}
+
+/// A path of the operation; what the record does not tell gets a stand-in.
+fn path_of(operation: &Operation, identifier: Option<&str>) -> String {
+    let parts = operation.template.iter().map(|segment| match segment {
+        Segment::Literal(text) => format!("/{text}"),
+        Segment::Parameter(name, _) if operation.resource_parameter.as_ref() == Some(name) => {
+            format!("/{}", identifier.unwrap_or("unknown"))
+        }
+        Segment::Parameter(_, kind) => match kind {
+            Parameter::Uuid => "/00000000-0000-0000-0000-000000000000".to_owned(),
+            Parameter::Trait => "/CUSTOM_UNKNOWN".to_owned(),
+            Parameter::Indicator => "/unknown@unknown".to_owned(),
+            Parameter::UuidOrName | Parameter::Text | Parameter::Host | Parameter::DeviceTypes => "/unknown".to_owned(),
+        },
+    });
+    let path: String = parts.collect();
+    if path.is_empty() { "/".to_owned() } else { path }
+}
+
+pub(super) fn object(file: &Path, kind: ResourceType) -> Result<ObjectFacts, String> {
+    let value: Value = serde_json::from_slice(&read(file)?).map_err(|error| format!("{}: {error}", file.display()))?;
+    let facts = if kind == ResourceType::Node {
+        ObjectFacts::node(&value)
+    } else {
+        let node = value.get("node").map(|node| ObjectFacts::node(node).map(Arc::new));
+        match node {
+            Some(None) => None,
+            Some(node) => ObjectFacts::of_node(&value, node),
+            None => ObjectFacts::of_node(&value, None),
+        }
+    };
+    facts
+        .ok_or_else(|| format!("{} is no object of Ironic: it has no uuid, or a field of another type", file.display()))
+}

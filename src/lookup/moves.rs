@@ -1,0 +1,129 @@
+//! Writes that put an object elsewhere: to another node, below another, to another owner.
+
+use std::sync::Arc;
+
+use crate::call::{Route, Write};
+use crate::catalog::ResourceType;
+use crate::policy::ObjectFacts;
+
+/// The attribute of a node that is below another.
+const PARENT_NODE: &str = "parent_node";
+
+/// What a write does to the place of its object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Move<'a> {
+    /// It names the node that the object is to belong to.
+    To(&'a str),
+    /// It takes the object away from its node.
+    Away,
+    /// It changes an attribute that policies decide by: its name, and its value if that is a string.
+    Attribute(&'static str, Option<&'a str>),
+}
+
+/// The writes of a request that put its object elsewhere, in the order of the writes.
+#[derive(Debug, Default)]
+pub struct Moves<'w> {
+    /// What each does, and the node that it names, if there is such a node; `None` for nearly all writes.
+    pub each: Vec<Option<(Move<'w>, Option<Arc<ObjectFacts>>)>>,
+    /// The object after all of them, if it is known and they put it elsewhere.
+    pub after: Option<Arc<ObjectFacts>>,
+}
+
+/// What this write does to the place of the object that it writes; `None` for nearly all writes.
+pub fn moves<'w>(route: &Route<'_>, write: &'w Write<'_>) -> Option<Move<'w>> {
+    let operation = route.operation();
+    let text = write.value.and_then(|value| value.as_str());
+    let to_node = || Some(text.map_or(Move::Away, Move::To));
+    match (operation.resource, write.path.as_str()) {
+        (ResourceType::Allocation, "/node" | "/node_uuid")
+        | (
+            ResourceType::Port
+            | ResourceType::Portgroup
+            | ResourceType::VolumeConnector
+            | ResourceType::VolumeTarget
+            | ResourceType::Collection,
+            "/node_uuid",
+        )
+        | (ResourceType::Node | ResourceType::Collection, "/parent_node") => to_node(),
+        (ResourceType::Collection, "/node") if operation.id == "allocation:create" => to_node(),
+        (ResourceType::Collection, path)
+            if operation.id == "allocation:create" && path.starts_with("/candidate_nodes/") =>
+        {
+            to_node()
+        }
+        (ResourceType::Node | ResourceType::Allocation, "/owner") => Some(Move::Attribute("owner", text)),
+        (ResourceType::Node, "/lessee") => Some(Move::Attribute("lessee", text)),
+        (ResourceType::Node, "/chassis_uuid") => Some(Move::Attribute("chassis_uuid", text)),
+        (ResourceType::Node, "/conductor_group") => Some(Move::Attribute("conductor_group", text)),
+        (ResourceType::Node, "/shard") => Some(Move::Attribute("shard", text)),
+        _ => None,
+    }
+}
+
+impl<'w> Moves<'w> {
+    /// Adds the next write's. `resource` is the object before the request, `node` the one that the write names.
+    pub fn push(
+        &mut self,
+        kind: ResourceType,
+        resource: Option<&Arc<ObjectFacts>>,
+        next: Option<(Move<'w>, Option<Arc<ObjectFacts>>)>,
+    ) {
+        if let (Some((place, node)), Some(before)) = (&next, self.after.as_ref().or(resource)) {
+            let parent = |uuid: Option<&str>| before.with(PARENT_NODE, uuid);
+            self.after = Some(Arc::new(match place {
+                Move::Attribute(name, value) => before.with(name, *value),
+                Move::To(identifier) if kind == ResourceType::Node => {
+                    parent(Some(node.as_ref().map_or(*identifier, |node| node.uuid.as_str())))
+                }
+                Move::Away if kind == ResourceType::Node => parent(None),
+                Move::To(_) | Move::Away => before.moved(node.clone()),
+            }));
+        }
+        self.each.push(next);
+    }
+
+    /// What else the write at this place in the order has to be permitted at: the object as the request would leave it,
+    /// and where a node is put below another, that one, since both must be within the caller's reach.
+    pub fn elsewhere(&self, kind: ResourceType, index: usize) -> Vec<Arc<ObjectFacts>> {
+        let Some(Some((place, node))) = self.each.get(index) else { return Vec::new() };
+        let parent = node.as_ref().filter(|_| kind == ResourceType::Node && matches!(place, Move::To(_)));
+        self.after.iter().chain(parent).cloned().collect()
+    }
+
+    /// The node that the write at this place in the order names.
+    pub fn target(&self, index: usize) -> Option<&Arc<ObjectFacts>> {
+        self.each.get(index)?.as_ref()?.1.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(uuid: &str, owner: &str) -> Arc<ObjectFacts> {
+        Arc::new(ObjectFacts::node(&serde_json::json!({"uuid": uuid, "owner": owner, "lessee": "l"})).unwrap())
+    }
+
+    #[test]
+    fn the_object_after_all_writes() {
+        let (own, other) = (node("u-1", "a"), node("u-2", "b"));
+        let mut moves = Moves::default();
+        moves.push(ResourceType::Node, Some(&own), Some((Move::Attribute("owner", Some("c")), None)));
+        moves.push(ResourceType::Node, Some(&own), None);
+        moves.push(ResourceType::Node, Some(&own), Some((Move::Attribute("lessee", None), None)));
+        moves.push(ResourceType::Node, Some(&own), Some((Move::To("u-2"), Some(Arc::clone(&other)))));
+        let after = own.with("owner", Some("c")).with("lessee", None).with(PARENT_NODE, Some("u-2"));
+        assert_eq!(moves.after.as_deref(), Some(&after));
+        assert_eq!(moves.elsewhere(ResourceType::Node, 0), [Arc::new(after.clone())]);
+        assert!(moves.elsewhere(ResourceType::Node, 1).is_empty());
+        assert_eq!(moves.elsewhere(ResourceType::Node, 3), [Arc::new(after), Arc::clone(&other)]);
+        assert_eq!(moves.target(3), Some(&other));
+        let port = Arc::new(ObjectFacts::of_node(&serde_json::json!({"uuid": "p"}), Some(own)).unwrap());
+        let mut moves = Moves::default();
+        moves.push(ResourceType::Port, Some(&port), Some((Move::To("u-2"), Some(Arc::clone(&other)))));
+        assert_eq!(moves.after.as_ref().and_then(|after| after.node.clone()), Some(other));
+        let mut moves = Moves::default();
+        moves.push(ResourceType::Port, Some(&port), Some((Move::To("nowhere"), None)));
+        assert_eq!(moves.after.as_ref().map(|after| after.node.clone()), Some(None));
+    }
+}

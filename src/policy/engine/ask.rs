@@ -1,0 +1,229 @@
+//! A question to the policies of one action: what is known is answered at once, the rest is put to Cedar.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cedar_policy::{AuthorizationError, Context, Entities, Entity, EntityId, EntityUid, PolicyId, Request, Response};
+
+use super::{ActionDesk, Desk, Granted, Outcome, PolicyEngine, Scene, Sheet, Slice, indeterminate};
+use crate::call::Write;
+use crate::policy::context::{Question, Stage, question};
+use crate::policy::filter::Fit;
+use crate::policy::guard::{Depends, PlaceOf};
+use crate::policy::resource::Findings;
+use crate::policy::roles::{Memo, RoleTable};
+use crate::policy::rule::{Resources, Rule, Who};
+use crate::policy::{AccessRequest, Denial, DenialReason};
+
+impl PolicyEngine {
+    pub(super) fn outcome(
+        &self,
+        request: &AccessRequest<'_>,
+        desk: &Desk,
+        action: &ActionDesk,
+        slice: &Slice,
+        table: &RoleTable,
+        secret: Option<&str>,
+    ) -> Outcome {
+        let sheet = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, table)) {
+            Some(Memo::Constant(outcome)) => return outcome.clone(),
+            Some(Memo::Ask(sheet)) => sheet,
+            None => &slice.sheet,
+        };
+        let scene = Scene { request, desk, action, table, secret };
+        let found = match request.write {
+            Some(write) => self.about_write(scene, sheet, write),
+            None => self.ask(scene, sheet),
+        };
+        found.map_or_else(indeterminate, |found| self.conclude(found))
+    }
+
+    /// Asks Cedar about a write: what looks at nothing of it once for the whole request, and of the rest only what its place
+    /// does not rule out.
+    fn about_write(&self, scene: Scene<'_>, sheet: &Sheet, write: &Write<'_>) -> Option<Findings> {
+        let place = PlaceOf::new(write);
+        let mut found = Findings::default();
+        let mut rest = Vec::new();
+        for index in &sheet.rules {
+            let rule = self.rules.get(*index)?;
+            match &rule.depends {
+                Depends::Request if rule.is_constant() => match rule.scope_holds(scene.table, scene.desk) {
+                    Some(true) => found.applied.push(*index),
+                    Some(false) => {}
+                    None => rest.push(*index),
+                },
+                Depends::Request => {}
+                Depends::Write { guard, .. } if !guard.iter().all(|test| test.holds(&place)) => {}
+                Depends::Write { whole, .. } => {
+                    match rule.scope_holds(scene.table, scene.desk).filter(|holds| *whole || !holds) {
+                        Some(true) => found.applied.push(*index),
+                        Some(false) => {}
+                        None => rest.push(*index),
+                    }
+                }
+            }
+        }
+        let request = sheet.request.get_or_init(|| self.request_sheet(sheet));
+        if let Some(request) = request {
+            let ask = || self.ask(scene, request);
+            let of_request = match scene.request.objects.sitting {
+                Some(sitting) => sitting.remember(request.number, ask)?,
+                None => ask()?,
+            };
+            found.add(of_request);
+        }
+        if !rest.is_empty() {
+            found.add(self.ask(scene, &self.smaller_sheet(rest))?);
+        }
+        Some(found)
+    }
+
+    /// Those of a sheet's rules that are the same for every write of a request.
+    fn request_sheet(&self, sheet: &Sheet) -> Option<Arc<Sheet>> {
+        let is_of_request = |rule: &Rule| matches!(rule.depends, Depends::Request) && !rule.is_constant();
+        let rules: Vec<usize> =
+            sheet.rules.iter().copied().filter(|index| self.rules.get(*index).is_some_and(is_of_request)).collect();
+        (!rules.is_empty()).then(|| self.smaller_sheet(rules))
+    }
+
+    /// Puts a sheet's policies to Cedar. `None`: the question cannot be put.
+    fn ask(&self, scene: Scene<'_>, sheet: &Sheet) -> Option<Findings> {
+        let stage = Stage {
+            action: &scene.action.uid,
+            actions: &scene.action.entities,
+            resource_type: &scene.desk.resource_type,
+            fixed_id: &scene.desk.fixed_id,
+            roles: &scene.table.parents,
+            reads: sheet.reads,
+            secret: scene.secret,
+            literals: &self.literals,
+        };
+        let Question { request, entities } = question(scene.request, &stage).ok()?;
+        Some(self.found(&self.authorizer.is_authorized(&request, sheet.set(&self.rules)?, &entities)))
+    }
+
+    /// What Cedar's answer says of each policy.
+    fn found(&self, response: &Response) -> Findings {
+        let number = |id: &PolicyId| self.rules.binary_search_by(|rule| (*rule.id).cmp(id.as_ref())).ok();
+        let diagnostics = response.diagnostics();
+        let broken = diagnostics.errors().map(|error| match error {
+            AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
+        });
+        // Of a denial Cedar names the forbids only, of a permit the permits.
+        Findings {
+            broken: broken.filter_map(number).collect(),
+            applied: diagnostics.reason().filter_map(number).collect(),
+        }
+    }
+
+    /// Cedar's own conclusion from what applied, with our one rule: what cannot be evaluated denies.
+    fn conclude(&self, found: Findings) -> Outcome {
+        let Findings { applied, broken } = found;
+        if !broken.is_empty() {
+            return self.denial(DenialReason::Indeterminate, broken);
+        }
+        let is_permit = |index: &usize| self.rules.get(*index).is_some_and(Rule::is_permit);
+        let (permits, forbids): (BTreeSet<usize>, BTreeSet<usize>) = applied.into_iter().partition(is_permit);
+        if !forbids.is_empty() {
+            return self.denial(DenialReason::Forbidden, forbids);
+        }
+        if permits.is_empty() {
+            return self.denial(DenialReason::NoPermit, []);
+        }
+        let rules: Vec<&Rule> = permits.iter().filter_map(|index| self.rules.get(*index)).collect();
+        Outcome::Permit(Granted {
+            policies: rules.iter().map(|rule| Arc::clone(&rule.id)).collect(),
+            filters: rules.iter().map(|rule| rule.filter.clone()).collect(),
+            added: None,
+        })
+    }
+
+    /// A denial by these rules.
+    fn denial(&self, reason: DenialReason, indices: impl IntoIterator<Item = usize>) -> Outcome {
+        let indices: BTreeSet<usize> = indices.into_iter().collect();
+        let rules: Vec<&Rule> = indices.into_iter().filter_map(|index| self.rules.get(index)).collect();
+        let explanation = rules.iter().find_map(|rule| rule.reason.clone());
+        let conceal = rules.iter().any(|rule| rule.conceal);
+        Outcome::Deny(Denial::of(reason, rules.iter().map(|rule| Arc::clone(&rule.id)).collect(), explanation, conceal))
+    }
+
+    /// These rules as a sheet, made once.
+    fn smaller_sheet(&self, rules: Vec<usize>) -> Arc<Sheet> {
+        if let Some(known) = self.smaller.get(&rules) {
+            return known;
+        }
+        let sheet = Arc::new(Sheet::new(&self.rules, rules.clone()));
+        self.smaller.insert(rules, Arc::clone(&sheet));
+        sheet
+    }
+
+    /// Holds a list to a filter, where no policy permits it without one.
+    pub(super) fn narrow(&self, request: &AccessRequest<'_>, outcome: Outcome) -> Outcome {
+        let Outcome::Permit(granted) = outcome else { return outcome };
+        let Some(filters) = granted.filters.as_ref().filter(|_| request.write.is_none()) else {
+            return Outcome::Permit(granted);
+        };
+        let fits: Vec<Fit> = filters.iter().map(|filter| filter.fit(request.principal, request.route)).collect();
+        if fits.contains(&Fit::Said) {
+            return Outcome::Permit(granted);
+        }
+        let added = fits.into_iter().find_map(|fit| match fit {
+            Fit::Add(added) => Some(added),
+            Fit::Said | Fit::No => None,
+        });
+        match added {
+            Some(added) => Outcome::Permit(Granted { added: Some(added), ..granted }),
+            None => self.denial(DenialReason::NoPermit, []),
+        }
+    }
+
+    /// Leaves out what is for other roles. If the rest looks at nothing but the roles, it is the same for every request.
+    pub(super) fn memo(&self, desk: &Desk, action: &ActionDesk, sheet: &Arc<Sheet>, table: &RoleTable) -> Memo {
+        let relevant = self.relevant(sheet, table);
+        if relevant.iter().filter_map(|index| self.rules.get(*index)).all(Rule::is_constant) {
+            let principal = principal_of_roles(table, &action.entities);
+            let resource = EntityUid::from_type_name_and_id(desk.resource_type.clone(), EntityId::new(&desk.fixed_id));
+            let asked = principal.and_then(|(uid, entities)| {
+                let request = Request::new(uid, action.uid.clone(), resource, Context::empty(), None).ok()?;
+                let set = sheet.set(&self.rules)?;
+                Some(self.conclude(self.found(&self.authorizer.is_authorized(&request, set, &entities))))
+            });
+            return Memo::Constant(asked.unwrap_or_else(indeterminate));
+        }
+        if relevant.len() == sheet.rules.len() {
+            return Memo::Ask(Arc::clone(sheet));
+        }
+        Memo::Ask(self.smaller_sheet(relevant))
+    }
+
+    pub(super) fn relevant(&self, sheet: &Sheet, table: &RoleTable) -> Vec<usize> {
+        let is_relevant = |rule: &Rule| match &rule.who {
+            Who::Everyone { .. } | Who::Other => true,
+            Who::Role(role) => table.has(role),
+        };
+        sheet.rules.iter().copied().filter(|index| self.rules.get(*index).is_some_and(is_relevant)).collect()
+    }
+}
+
+impl Rule {
+    /// Whether the scope holds for callers with these roles, as far as roles and the resource's type tell.
+    fn scope_holds(&self, table: &RoleTable, desk: &Desk) -> Option<bool> {
+        let principal = match &self.who {
+            Who::Everyone { .. } => true,
+            Who::Role(role) => table.has(role),
+            Who::Other => return None,
+        };
+        match &self.resource {
+            Resources::Any => Some(principal),
+            Resources::Of(kind) => Some(principal && *kind == desk.resource_type),
+            Resources::Some if principal => None,
+            Resources::Some => Some(false),
+        }
+    }
+}
+
+fn principal_of_roles(table: &RoleTable, actions: &Entities) -> Option<(EntityUid, Entities)> {
+    let uid = EntityUid::from_type_name_and_id("Principal".parse().ok()?, EntityId::new("roles"));
+    let entity = Entity::new_no_attrs(uid.clone(), table.parents.clone());
+    Some((uid, actions.clone().add_entities([entity], None).ok()?))
+}

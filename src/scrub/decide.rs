@@ -1,0 +1,91 @@
+//! What is done with a key or a value, from what its key, its place and its object say.
+
+use super::frame::Named;
+use super::key::KeyClass;
+use super::place::Action;
+use super::rules::{Plan, Roots};
+use super::stream::Scrubber;
+
+/// What is done with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// It is part of something masked: read, not given out.
+    Drop,
+    /// It passes as it is.
+    Pass,
+    /// It becomes the mask.
+    Mask,
+    /// A string is searched for shapes.
+    Text,
+    /// As [`Treatment::Text`], and what leads to Ironic leads to irongate.
+    Link,
+}
+
+impl Scrubber {
+    /// What is done with the key that comes next.
+    pub(super) fn key_treatment(&self) -> Treatment {
+        if self.dropping.is_some() {
+            Treatment::Drop
+        } else if self.exempt() {
+            Treatment::Pass
+        } else {
+            Treatment::Text
+        }
+    }
+
+    fn exempt(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.exempt)
+    }
+
+    /// What is done with the value that begins with `byte`.
+    #[inline]
+    pub(super) fn treatment(&mut self, plan: &Plan, byte: u8) -> Treatment {
+        let depth = self.frames.len();
+        if let Some(frame) = self.frames.last()
+            && frame.object
+            && self.member.class == KeyClass::default()
+            && self.member.action.is_none()
+        {
+            return if frame.exempt { Treatment::Pass } else { Treatment::Text };
+        }
+        let in_object = depth == 2 && self.frames.first().is_some_and(|frame| frame.object);
+        let Some(frame) = self.frames.last_mut() else { return Treatment::Text };
+        if frame.exempt {
+            return Treatment::Pass;
+        }
+        if !frame.object {
+            self.member = frame.element(plan, depth, in_object);
+        }
+        match self.member.action {
+            Some(Action::Pass) => return Treatment::Pass,
+            Some(Action::Mask) => {
+                self.instead = self.rules.others;
+                return Treatment::Mask;
+            }
+            Some(Action::Treat(treatment)) => {
+                self.instead = treatment;
+                return Treatment::Mask;
+            }
+            None => {}
+        }
+        let class = self.member.class;
+        if class == KeyClass::default() && !(frame.argument_list && frame.named == Named::Secret) {
+            return Treatment::Text;
+        }
+        let described = depth == 1
+            && match plan.roots {
+                Roots::Keys => false,
+                Roots::Settings => byte == b'{',
+                Roots::Described => true,
+            };
+        let secret = (class.has(KeyClass::SECRET) && !described)
+            || (class.has(KeyClass::SECRET_ARGUMENT) && frame.below_arguments)
+            || (frame.named == Named::Secret && (class.has(KeyClass::VALUES) || frame.argument_list));
+        if secret {
+            self.instead = self.rules.others;
+            return Treatment::Mask;
+        }
+        let link = (class.has(KeyClass::HREF) && !frame.free) || (class.has(KeyClass::NEXT) && depth == 1);
+        if link && plan.links { Treatment::Link } else { Treatment::Text }
+    }
+}

@@ -1,0 +1,206 @@
+//! Tells texts that cannot hold a secret's shape from those that must be searched, 16 bytes at a time.
+//!
+//! Every shape needs one of a few bytes: `@` (or `%`) for user information in URLs, `=` or `%` for assignments, `J` for
+//! JSON web tokens (`eyJ`), `A` for Fernet tokens (`gAAAAA`) and the header of a private key, `$` for hashes; or a colon
+//! that may assign ([`may_assign`]).
+
+use wide::i8x16;
+
+const PART: usize = 16;
+
+/// Whether the text between two places of `bytes`, which is plain ASCII, may hold a secret's shape.
+#[inline]
+pub(super) fn suspect(bytes: &[u8], start: usize, end: usize) -> bool {
+    match bytes.get(start..).and_then(<[u8]>::first_chunk) {
+        Some(part) if end - start <= PART => sets(part).any(end - start) && search(bytes, start, end),
+        Some(_) | None => search(bytes, start, end),
+    }
+}
+
+#[inline(never)]
+fn search(bytes: &[u8], start: usize, end: usize) -> bool {
+    let mut at = start;
+    while at < end {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let mut padded = [0; PART];
+        let part = rest.first_chunk().unwrap_or_else(|| {
+            padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            &padded
+        });
+        let found = sets(part);
+        if found.any(end - at) {
+            let Sets { marks, colons } = found.within(end - at);
+            let text = bytes.get(start..end).unwrap_or_default();
+            if marks != 0 || any_assigns(text, at - start, colons) {
+                return true;
+            }
+        }
+        at += PART;
+    }
+    false
+}
+
+/// What a part of a text holds; bit *i* stands for byte *i*.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sets {
+    marks: u32,
+    colons: u32,
+}
+
+impl Sets {
+    /// What of it lies within so many bytes.
+    #[inline]
+    const fn within(self, bytes: usize) -> Self {
+        let within = if bytes < PART { !(u32::MAX << bytes) } else { u32::MAX };
+        Self { marks: self.marks & within, colons: self.colons & within }
+    }
+
+    /// Whether anything does.
+    #[inline]
+    const fn any(self, bytes: usize) -> bool {
+        let Self { marks, colons } = self.within(bytes);
+        marks | colons != 0
+    }
+}
+
+#[inline]
+fn sets(part: &[u8; PART]) -> Sets {
+    let all = |byte: u8| i8x16::splat(byte.cast_signed());
+    let bytes = i8x16::new(part.map(u8::cast_signed));
+    // `$` and `%`, `@` and `A` differ in their last bit only.
+    let even = bytes & all(0xfe);
+    let marks = even.simd_eq(all(b'$')) | even.simd_eq(all(b'@')) | bytes.simd_eq(all(b'=')) | bytes.simd_eq(all(b'J'));
+    Sets { marks: marks.to_bitmask(), colons: bytes.simd_eq(all(b':')).to_bitmask() }
+}
+
+fn any_assigns(text: &[u8], from: usize, mut colons: u32) -> bool {
+    while colons != 0 {
+        if may_assign(text, from + colons.trailing_zeros() as usize) {
+            return true;
+        }
+        colons &= colons - 1;
+    }
+    false
+}
+
+/// Whether the colon at a place may assign a secret: whether a name may end before it.
+///
+/// Names of secrets have a letter that [tells], so that times, hardware addresses and ports are none; and a scheme
+/// (`://`) is none. A quote or bracket may stand behind a name, and blanks.
+fn may_assign(text: &[u8], colon: usize) -> bool {
+    let (before, after) = text.split_at_checked(colon).unwrap_or_default();
+    if after.starts_with(b"://") {
+        return false;
+    }
+    for (back, byte) in before.iter().rev().enumerate() {
+        match KINDS.get(usize::from(*byte)) {
+            Some(Kind::Tells) => return true,
+            Some(Kind::Name) => {}
+            Some(Kind::Blank) => return back == 0,
+            Some(Kind::Other) | None => return false,
+        }
+    }
+    false
+}
+
+/// What a byte before a colon is.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A letter that [tells].
+    Tells,
+    /// Another part of a name.
+    Name,
+    /// What may stand between a name and the colon.
+    Blank,
+    Other,
+}
+
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Other; 256];
+    let mut byte = 0_u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "a byte is below 256; the compiler runs this")]
+        let kind = &mut kinds[byte as usize];
+        if tells(byte) {
+            *kind = Kind::Tells;
+        } else if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-') {
+            *kind = Kind::Name;
+        } else if matches!(byte, b' ' | b'\'' | b']') {
+            *kind = Kind::Blank;
+        }
+        if byte == u8::MAX {
+            break kinds;
+        }
+        byte += 1;
+    }
+};
+
+/// Whether a byte is a letter that times, numbers and addresses do not have: beyond hexadecimal, and no `t`.
+pub(super) const fn tells(byte: u8) -> bool {
+    matches!(byte | 0x20, b'g'..=b's' | b'u'..=b'z')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The plain twin.
+    fn scalar(part: &[u8; PART]) -> Sets {
+        let set = |among: &[u8]| (0..PART).map(|bit| u32::from(among.contains(&part[bit])) << bit).sum();
+        Sets { marks: set(b"$%@A=J"), colons: set(b":") }
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_sets_equal_the_plain_ones(part in proptest::array::uniform::<_, 16>(prop_oneof![
+            any::<u8>(), proptest::sample::select(b":$%@A=J#&BKI<>".to_vec()),
+        ])) {
+            prop_assert_eq!(sets(&part), scalar(&part));
+        }
+    }
+
+    #[test]
+    fn every_byte_has_the_same_sets() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(sets(&[byte; PART]), scalar(&[byte; PART]), "{byte}");
+        }
+    }
+
+    #[test]
+    fn marks_count_within_the_text_only() {
+        for length in 0..60 {
+            for at in 0..length {
+                let mut bytes = vec![b'x'; length];
+                bytes[at] = b'=';
+                for (start, end) in [(0, length), (at, at + 1), (0, at), (at + 1, length)] {
+                    assert_eq!(suspect(&bytes, start, end), (start..end).contains(&at), "{length} {at} {start} {end}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn colons_that_may_assign() {
+        for (text, expected) in [
+            ("token:x", true),
+            ("passwd:x", true),
+            ("pwd: x", true),
+            ("password1:x", true),
+            ("x_pass_1-a.0:x", true),
+            ("token :x", true),
+            ("'token':x", true),
+            ("['token']:x", true),
+            ("token:/x", true),
+            ("10:00 and token:x", true),
+            ("http://x", false),
+            ("10:00", false),
+            ("2026-01-01T10:00:00+00:00", false),
+            ("52:54:00:ab:cd:ef", false),
+            ("[fe80::1", false),
+            ("//192.0.2.1:80", false),
+        ] {
+            assert_eq!(suspect(text.as_bytes(), 0, text.len()), expected, "{text}");
+        }
+    }
+}

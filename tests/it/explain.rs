@@ -1,0 +1,253 @@
+//! `policy explain`, `policy diff` and `policy fmt` as an operator runs them.
+
+use std::path::Path;
+use std::process::Command;
+
+const POLICIES: &str = r#"@id("helpdesk.look")
+permit (
+    principal in Role::"helpdesk",
+    action in Action::"read",
+    resource
+)
+when { context.query has owner && context.query.owner == "team-a" };
+
+@id("tool.ask")
+permit (
+    principal in Role::"tool",
+    action == Action::"node:update",
+    resource
+);
+
+@id("tool.extra")
+permit (
+    principal in Role::"tool",
+    action == Action::"node:update:write",
+    resource
+)
+when { context.write.field == "extra" };
+
+@id("site.quiet")
+forbid (
+    principal,
+    action,
+    resource
+)
+when
+{
+    context has write &&
+    context.write has value.string &&
+    context.write.value.string == "loud"
+};
+
+@id("own")
+permit (
+    principal in Role::"owner",
+    action == Action::"node:get",
+    resource
+)
+when { resource has owner && resource.owner == principal.name };
+"#;
+
+fn run(directory: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_irongate")).current_dir(directory).args(arguments).output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.code().unwrap(), text)
+}
+
+fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("a")).unwrap();
+    std::fs::write(directory.path().join("a/t.cedar"), POLICIES).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("loud.json", r#"[{"op": "add", "path": "/extra/a", "value": "loud"}]"#);
+    write("name.json", r#"[{"op": "add", "path": "/name", "value": "n"}]"#);
+    write("good.json", r#"[{"op": "add", "path": "/extra/a", "value": "x"}]"#);
+    write("bad.json", r#"[{"op": "add", "path": "/nonsense", "value": "x"}]"#);
+    write("node.json", r#"{"uuid": "1be26c0b-03f2-4d2e-ae87-c02d7f33c001", "name": "n1", "owner": "alice"}"#);
+    write(
+        "request.txt",
+        "GET /v1/nodes?owner=team-a HTTP/1.1\r\nHost: x\r\nOpenStack-API-Version: baremetal 1.80\r\n\r\n",
+    );
+    write(
+        "audit.jsonl",
+        r#"{"request_id": "req-1", "operation": "node:update", "resource": {"type": "Node", "id": "n1"}, "microversion": "1.80", "principal": {"scheme": "basic", "name": "t", "roles": ["tool"]}, "writes": [{"op": "add", "path": "/extra/a"}, {"op": "add", "path": "/name"}], "decision": "deny", "revision": "r"}"#,
+    );
+    directory
+}
+
+#[track_caller]
+fn check(arguments: &str, code: i32, expected: &[&str]) {
+    let directory = directory();
+    let arguments: Vec<&str> = "policy explain --policies a".split(' ').chain(arguments.split(' ')).collect();
+    let (found, text) = run(directory.path(), &arguments);
+    assert_eq!(found, code, "{arguments:?}\n{text}");
+    for part in expected {
+        assert!(text.contains(part), "{arguments:?}: no {part:?} in\n{text}");
+    }
+}
+
+#[test]
+fn explain_tells_what_fails_and_what_would_permit() {
+    check(
+        "--path /v1/nodes --role helpdesk",
+        1,
+        &[
+            "node:list: deny (no_permit)",
+            "permit helpdesk.look: does not apply  (a/t.cedar:1)",
+            "fails at when: context.query has owner",
+            "helpdesk.look permits it where this holds: context.query has owner",
+        ],
+    );
+    check(
+        "--path /v1/nodes --query owner=team-b --role helpdesk",
+        1,
+        &["fails at when: context.query.owner == \"team-a\""],
+    );
+    check("--path /v1/nodes --query owner=team-a --role helpdesk", 0, &["node:list: permit by helpdesk.look"]);
+    check(
+        "--path /v1/nodes?owner=team-a --role tool",
+        1,
+        &["fails at scope principal: principal in Role::\"helpdesk\"", "permits it to the role \"helpdesk\""],
+    );
+    check("--request request.txt --role helpdesk", 0, &["node:list: permit"]);
+}
+
+#[test]
+fn explain_asks_about_each_write() {
+    let patch = |file: &str| format!("--method PATCH --path /v1/nodes/n1 --role tool --body {file}");
+    check(
+        &patch("good.json"),
+        0,
+        &["node:update: permit by tool.ask", "node:update:write /extra/a: permit by tool.extra"],
+    );
+    check(
+        &patch("name.json"),
+        1,
+        &["node:update:write /name: deny (no_permit)", "fails at when: context.write.field == \"extra\""],
+    );
+    check(
+        &patch("loud.json"),
+        1,
+        &["deny (forbidden) by site.quiet", "site.quiet must not apply: it forbids this when {"],
+    );
+    check(&patch("bad.json"), 2, &["refused before any policy is asked"]);
+    check("--method PATCH --path /v1/nodes/n1 --role other --body good.json", 1, &["its writes are not asked about"]);
+}
+
+#[test]
+fn explain_takes_the_object_and_records() {
+    let get = "--path /v1/nodes/n1 --role owner --name alice";
+    check(get, 1, &["note: policies read the object", "fails at when: resource has owner"]);
+    check(&format!("{get} --resource node.json"), 0, &["node:get: permit by own"]);
+    check("--path /v1/nodes/n1 --role owner --name bob --resource node.json", 1, &["resource.owner == principal.name"]);
+    check(
+        "--record audit.jsonl --request-id req-1",
+        1,
+        &["note: recorded: deny under revision r", "/extra/a: permit", "/name: deny (no_permit)"],
+    );
+    check("--record audit.jsonl --request-id req-2", 2, &["has no record of this request id"]);
+    let (_, text) =
+        run(directory().path(), &["policy", "explain", "--policies", "a", "--path", "/v1/nodes", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["decision"], "deny");
+    assert_eq!(document["questions"][0]["policies"][0]["failed"]["part"], "principal");
+}
+
+#[test]
+fn diff_and_fmt_have_exit_codes() {
+    let directory = directory();
+    let path = directory.path();
+    std::fs::create_dir(path.join("b")).unwrap();
+    let changed = POLICIES.replace("action == Action::\"node:get\"", "action == Action::\"node:delete\"");
+    std::fs::write(path.join("b/t.cedar"), changed).unwrap();
+    assert_eq!(run(path, &["policy", "diff", "a", "a"]), (0, String::new()));
+    let (code, text) = run(path, &["policy", "diff", "a", "b"]);
+    assert_eq!(
+        (code, text.as_str()),
+        (1, "- owner node:get (depends -> deny)\n+ owner node:delete (deny -> depends)\n")
+    );
+    let (code, text) = run(path, &["policy", "diff", "a", "b", "--format", "json"]);
+    let changes: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &changes[0]["kind"]), (1, &"lost".into()));
+    assert_eq!(run(path, &["policy", "diff", "a", "nowhere"]).0, 2);
+
+    std::fs::write(path.join("b/t.cedar"), "// why\npermit(principal in Role::\"a\",action,resource);").unwrap();
+    assert_eq!(run(path, &["policy", "fmt", "--check", "b"]), (1, "b/t.cedar\n".to_owned()));
+    assert_eq!(run(path, &["policy", "fmt", "b"]).0, 0);
+    let text = std::fs::read_to_string(path.join("b/t.cedar")).unwrap();
+    assert!(text.starts_with("// why\npermit ("), "{text}");
+    assert_eq!(run(path, &["policy", "fmt", "--check", "b"]).0, 0);
+}
+
+#[test]
+fn explain_takes_a_line_for_curl() {
+    let directory = directory();
+    let explain = |more: &[&str]| {
+        let mut arguments = vec!["policy", "explain", "--policies", "a", "--role", "tool"];
+        arguments.extend(more);
+        run(directory.path(), &arguments)
+    };
+    let line = r#"curl -sS -X PATCH https://gate:6385/v1/nodes/n1 -H 'X-OpenStack-Ironic-API-Version: 1.80' -d '[{"op": "add", "path": "/extra/a", "value": "x"}]'"#;
+    let (code, text) = explain(&["--curl", line]);
+    assert!(code == 0 && text.contains("node:update:write /extra/a: permit by tool.extra"), "{text}");
+    let (code, text) = explain(&["--curl", "curl -X DELETE gate/v1/nodes/n1"]);
+    assert!(code == 1 && text.contains("node:delete: deny (no_permit)"), "{text}");
+    let (code, text) = explain(&["--curl", "curl --proxy x gate/v1"]);
+    assert!(code == 2 && text.contains("--proxy is not understood here"), "{text}");
+}
+
+#[test]
+fn explain_tells_of_the_new_place_and_of_what_is_added() {
+    let directory = directory();
+    let policies = r#"
+@id("own") permit (principal in Role::"owner", action in Action::"node:update", resource)
+when { resource has owner && resource.owner == "alice" };
+@id("list") @filter("project = principal.project_id")
+permit (principal in Role::"owner", action == Action::"node:list", resource);
+"#;
+    std::fs::write(directory.path().join("own.cedar"), policies).unwrap();
+    std::fs::write(directory.path().join("give.json"), r#"[{"op": "add", "path": "/owner", "value": "bob"}]"#).unwrap();
+    let base = ["policy", "explain", "--policies", "own.cedar", "--role", "owner"];
+    let explain = |more: &[&str]| run(directory.path(), &[&base, more].concat());
+    let give = ["--method", "PATCH", "--path", "/v1/nodes/n1", "--body", "give.json", "--resource", "node.json"];
+    let (code, text) = explain(&give);
+    assert!(code == 1 && text.contains("asked about twice"), "{text}");
+    assert!(text.contains("/owner: permit by own") && text.contains("/owner: deny (no_permit)"), "{text}");
+    let (code, text) = explain(&["--path", "/v1/nodes", "--project", "p1"]);
+    assert!(code == 0 && text.contains("irongate adds project=p1 to the query"), "{text}");
+    assert_eq!(explain(&["--path", "/v1/nodes?project=p2", "--project", "p1"]).0, 1);
+    assert_eq!(explain(&["--path", "/v1/nodes"]).0, 1);
+}
+
+#[test]
+fn matrix_and_fmt_speak_json() {
+    let directory = directory();
+    let (code, text) = run(directory.path(), &["policy", "matrix", "a", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &document["operations"]["node:update"]["tool"]), (0, &"?".into()));
+    let (code, text) = run(directory.path(), &["policy", "fmt", "--check", "a", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(code != 0, document["files"].as_array().is_some_and(|files| !files.is_empty()));
+    assert_eq!(document["written"], false);
+}
+
+#[test]
+fn a_filter_stands_on_lists_only() {
+    let directory = directory();
+    for (policy, word) in [
+        (
+            r#"@filter("project = principal.project_id") permit (principal in Role::"a", action in Action::"read", resource);"#,
+            "is none",
+        ),
+        (
+            r#"@filter("node = 'x'") permit (principal in Role::"a", action == Action::"allocation:list", resource);"#,
+            "is none",
+        ),
+        (r#"@filter("owner = 'x'") forbid (principal, action == Action::"node:list", resource);"#, "is for permits"),
+        (r#"@filter("owner") permit (principal in Role::"a", action == Action::"node:list", resource);"#, "its value"),
+    ] {
+        std::fs::write(directory.path().join("f.cedar"), policy).unwrap();
+        let (code, text) = run(directory.path(), &["policy", "validate", "f.cedar"]);
+        assert!(code == 1 && text.contains("f.cedar:1:") && text.contains(word), "{text}");
+    }
+}
