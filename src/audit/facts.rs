@@ -221,7 +221,9 @@ fn value_line(operation: &'static Operation, write: &Write<'_>, value: &Json<'_>
         kind,
         length: has_length.then_some(facts.length),
         boolean: facts.boolean,
-        integer: facts.integer.filter(|_| field.is_some_and(|field| field.kind == Kind::Integer)),
+        integer: facts
+            .integer
+            .filter(|_| field.is_some_and(|field| matches!(field.kind, Kind::Integer | Kind::StrictInteger))),
         string: value.as_str().filter(|_| facts.shown).and_then(|text| known_word(field, &write.path, text)),
         spelling: facts.spelling,
         places: facts.places.into_iter().map(str::to_owned).collect(),

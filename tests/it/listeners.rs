@@ -125,7 +125,7 @@ fn a_unix_socket_is_a_listener_like_others() {
     let record = &irongate.records(1)[0];
     assert_eq!(
         record["principal"]["bindings"],
-        serde_json::json!(["admin-1"]),
+        serde_json::json!(["admin-2"]),
         "a caller without an address is in no network"
     );
 }
