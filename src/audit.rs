@@ -196,7 +196,21 @@ impl Record {
 
     /// A denial that is not enforced; `path` where it is one write's. The first one of a request counts.
     pub fn would_deny(&mut self, denial: &Denial, path: Option<&str>) {
-        self.line.would_be.get_or_insert_with(|| WouldBe::deny(denial, path));
+        if self.line.would_be.is_none() {
+            let would_be = WouldBe::deny(denial, path);
+            tracing::info!(
+                request_id = %self.line.request_id,
+                operation = self.line.operation,
+                rule = would_be.denying_rule(),
+                "would be denied"
+            );
+            self.line.would_be = Some(would_be);
+        }
+    }
+
+    /// The rule that would have denied the request: the policy's id, or `default-deny`.
+    pub fn would_be_denied_by(&self) -> Option<&str> {
+        self.line.would_be.as_ref().and_then(WouldBe::denying_rule)
     }
 
     /// The check of bodies in shadow, if any, that would have refused the request.

@@ -99,7 +99,7 @@ impl<'a> Authorizer<'a> {
     ) -> Self {
         Self {
             snapshot,
-            shadow: snapshot.shadow.or_else(|| snapshot.binding_shadow.filter(|_| principal.in_shadow())),
+            shadow: snapshot.waiver(principal.in_shadow()),
             principal,
             circumstances: Circumstances {
                 source: peer.address,
@@ -185,17 +185,26 @@ impl<'a> Authorizer<'a> {
         Ok(PermittedCall(call))
     }
 
+    /// Whether the caller is told what would have been denied.
+    pub fn tells_shadow(&self, route: &Route<'_>) -> bool {
+        self.snapshot.policies.tells_shadow(&self.aside(route))
+    }
+
     /// Whether the secret in `field` (a JSON Pointer) may be seen as it is.
     pub fn secret(&self, route: &Route<'_>, field: &str) -> bool {
-        let request = AccessRequest {
+        self.snapshot.policies.reads_secret(&self.aside(route), field)
+    }
+
+    /// What is asked about with questions of irongate's own.
+    fn aside<'r>(&'r self, route: &'r Route<'r>) -> AccessRequest<'r> {
+        AccessRequest {
             principal: self.principal,
             route,
             write: None,
             siblings: &[],
             circumstances: &self.circumstances,
             objects: Objects::default(),
-        };
-        self.snapshot.policies.reads_secret(&request, field)
+        }
     }
 
     fn refusal(&self, denial: Denial, route: &Route<'_>, write: Option<Box<str>>) -> Refusal {

@@ -361,6 +361,9 @@ fn check(file: &Path, show: bool) -> ExitCode {
             for finding in policy::validate(&config.policies) {
                 say(&finding.to_string());
             }
+            if config.shadow_until.is_some_and(|until| until <= jiff::Timestamp::now()) {
+                say("warning: shadow_until is past: denials are enforced");
+            }
             if config.policies.is_empty() {
                 say("warning: no policy is loaded: everything is denied");
             }

@@ -32,6 +32,8 @@ pub use limits::{ClassLimits, ClassesLimits, Limits, RoleLimits};
 pub struct Config {
     /// Whether denials are enforced or only recorded.
     pub mode: Mode,
+    /// When dry-run ends, of the whole and of bindings.
+    pub shadow_until: Option<jiff::Timestamp>,
     /// Worker threads, each with its own runtime, listeners and upstream connections.
     pub workers: usize,
     /// Where callers come in; at least one.

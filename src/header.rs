@@ -12,6 +12,8 @@ pub const X_OPENSTACK_IRONIC_API_MINIMUM_VERSION: HeaderName =
 /// The highest one.
 pub const X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION: HeaderName =
     HeaderName::from_static("x-openstack-ironic-api-maximum-version");
+/// The rule that would have denied the request, were it not in shadow: for callers that a policy lets see it.
+pub const IRONGATE_WOULD_DENY: HeaderName = HeaderName::from_static("irongate-would-deny");
 /// A Keystone token.
 pub const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 /// A service's own Keystone token beside the user's.

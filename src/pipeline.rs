@@ -21,7 +21,7 @@ use crate::body::{self, Body, ReadDeadlines};
 use crate::config::UpstreamIdentity;
 use crate::forward::{Forwarded, Upstream, UpstreamError};
 use crate::framing;
-use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
+use crate::header::{IRONGATE_WOULD_DENY, OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::json;
 use crate::limits::Ticket;
 use crate::listener::ListenerState;
@@ -72,7 +72,7 @@ impl Pipeline {
             listener: Arc::clone(&listener.name),
             source: peer.address,
             http: if request.version() == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" },
-            mode: snapshot.mode,
+            mode: snapshot.mode(),
             terms: snapshot.audit,
             revision: Arc::clone(&snapshot.revision),
         };
@@ -189,6 +189,12 @@ impl Pipeline {
         };
         self.upstream.state().note_answer(answered.headers());
         let mut answer = answer::write(answered, lease, &terms, record, asked).await?;
+        if let Some(rule) = record.would_be_denied_by()
+            && authorizer.tells_shadow(call.call().route())
+            && let Ok(rule) = HeaderValue::from_str(rule)
+        {
+            answer.headers_mut().insert(IRONGATE_WOULD_DENY, rule);
+        }
         if answer.status() == StatusCode::UNAUTHORIZED {
             scene.challenge(&snapshot.upstream_identity, &principal, answer.headers_mut())?;
         }

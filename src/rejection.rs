@@ -28,7 +28,7 @@ mod missing;
 pub use missing::Missing;
 
 /// The rule that denies where no policy says anything.
-const DEFAULT_DENY: &str = "default-deny";
+pub const DEFAULT_DENY: &str = "default-deny";
 
 /// `Retry-After` while records cannot be written.
 const AUDIT_RETRY_SECONDS: &str = "5";

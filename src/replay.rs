@@ -13,13 +13,12 @@ use serde::Serialize;
 use crate::audit::read::RecordLine;
 use crate::history::{self, Aside, Fate, Skipped};
 use crate::policy::{PastDecision, PastEngine, PastRequest, PolicyFinding, PolicySource};
+use crate::rejection::DEFAULT_DENY;
 
 /// Decisions that are remembered.
 const DECISIONS_MAX: usize = 65_536;
 /// Groups of changes, and of requests that cannot be decided, that are told apart; more are counted together.
 pub const GROUPS_MAX: usize = 10_000;
-/// The rule of a denial that no policy made, as answers name it.
-pub const DEFAULT_DENY: &str = "default-deny";
 
 /// Policies, and what they would have changed so far.
 #[derive(Debug)]

@@ -19,7 +19,8 @@ use crate::audit::read::RecordLine;
 use crate::history::{self, Fate};
 use crate::learn::{Learner, Window};
 use crate::policy::{PolicyEngine, PolicyFinding, PolicySource, granted};
-use crate::replay::{DEFAULT_DENY, Decided, Replay, Seen, count};
+use crate::rejection::DEFAULT_DENY;
+use crate::replay::{Decided, Replay, Seen, count};
 
 const PAGE: &str = include_str!("report/page.html");
 const STYLE: &str = include_str!("report/style.css");

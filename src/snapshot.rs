@@ -31,12 +31,14 @@ use fixed::Fixed;
 pub struct Snapshot {
     /// A digest of the policies, the bindings and the configuration; it stands in every record.
     pub revision: Arc<str>,
-    /// Whether denials are enforced.
-    pub mode: Mode,
+    /// As configured: see [`Snapshot::mode`].
+    mode: Mode,
+    /// When dry-run ends, of the whole and of bindings.
+    pub shadow_until: Option<jiff::Timestamp>,
     /// There only in dry-run: what a denial is waived with.
-    pub shadow: Option<ShadowMode>,
+    shadow: Option<ShadowMode>,
     /// There only if a binding is in shadow mode: what a denial of its principals is waived with.
-    pub binding_shadow: Option<ShadowMode>,
+    binding_shadow: Option<ShadowMode>,
     /// Credentials → principals.
     pub authenticator: Authenticator,
     /// The decision point.
@@ -157,6 +159,7 @@ impl Snapshot {
         Ok(Self {
             revision: revision(&policies, &candidates, config),
             mode: config.mode,
+            shadow_until: config.shadow_until,
             shadow: ShadowMode::from_configuration(match config.mode {
                 Mode::Enforce => PolicyMode::Enforce,
                 Mode::Shadow => PolicyMode::Shadow,
@@ -188,6 +191,21 @@ impl Snapshot {
         })
     }
 
+    /// The mode in force: dry-run ends by itself where the configuration says when.
+    pub fn mode(&self) -> Mode {
+        if self.is_over() { Mode::Enforce } else { self.mode }
+    }
+
+    /// What a denial is waived with: for everybody, or for principals of bindings in shadow.
+    pub fn waiver(&self, binding_in_shadow: bool) -> Option<ShadowMode> {
+        let waiver = self.shadow.or_else(|| self.binding_shadow.filter(|_| binding_in_shadow));
+        waiver.filter(|_| !self.is_over())
+    }
+
+    fn is_over(&self) -> bool {
+        self.shadow_until.is_some_and(|until| until <= jiff::Timestamp::now())
+    }
+
     /// The listener's place among [`Snapshot::listeners`].
     pub fn listener_index(&self, listener: &ListenerState) -> usize {
         let place = self.listeners.iter().position(|known| std::ptr::eq(known, listener));
@@ -216,7 +234,11 @@ fn revision(policies: &PolicyEngine, candidates: &[Candidate], config: &Config) 
     context.update(format!("{:?}", (config.resource_cache, config.denial_detail)).as_bytes());
     let microversions = (config.microversion_max, config.microversion_pin);
     context.update(
-        format!("{:?}", (&config.bindings, config.mode, &config.limits, microversions, &config.places)).as_bytes(),
+        format!(
+            "{:?}",
+            (&config.bindings, (config.mode, config.shadow_until), &config.limits, microversions, &config.places)
+        )
+        .as_bytes(),
     );
     context.update(config.scrub.description().as_bytes());
     context.update(format!("{:?}", config.shadow_checks).as_bytes());

@@ -8,9 +8,8 @@ use serde::Serialize;
 use super::facts::WriteLine;
 use super::line::{Line, WouldBe};
 use crate::catalog::{Method, Operation, ResourceType, Segment, catalog};
+use crate::rejection::DEFAULT_DENY;
 
-/// The name of the rule that denies where no policy says anything, as in answers.
-const DEFAULT_DENY: &str = "default-deny";
 /// Where nothing is known, as in CADF's taxonomies.
 const UNKNOWN: &str = "unknown";
 

@@ -12,6 +12,7 @@ use crate::authenticate::{KeystoneFacts, Principal};
 use crate::call::Route;
 use crate::metrics::Observation;
 use crate::policy::{Denial, PolicyIds};
+use crate::rejection::DEFAULT_DENY;
 use crate::request_id::RequestId;
 use crate::trace::Facts;
 
@@ -248,6 +249,11 @@ impl WouldBe {
     pub(super) fn deny(denial: &Denial, path: Option<&str>) -> Self {
         let path = path.map(bounded);
         Self { decision: "deny", reason: denial.reason.as_str(), policies: Arc::clone(&denial.policies), path }
+    }
+
+    /// The first policy that would deny; [`DEFAULT_DENY`] where none permits. `None` for a permit.
+    pub(super) fn denying_rule(&self) -> Option<&str> {
+        (self.decision == "deny").then(|| self.policies.first().map_or(DEFAULT_DENY, |policy| &**policy))
     }
 
     /// A permit of policies in shadow mode.

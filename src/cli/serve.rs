@@ -167,8 +167,16 @@ fn announce(config: &Config, server: &Server) {
     }
     let revision = Arc::clone(&server.current.load().revision);
     tracing::info!(version = version::FULL, mode = config.mode.as_str(), workers = config.workers, %revision, "irongate serves");
-    if config.mode == Mode::Shadow {
-        tracing::warn!("DRY RUN: mode is \"shadow\", denials are recorded and NOT enforced");
+    let over = config.shadow_until.is_some_and(|until| until <= jiff::Timestamp::now());
+    match (config.mode, config.shadow_until) {
+        (Mode::Shadow, None) => {
+            tracing::warn!("DRY RUN: mode is \"shadow\", denials are recorded and NOT enforced");
+        }
+        (Mode::Shadow, Some(until)) if !over => {
+            tracing::warn!(%until, "DRY RUN: mode is \"shadow\", denials are recorded and NOT enforced until then");
+        }
+        (_, Some(until)) if over => tracing::warn!(%until, "shadow_until is past: denials are enforced"),
+        (_, _) => {}
     }
     if config.policies.is_empty() {
         tracing::warn!("no policy is loaded: everything is denied");

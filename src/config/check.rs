@@ -22,7 +22,7 @@ pub use policy::policy_sources;
 pub(super) use tracing::RawTracing;
 
 use super::raw::{RawConfig, RawListener, RawServerTls};
-use super::{Config, ConfigError, Limits, ListenAddress, Listener, overrides};
+use super::{Config, ConfigError, Limits, ListenAddress, Listener, Mode, overrides};
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
@@ -142,6 +142,8 @@ impl Checker<'_> {
             let message = "microversion.pin admits one microversion: leave out microversion.max".to_owned();
             self.push(Some(max.span().start.max(pin.span().start)), message);
         }
+        let shadowed = raw.mode == Mode::Shadow || bindings.iter().any(Binding::is_shadow);
+        let shadow_until = self.shadow_until(raw.shadow_until.as_ref(), shadowed);
         let scrub = self.scrub(raw.scrub);
         let shadow_checks = self.validation(raw.validation);
         let candidates = self.candidates(&raw.policy.candidates);
@@ -152,6 +154,7 @@ impl Checker<'_> {
         match (upstream, scrub) {
             (Some(upstream), Some(scrub)) if self.errors.is_empty() => Ok(Config {
                 mode: raw.mode,
+                shadow_until,
                 workers,
                 listeners,
                 admin,
@@ -218,6 +221,23 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    fn shadow_until(&mut self, until: Option<&Spanned<String>>, shadowed: bool) -> Option<jiff::Timestamp> {
+        let until = until?;
+        let date =
+            |text: &str| jiff::civil::Date::strptime("%Y-%m-%d", text).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+        // A date has no offset and is no time; a time without an offset is not taken.
+        let parsed = until.get_ref().parse().ok().or_else(|| date(until.get_ref()).map(|zoned| zoned.timestamp()));
+        if parsed.is_none() {
+            let message = "shadow_until is a date (2026-12-31: its first moment in UTC) or a time with its offset \
+                           (2026-12-31T08:00:00+01:00)";
+            self.push(Some(until.span().start), message.to_owned());
+        } else if !shadowed {
+            let message = "shadow_until goes with mode = \"shadow\", here or in a [[binding]]";
+            self.push(Some(until.span().start), message.to_owned());
+        }
+        parsed
     }
 
     fn workers(&mut self, workers: Option<&Spanned<usize>>) -> usize {

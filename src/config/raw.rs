@@ -21,6 +21,7 @@ use crate::tls::TlsVersion;
 pub(super) struct RawConfig {
     #[serde(default = "enforce")]
     pub mode: Mode,
+    pub shadow_until: Option<Spanned<String>>,
     pub workers: Option<Spanned<usize>>,
     #[serde(default)]
     pub listener: Vec<Spanned<RawListener>>,

@@ -1,5 +1,6 @@
 //! What each loaded rule decided.
 
+use crate::rejection::DEFAULT_DENY;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +9,6 @@ use arc_swap::ArcSwap;
 
 use super::exposition::Samples;
 
-/// Denied because nothing permits it: the rule that denials without a policy name to callers, too.
-pub(super) const DEFAULT_DENY: &str = "default-deny";
 /// A denial that the global dry-run set aside: no permit matched.
 const WAIVED: &str = "waived";
 /// Rules that are not among the loaded ones.

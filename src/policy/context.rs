@@ -47,10 +47,19 @@ pub(super) struct Stage<'a> {
     /// The caller's roles, those that no policy names left out.
     pub(super) roles: &'a HashSet<EntityUid>,
     pub(super) reads: Reads,
-    /// The field of a secret, where the question is whether it may be read: then it is not about the request's resource.
-    pub(super) secret: Option<&'a str>,
+    /// Where the question is about irongate's own doing: then it is not about the request's resource.
+    pub(super) aside: Option<Aside<'a>>,
     /// The objects that policies name one by one.
     pub(super) literals: &'a Literals,
+}
+
+/// A question about what irongate itself does with the answer.
+#[derive(Clone, Copy)]
+pub(super) enum Aside<'a> {
+    /// Whether the secret in this field may be read.
+    Secret(&'a str),
+    /// Whether the caller is told what dry-run would have refused.
+    Shadow,
 }
 
 type Pairs = BTreeMap<String, RestrictedExpression>;
@@ -60,11 +69,11 @@ static PRINCIPAL: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Principal
 /// Puts `request` in Cedar's terms, with the facts that are read.
 pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Question, NotAsked> {
     let principal = principal_uid(request.principal).ok_or(NotAsked)?;
-    let named = request.route.resource_id().filter(|_| stage.secret.is_none());
+    let named = request.route.resource_id().filter(|_| stage.aside.is_none());
     let asked_id = named.map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
     let mut cast = Cast::new(stage.literals);
     let target = request.objects.target.filter(|_| stage.reads.target);
-    let resource = match request.objects.resource.filter(|_| stage.secret.is_none()) {
+    let resource = match request.objects.resource.filter(|_| stage.aside.is_none()) {
         Some(facts) if has_attributes(request.route.operation().resource) => {
             cast.object(stage.resource_type, facts, &asked_id)?
         }
@@ -147,10 +156,12 @@ fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>, target: Option<&EntityU
     if let Some(source) = circumstances.source {
         fact("source", &|| Ok(address(source)))?;
     }
-    if let Some(field) = stage.secret {
+    if let Some(aside) = stage.aside {
         fact("parameters", &|| record([]))?;
         fact("query", &|| record([]))?;
-        fact("field", &|| Ok(string(field)))?;
+        if let Aside::Secret(field) = aside {
+            fact("field", &|| Ok(string(field)))?;
+        }
         return Ok(pairs);
     }
     fact("parameters", &|| parameters(route))?;

@@ -13,7 +13,7 @@ use cedar_policy::{Authorizer, Entities, EntityTypeName, EntityUid, PolicySet, R
 use quick_cache::sync::Cache;
 
 use super::cast::Literals;
-use super::context::{Stage, question};
+use super::context::{Aside, Stage, question};
 use super::filter::{Added, Filter, lists_of_node};
 use super::finding::{PolicyFinding, Severity};
 use super::reads::Reads;
@@ -35,8 +35,7 @@ pub struct PolicyEngine {
     rules: Vec<Rule>,
     /// By [`Operation::index`].
     desks: Vec<Desk>,
-    /// Whether a secret may be read.
-    secrets: Desk,
+    asides: Asides,
     roles: RoleTables,
     literals: Literals,
     /// Sheets without the policies for other roles, by their rules.
@@ -44,6 +43,14 @@ pub struct PolicyEngine {
     authorizer: Authorizer,
     revision: String,
     warnings: Vec<PolicyFinding>,
+}
+
+/// What is asked besides, about irongate's own doing.
+struct Asides {
+    /// Whether a secret may be read.
+    secrets: Desk,
+    /// Whether the caller is told what dry-run would have refused.
+    shadow: Desk,
 }
 
 /// One operation.
@@ -91,7 +98,7 @@ struct Scene<'s> {
     desk: &'s Desk,
     action: &'s ActionDesk,
     table: &'s RoleTable,
-    secret: Option<&'s str>,
+    aside: Option<Aside<'s>>,
 }
 
 /// Numbers sheets.
@@ -135,9 +142,9 @@ impl PolicyEngine {
             return Err(findings);
         }
         match Compiler::new(&rules).desks(operations) {
-            Some((desks, secrets, slots)) => Ok(Self {
+            Some((desks, asides, slots)) => Ok(Self {
                 desks,
-                secrets,
+                asides,
                 literals: Literals::of(&rules),
                 roles: RoleTables::new(role_names(&rules), slots),
                 smaller: Cache::new(SMALLER_SHEETS_MAX),
@@ -181,9 +188,18 @@ impl PolicyEngine {
     /// Whether the principal may see the secret in `field` (a JSON Pointer), asked on the way of `request`. Anything but a
     /// permit of an enforced policy is no; dry-run does not waive it.
     pub fn reads_secret(&self, request: &AccessRequest<'_>, field: &str) -> bool {
-        let desk = &self.secrets;
+        self.permits_aside(request, &self.asides.secrets, Aside::Secret(field))
+    }
+
+    /// Whether the principal is told what dry-run would have refused of `request`. Anything but a permit of an enforced
+    /// policy is no.
+    pub fn tells_shadow(&self, request: &AccessRequest<'_>) -> bool {
+        self.permits_aside(request, &self.asides.shadow, Aside::Shadow)
+    }
+
+    fn permits_aside(&self, request: &AccessRequest<'_>, desk: &Desk, aside: Aside<'_>) -> bool {
         let table = self.roles.table(request.principal.roles());
-        self.outcome(request, desk, &desk.request, &desk.request.enforced, &table, Some(field)).is_permit()
+        self.outcome(request, desk, &desk.request, &desk.request.enforced, &table, Some(aside)).is_permit()
     }
 
     /// The answer where an object that is read could not be looked up.
@@ -297,7 +313,7 @@ impl PolicyEngine {
             fixed_id: &desk.fixed_id,
             roles: &table.parents,
             reads: Reads::EVERYTHING,
-            secret: None,
+            aside: None,
             literals: &self.literals,
         };
         question(request, &stage).ok().map(|asked| (asked.request, asked.entities))

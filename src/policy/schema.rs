@@ -50,6 +50,9 @@ pub(super) const RESOURCE_TYPES: [ResourceType; 15] = [
 /// The action that is asked for a field that a role may see unmasked. It is in no group: `read` does not include it.
 pub(super) const SECRETS_READ: &str = "secrets:read";
 
+/// The action that is asked before a caller is told what dry-run would have refused. It is in no group either.
+pub(super) const SHADOW_READ: &str = "shadow:read";
+
 const HEAD: &str = r#"// What irongate's policies may speak of. Generated from the catalogue (`irongate schema cedar`); do not edit.
 // The manual is docs/policy.md.
 
@@ -143,6 +146,10 @@ pub(super) fn schema_of(operations: &[Operation]) -> String {
     text.push_str("// Each field of `[[scrub.role]]` with `treatment = \"keep\"`; \"/driver_info/redfish_password\", for example.\n");
     let context = format!("{COMMON_CONTEXT}    parameters: {{}},\n    query: {{}},\n");
     action(&mut text, SECRETS_READ, &[], ResourceType::Api, &context, "    field: String,\n");
+    text.push_str(
+        "// Whether a caller is told, in a header of the answer, which rule would have denied its request.\n",
+    );
+    action(&mut text, SHADOW_READ, &[], ResourceType::Api, &context, "");
     text
 }
 

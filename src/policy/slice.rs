@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rule::{About, Rule};
-use super::schema::{SECRETS_READ, WRITE_GROUP, write_action};
+use super::schema::{SECRETS_READ, SHADOW_READ, WRITE_GROUP, write_action};
 use crate::catalog::Operation;
 
 /// The rules by the action that their scope names; numbers are indices of the rules.
@@ -32,6 +32,11 @@ impl ActionGroups {
     /// Of a secret that may be read.
     pub(super) fn secrets() -> Self {
         Self { id: SECRETS_READ.to_owned(), all: vec![SECRETS_READ.to_owned()] }
+    }
+
+    /// Of what dry-run would have refused.
+    pub(super) fn shadow() -> Self {
+        Self { id: SHADOW_READ.to_owned(), all: vec![SHADOW_READ.to_owned()] }
     }
 
     /// Of each write of it.

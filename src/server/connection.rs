@@ -233,7 +233,7 @@ impl Door {
             listener: Arc::clone(&listener.name),
             source: address,
             http: "unknown",
-            mode: snapshot.mode,
+            mode: snapshot.mode(),
             terms: snapshot.audit,
             revision: Arc::clone(&snapshot.revision),
         };

@@ -26,7 +26,7 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
         "1 for the mode in force: enforce, or shadow (nothing is denied by policy)",
         Kind::Gauge,
         &["mode"],
-        move |samples| samples.put(&[now.load().mode.as_str()], 1.0),
+        move |samples| samples.put(&[now.load().mode().as_str()], 1.0),
     );
     let now = Arc::clone(current);
     metrics.family(

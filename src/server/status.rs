@@ -19,6 +19,8 @@ pub struct Status {
     /// `serving` or `draining`.
     phase: &'static str,
     mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow_until: Option<jiff::Timestamp>,
     /// Of the snapshot in force, as in records.
     revision: Arc<str>,
     loaded: Timestamp,
@@ -116,7 +118,8 @@ impl Server {
             program_revision: version::REVISION,
             started: self.started,
             phase: if self.serving() { "serving" } else { "draining" },
-            mode: snapshot.mode.as_str(),
+            mode: snapshot.mode().as_str(),
+            shadow_until: snapshot.shadow_until,
             revision: Arc::clone(&snapshot.revision),
             loaded: reloads.loaded,
             reloads: ReloadStatus {

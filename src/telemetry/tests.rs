@@ -9,21 +9,25 @@ const CANARY: &str = "c4n4ry-7e57";
 
 /// The fields that a log line may have, with the types that make them safe. None holds what a caller or Ironic sent.
 const ALLOWED_FIELDS: &[&str] = &[
-    "address",  // `IpAddr`, or the address of a listener as configured
-    "endpoint", // of the configuration
+    "address",    // `IpAddr`, or the address of a listener as configured
+    "endpoint",   // of the configuration
     "error", // `hyper::Error`, `KeystoneError`, `FetchError`: one of a fixed set of texts; `ConfigError`: of the operator's files
     "count", // a number
     "host",  // of the configuration
     "kind",  // `io::ErrorKind`
     "listener", // a listener's name, of the configuration
     "mode",  // a word of the program
+    "operation", // an operation of the catalogue
     "place", // `file:line:column` of the source
     "reason", // `&'static str`
+    "request_id", // ours
     "revision", // a digest
+    "rule",  // a policy's id, of the operator's
     "schemes", // words of the program
     "setting", // a setting's name
     "status", // a number
     "tls",   // `bool`
+    "until", // a time, of the configuration
     "url",   // of the configuration
     "version", // the program's
     "workers", // a number

@@ -1,6 +1,7 @@
 //! Dry-run decides and records, and changes no byte.
 
-use crate::support::{FakeIronic, Irongate, json};
+use crate::support::ironic::Arrived;
+use crate::support::{Answer, FakeIronic, Irongate, json};
 
 #[test]
 fn a_denial_is_recorded_and_forwarded() {
@@ -128,4 +129,130 @@ fn a_check_in_shadow_is_recorded_and_takes_the_request() {
     assert_eq!((answer.status, answer.code().as_str()), (400, "wrong_kind"), "{answer:?}");
     let answer = shadow.ask("admin", "PATCH", "/v1/nodes/n", Some(r#"[{"op": "move", "path": "/extra/a"}]"#));
     assert_eq!(answer.status, 400, "{answer:?}");
+}
+
+/// In front of `ironic`, with these policies only and more at the top of the configuration.
+fn with_policies(ironic: &FakeIronic, policies: &str, more: &str) -> (Irongate, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("site.cedar"), policies).unwrap();
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/roles");
+    let change = |text: String| {
+        format!("{more}\n{}", text.replace(&shipped.display().to_string(), &directory.path().display().to_string()))
+    };
+    (Irongate::changed(&ironic.endpoint(), "", change), directory)
+}
+
+#[test]
+fn dry_run_ends_when_the_configuration_says() {
+    for (until, status, mode) in [
+        ("2020-01-01", 403, "enforce"),
+        ("2020-01-01T00:00:00+01:00", 403, "enforce"),
+        ("2999-01-01", 200, "shadow"),
+        ("2999-01-01T00:00:00Z", 200, "shadow"),
+    ] {
+        let ironic = FakeIronic::plain();
+        let irongate = Irongate::start(&ironic, &format!("mode = \"shadow\"\nshadow_until = \"{until}\""));
+        let patch = Some(r#"[{"op": "add", "path": "/extra/a", "value": 1}]"#);
+        assert_eq!(irongate.ask("auditor", "PATCH", "/v1/nodes/n", patch).status, status, "{until}");
+        assert_eq!(irongate.records(1)[0]["mode"], mode, "{until}");
+        assert_eq!(ironic.arrived().len(), usize::from(status == 200), "{until}");
+    }
+    for (settings, word) in [
+        ("mode = \"shadow\"\nshadow_until = \"tomorrow\"", "2026-12-31"),
+        ("mode = \"shadow\"\nshadow_until = \"2026-12-31T08:00:00\"", "offset"),
+        ("mode = \"enforce\"\nshadow_until = \"2999-01-01\"", "mode = \"shadow\""),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = crate::support::configuration(directory.path(), "unix:/x", settings);
+        let Err(errors) = irongate::config::load(&file) else { panic!("{settings} was taken") };
+        assert!(errors[0].message.contains(word) && errors[0].line == Some(3), "{settings}: {errors:?}");
+    }
+}
+
+#[test]
+fn who_may_see_it_is_told_the_rule() {
+    const POLICIES: &str = r#"
+@id("admin") permit (principal in Role::"admin", action in Action::"read", resource);
+@id("operator") permit (principal in Role::"operator", action in Action::"read", resource);
+@id("site.none") forbid (principal, action == Action::"node:delete", resource);
+@id("seen") permit (principal in Role::"admin", action == Action::"shadow:read", resource);
+@id("seen.dry") @mode("shadow") permit (principal in Role::"auditor", action == Action::"shadow:read", resource);
+"#;
+    let ironic = FakeIronic::plain();
+    let (irongate, _policies) = with_policies(&ironic, POLICIES, "mode = \"shadow\"");
+    let patch = Some(r#"[{"op": "add", "path": "/extra/a", "value": 1}]"#);
+    for (user, method, body, told) in [
+        ("admin", "GET", None, None),
+        ("admin", "PATCH", patch, Some("default-deny")),
+        ("admin", "DELETE", None, Some("site.none")),
+        ("operator", "PATCH", patch, None),
+        ("auditor", "PATCH", patch, None),
+    ] {
+        let answer = irongate.ask(user, method, "/v1/nodes/n", body);
+        assert_eq!(answer.status, 200, "{user} {method}");
+        assert_eq!(answer.header("irongate-would-deny").as_deref(), told, "{user} {method}");
+    }
+}
+
+#[test]
+fn in_shadow_no_byte_differs_from_a_run_without_policies() {
+    let answering = |request: &Arrived| match request.line.split(' ').next() {
+        Some("DELETE") => json("204 No Content", ""),
+        Some("PUT") => json(
+            "409 Conflict",
+            r#"{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"Node n is locked by host h.\", \"debuginfo\": null}"}"#,
+        ),
+        _ => json(
+            "200 OK",
+            r#"{"name": "n",  "driver_info": {"ipmi_password": "S"}, "links": [{"href": "http://ironic/v1/nodes/n"}]}"#,
+        ),
+    };
+    let (plain, shadowed) = (FakeIronic::start(answering), FakeIronic::start(answering));
+    let everything = r#"@id("all") permit (principal, action, resource) unless { action == Action::"shadow:read" };"#;
+    let nothing = r#"@id("none") forbid (principal, action, resource);"#;
+    let (open, _policies) = with_policies(&plain, everything, "");
+    let (shadow, _policies) = with_policies(&shadowed, nothing, "mode = \"shadow\"");
+    let id = "X-OpenStack-Request-ID: req-8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01\r\n";
+    let rows = [
+        ("admin", "GET", "/v1/nodes?fields=name,uuid&limit=3", None),
+        ("admin", "GET", "/v1/nodes/n", None),
+        (
+            "operator",
+            "PATCH",
+            "/v1/nodes/n",
+            Some(r#"[ {"op":"add", "path":"/extra/\u0061", "value": [1.50, "\u00e9"]} ]"#),
+        ),
+        ("auditor", "PUT", "/v1/nodes/n/states/power", Some(r#"{"target": "power on"}"#)),
+        ("auditor", "DELETE", "/v1/nodes/n", None),
+        ("auditor", "POST", "/v1/nodes", Some(r#"{"driver": "fake-hardware", "name": "n"}"#)),
+    ];
+    for (user, method, target, body) in rows {
+        let told = |irongate: &Irongate| {
+            let Answer { status, head, body } = irongate.ask_with(user, method, target, id, body);
+            (status, without(&head, &["x-openstack-request-id", "openstack-request-id", "date"], irongate), body)
+        };
+        assert_eq!(told(&open), told(&shadow), "{user} {method} {target}");
+    }
+    let arrived = |ironic: &FakeIronic| -> Vec<Arrived> {
+        let mut arrived = ironic.arrived();
+        for request in &mut arrived {
+            // irongate's own id of the request is another each time.
+            request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("x-openstack-request-id"));
+        }
+        arrived
+    };
+    assert_eq!(arrived(&plain), arrived(&shadowed));
+    assert_eq!(arrived(&plain).len(), rows.len());
+    for record in shadow.records(rows.len()) {
+        assert_eq!(record["would_be"]["policies"][0], "none", "{record}");
+    }
+}
+
+/// A head without the lines that are another each time.
+fn without(head: &str, names: &[&str], irongate: &Irongate) -> Vec<String> {
+    let own = irongate.address.to_string();
+    head.lines()
+        .filter(|line| !names.iter().any(|name| line.to_ascii_lowercase().starts_with(&format!("{name}:"))))
+        .map(|line| line.replace(&own, "irongate"))
+        .collect()
 }

@@ -7,7 +7,7 @@ use cedar_policy::{AuthorizationError, Context, Entities, Entity, EntityId, Enti
 
 use super::{ActionDesk, Desk, Granted, Outcome, PolicyEngine, Scene, Sheet, Slice, indeterminate};
 use crate::call::Write;
-use crate::policy::context::{Question, Stage, question};
+use crate::policy::context::{Aside, Question, Stage, question};
 use crate::policy::filter::Fit;
 use crate::policy::guard::{Depends, PlaceOf};
 use crate::policy::resource::Findings;
@@ -23,14 +23,14 @@ impl PolicyEngine {
         action: &ActionDesk,
         slice: &Slice,
         table: &RoleTable,
-        secret: Option<&str>,
+        aside: Option<Aside<'_>>,
     ) -> Outcome {
         let sheet = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, table)) {
             Some(Memo::Constant(outcome)) => return outcome.clone(),
             Some(Memo::Ask(sheet)) => sheet,
             None => &slice.sheet,
         };
-        let scene = Scene { request, desk, action, table, secret };
+        let scene = Scene { request, desk, action, table, aside };
         let found = match request.write {
             Some(write) => self.about_write(scene, sheet, write),
             None => self.ask(scene, sheet),
@@ -95,7 +95,7 @@ impl PolicyEngine {
             fixed_id: &scene.desk.fixed_id,
             roles: &scene.table.parents,
             reads: sheet.reads,
-            secret: scene.secret,
+            aside: scene.aside,
             literals: &self.literals,
         };
         let Question { request, entities } = question(scene.request, &stage).ok()?;

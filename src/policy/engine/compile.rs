@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid};
 
-use super::{ActionDesk, Desk, Sheet, Slice};
+use super::{ActionDesk, Asides, Desk, Sheet, Slice};
 use crate::catalog::{Operation, ResourceType};
 use crate::policy::rule::{PolicyMode, Rule};
 use crate::policy::schema::{API_ID, fixed_id, has_writes};
@@ -24,7 +24,7 @@ impl<'r> Compiler<'r> {
     }
 
     /// The desks and the number of slots; `None` only if an id of the catalogue is not usable in Cedar.
-    pub(super) fn desks(mut self, operations: &[Operation]) -> Option<(Vec<Desk>, Desk, usize)> {
+    pub(super) fn desks(mut self, operations: &[Operation]) -> Option<(Vec<Desk>, Asides, usize)> {
         let action_type: EntityTypeName = "Action".parse().ok()?;
         let mut desks = Vec::with_capacity(operations.len());
         let mut slots = 0;
@@ -41,14 +41,17 @@ impl<'r> Compiler<'r> {
                 },
             });
         }
-        let secrets = Desk {
-            operation: String::new(),
-            resource_type: ResourceType::Api.as_str().parse().ok()?,
-            fixed_id: API_ID.to_owned(),
-            request: self.action(&action_type, &ActionGroups::secrets(), &mut slots)?,
-            write: None,
+        let mut aside = |groups| {
+            Some(Desk {
+                operation: String::new(),
+                resource_type: ResourceType::Api.as_str().parse().ok()?,
+                fixed_id: API_ID.to_owned(),
+                request: self.action(&action_type, &groups, &mut slots)?,
+                write: None,
+            })
         };
-        Some((desks, secrets, slots))
+        let asides = Asides { secrets: aside(ActionGroups::secrets())?, shadow: aside(ActionGroups::shadow())? };
+        Some((desks, asides, slots))
     }
 
     fn action(&mut self, kind: &EntityTypeName, groups: &ActionGroups, slots: &mut usize) -> Option<ActionDesk> {

@@ -231,7 +231,7 @@ fn plain(engine: &PolicyEngine, asked: &Ask, modes: &[PolicyMode]) -> (bool, Den
         fixed_id: &fixed_id(operation),
         roles: &roles,
         reads: Reads::EVERYTHING,
-        secret: None,
+        aside: None,
         literals: &literals,
     };
     let asked = asked.with(|request| question(request, &stage)).unwrap_or_else(|_| panic!("not asked: {asked:?}"));
