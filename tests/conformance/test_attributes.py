@@ -35,11 +35,13 @@ keystone_scope = "project"
 keystone_roles = ["{keystone}"]
 """ for keystone in ("admin", "member", "reader"))
 
+# In Keystone a member is a reader too.
 HIDE = """
 @id("hide")
 @conceal
 forbid (principal in Role::"owner-reader", action in [Action::"read", Action::"console"], resource is Node)
-when { resource has name && resource.name == "hidden" };
+when { resource has name && resource.name == "hidden" }
+unless { principal in Role::"owner-member" };
 """
 
 
