@@ -181,3 +181,29 @@ fn the_query_tells_words_booleans_and_numbers() {
     let (_, values) = query(&route("node:vendor_passthru:post", &[("method", "send_raw")]));
     assert_eq!(serde_json::to_value(values).unwrap(), json!({"method": "send_raw"}));
 }
+
+#[test]
+fn words_of_every_spelling_fit_the_schema() {
+    let schema: serde_json::Value = serde_json::from_str(include_str!("../../../docs/audit.schema.json")).unwrap();
+    let mut patterns = Vec::new();
+    let mut rest = vec![&schema];
+    while let Some(place) = rest.pop() {
+        patterns.extend(place.pointer("/properties/string/pattern").and_then(serde_json::Value::as_str));
+        rest.extend(place.as_object().into_iter().flat_map(serde_json::Map::values));
+    }
+    let [pattern] = patterns[..] else { panic!("one pattern of words: {patterns:?}") };
+    let pattern = regex::Regex::new(pattern).unwrap();
+    for level in ["JBOD", "0", "1+0", "6+0"] {
+        let body = json!({"logical_disks": [{"size_gb": "MAX", "raid_level": level}]}).to_string();
+        let (lines, _) = of("node:set_raid_state", &body);
+        let words: Vec<&str> = lines
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|line| line["path"].as_str().unwrap().ends_with("/raid_level"))
+            .map(|line| line["value"]["string"].as_str().unwrap())
+            .collect();
+        assert_eq!(words, [level], "{lines}");
+        assert!(pattern.is_match(level), "{level}");
+    }
+}
