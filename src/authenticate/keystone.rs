@@ -190,6 +190,7 @@ impl Keystone {
     pub(super) fn inherit(&mut self, before: &Self) {
         if self.memory.agrees_with(&before.memory) {
             self.memory = Arc::clone(&before.memory);
+            self.client.inherit(&before.client);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Calls to Keystone: few at a time, each within a deadline, over connections that are kept for a while.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -58,10 +58,10 @@ pub(super) struct Question {
     pub(super) service: Option<HeaderValue>,
 }
 
-/// irongate's own user, with the token that it has now.
+/// irongate's own user, with the token that it has now; a reload hands it on.
 struct Own {
     credential: ServiceCredential,
-    token: tokio::sync::Mutex<Option<OwnToken>>,
+    token: Arc<tokio::sync::Mutex<Option<OwnToken>>>,
 }
 
 #[derive(Clone)]
@@ -89,7 +89,14 @@ impl Client {
             idle: Mutex::new(Vec::new()),
             idle_max: config.connections_max,
             breaker: Breaker::default(),
-            own: config.service.clone().map(|credential| Own { credential, token: tokio::sync::Mutex::default() }),
+            own: config.service.clone().map(|credential| Own { credential, token: Arc::default() }),
+        }
+    }
+
+    /// After a reload with the same credential at the same Keystone: the token that irongate's own user has holds on.
+    pub(super) fn inherit(&mut self, before: &Self) {
+        if let (Some(own), Some(before)) = (&mut self.own, &before.own) {
+            own.token = Arc::clone(&before.token);
         }
     }
 
