@@ -128,7 +128,9 @@ impl Irongate {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let text = self.log();
-            let lines: Vec<_> = text.lines().collect();
+            // A line that is being written has no end yet.
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            let lines: Vec<_> = whole.lines().collect();
             if lines.len() >= count {
                 return lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
             }
