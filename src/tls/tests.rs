@@ -232,16 +232,14 @@ fn files_are_checked_when_they_are_loaded() {
     check(certificate("server.crt", &key_text(&swapped)), good().1, TlsError::NoCertificate { file: file() });
     check(good().0, key(&text(&good().0)), TlsError::NoKey { file: key_file() });
     check(good().0, key(""), TlsError::NoKey { file: key_file() });
-    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-    check(good().0, key(encrypted), TlsError::EncryptedKey { file: key_file() });
+    let block = |name: &str| format!("-----BEGIN {name}-----\nAAAA\n-----END {name}-----\n");
+    check(good().0, key(&block("ENCRYPTED PRIVATE KEY")), TlsError::EncryptedKey { file: key_file() });
     let twice = key_text(&good().1) + &key_text(&good().1);
     check(good().0, key(&twice), TlsError::SeveralKeys { file: key_file() });
     let cut = key_text(&good().1).replace("-----END PRIVATE KEY-----", "");
     check(good().0, key(&cut), TlsError::BadPem { file: key_file() });
-    let garbage = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    check(good().0, key(garbage), TlsError::BadKey { file: key_file() });
-    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    check(certificate("server.crt", garbage), good().1, TlsError::BadCertificate { file: file() });
+    check(good().0, key(&block("PRIVATE KEY")), TlsError::BadKey { file: key_file() });
+    check(certificate("server.crt", &block("CERTIFICATE")), good().1, TlsError::BadCertificate { file: file() });
 
     let missing = CertificatePem::read(std::path::Path::new("no-such-directory/a.crt")).map(|_pem| ()).unwrap_err();
     let kind = io::ErrorKind::NotFound;
