@@ -86,7 +86,7 @@ enum Command {
     /// The value comes from standard input, so that it stands in no list of processes and no shell's history; one line
     /// end after it does not count.
     Hmac {
-        /// The file that `hmac_key_file` in [scrub] names.
+        /// The file that `hmac_key_file` in `[scrub]` names.
         #[arg(long, value_name = "FILE")]
         key_file: PathBuf,
     },
