@@ -13,7 +13,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::words;
 use crate::call::{Route, Write};
-use crate::catalog::{BodyKind, Field, Kind, Operation, catalog};
+use crate::catalog::{Field, Kind, Operation, catalog};
 use crate::json::{Json, Pointer};
 use crate::policy::{Places, UrlOrigin, value_facts};
 
