@@ -8,6 +8,7 @@
 mod decide;
 mod error;
 mod frame;
+mod hidden;
 mod hold;
 mod key;
 mod link;
@@ -34,6 +35,7 @@ mod window;
 mod tests;
 
 pub use error::{ErrorText, FAULTSTRING_BYTES_MAX, FaultCode, rebuild};
+pub use hidden::holds_hidden;
 pub use link::rewrite_location;
 pub use rules::{ScrubAdditions, ScrubRules};
 pub use shadow::ShadowCount;
