@@ -284,6 +284,19 @@ fn value(line: &ValueLine, secret: bool) -> PastValue {
         };
     }
     let has_length = matches!(line.kind.as_str(), "string" | "array" | "object");
+    if has_length && line.length.is_none() {
+        // What stood beside it said that it is a secret: policies saw the value, the record withholds it.
+        return PastValue {
+            kind,
+            length: None,
+            string: Told::Unknown,
+            integer: Told::Unknown,
+            boolean: Told::Unknown,
+            spelling: Told::Unknown,
+            places: None,
+            url: Told::Unknown,
+        };
+    }
     PastValue {
         length: if has_length { line.length.and_then(|length| i64::try_from(length).ok()) } else { Some(0) },
         string: match &line.string {

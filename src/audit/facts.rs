@@ -214,6 +214,11 @@ fn value_line(operation: &'static Operation, write: &Write<'_>, value: &Json<'_>
     if write.secret {
         return ValueLine { kind, ..ValueLine::default() };
     }
+    if write.withheld {
+        // Switches hide nothing, in answers too.
+        let boolean = value_facts(value, places).boolean.filter(|_| value.as_str().is_none());
+        return ValueLine { kind, boolean, ..ValueLine::default() };
+    }
     let facts = value_facts(value, places);
     let field = field_at(operation, &write.path).filter(|field| !field.secret);
     let has_length = matches!(value, Json::String(_) | Json::Array(_) | Json::Object(_));

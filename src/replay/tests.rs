@@ -51,6 +51,8 @@ fn different() -> Vec<serde_json::Value> {
         power(Some("power on"), "/target"),
         power(Some("power off"), "/target"),
         power(None, "/target"),
+        // A value that what stands beside it names a secret.
+        serde_json::json!({"operation": "node:set_power_state", "writes": [{"op": "add", "path": "/target", "value": {"kind": "string"}}]}),
         list(&[], "operator"),
         list(&["fields"], "operator"),
         list(&["fields", "limit"], "operator"),
@@ -77,7 +79,7 @@ fn what_is_remembered_is_what_would_be_decided() {
             }
         }
     }
-    assert_eq!(found, "++--+-?++--");
+    assert_eq!(found, "++--+-??++--");
 }
 
 #[test]
