@@ -51,7 +51,7 @@ mod tests {
             (&format!("hmac-sha256:{hash}"), true),
             (&format!("é{hash}é"), true),
             (&format!("{hash}0"), true),
-            (&hash[..hash.len() - 1], false),
+            (hash.trim_end_matches('a'), false),
         ] {
             assert_eq!(holds_hidden(text), expected, "{text}");
         }

@@ -160,7 +160,13 @@ impl<'c> Expansion<'c> {
                     self.below(&index, |this| this.leaves(item, &[], with(&index, named)));
                 }
             }
-            _ => self.add(arguments, around.clone()),
+            Json::Object(_)
+            | Json::Array(_)
+            | Json::Null
+            | Json::Boolean(_)
+            | Json::Integer(_)
+            | Json::Float(_)
+            | Json::String(_) => self.add(arguments, around.clone()),
         }
     }
 

@@ -150,6 +150,62 @@ fn what_is_in_force_is_shown_without_secrets() {
     assert_eq!(irongate(&["check", "--config", file.to_str().unwrap()]).status.code(), Some(0));
 }
 
+/// What is shown is what is in force: a shape or a name that looks like a secret is none.
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:ironic.sock", "");
+    let more = "\n[[binding]]\nrole = \"operator\"\nuser = \"system:serviceaccount:external-secrets:eso-controller\"\n\
+                [scrub]\nwords = [\"token: x\"]\nshapes = [\"serial-token: ([A-Z0-9]+)\", \"://([^@]+)@\"]\n";
+    let good = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{good}{more}")).unwrap();
+    let output = irongate(&["check", "--show", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown: toml::Table = text(&output.stdout).parse().unwrap();
+    assert_eq!(shown["scrub"]["shapes"][0].as_str(), Some("serial-token: ([A-Z0-9]+)"));
+    assert_eq!(shown["scrub"]["shapes"][1].as_str(), Some("://([^@]+)@"));
+    let bindings = shown["binding"].as_array().unwrap();
+    let user = "system:serviceaccount:external-secrets:eso-controller";
+    assert!(bindings.iter().any(|binding| binding["user"].as_str() == Some(user)), "{bindings:?}");
+    std::fs::write(&file, text(&output.stdout)).unwrap();
+    assert_eq!(irongate(&["check", "--config", file.to_str().unwrap()]).status.code(), Some(0));
+    // Who logs in is not shown, wherever somebody wrote it.
+    std::fs::write(&file, good.replace("unix:ironic.sock", "http://u:S3cret@127.0.0.1:1")).unwrap();
+    let output = irongate(&["check", "--show", "--config", file.to_str().unwrap()]);
+    assert!(!text(&output.stdout).contains("S3cret") && !text(&output.stderr).contains("S3cret"), "{output:?}");
+}
+
+/// A secret may stand where none belongs, in a file or a variable: an error says what belongs there.
+#[test]
+fn errors_do_not_repeat_what_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:ironic.sock", "");
+    for (name, value, expected) in [
+        ("IRONGATE_AUTHENTICATION__BASIC", "S3cret", "invalid type: string, expected struct RawBasic"),
+        (
+            "IRONGATE_AUTHENTICATION__BASIC",
+            "'S3cret, expected `S3cret` \"'",
+            "invalid type: string, expected struct RawBasic",
+        ),
+        ("IRONGATE_AUTHENTICATION__BASIC", "53437", "invalid type: integer, expected struct RawBasic"),
+        ("IRONGATE_MODE", "S3cret", "unknown variant, expected "),
+        ("IRONGATE_MODE", "['S3cret']", "expected"),
+        ("IRONGATE_LISTENER__0__SCHEMES", "['S3cret']", "unknown variant, expected one of "),
+        ("IRONGATE_WORKERS", "S3cret", "invalid type: string, expected usize"),
+        ("IRONGATE_WORKERS", "-53437", "invalid value: integer, expected usize"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_irongate"))
+            .args(["check", "--config", file.to_str().unwrap()])
+            .env(name, value)
+            .output()
+            .unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(expected), "{name}={value}: {told}");
+        assert!(!told.contains("S3cret") && !told.contains("53437"), "{name}: {told}");
+    }
+}
+
 #[test]
 fn variables_override_the_file() {
     let directory = tempfile::tempdir().unwrap();

@@ -196,6 +196,9 @@ fn refusals_carry_the_challenge() {
     assert_eq!(gate.ask("/v1", &limited).status, 200, "discovery needs no rule");
     let served = format!("{limited}X-Service-Token: {}\r\n", token(SERVICE));
     assert_eq!(gate.ask("/v1/ports", &served).status, 200, "a chain's request is not the credential's own");
+    let told = |line: &str| line.contains(r#""application_credential_id":"a""#);
+    let records = std::fs::read_to_string(gate.directory.path().join("audit.jsonl")).unwrap();
+    assert!(records.lines().any(told), "{records}");
 }
 
 #[test]

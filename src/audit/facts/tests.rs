@@ -235,7 +235,7 @@ fn records_are_bounded() {
     let count = lines.as_array().unwrap().len();
     assert!(count < 100 && count + more == 100, "{count} {more}");
     assert_eq!(lines[0]["cut"], true);
-    assert!(lines[0]["path"].as_str().unwrap().len() <= NAME_BYTES_MAX);
+    assert!(lines[0]["path"].as_str().unwrap().len() <= crate::audit::free::FREE_BYTES_MAX);
 }
 
 #[test]
