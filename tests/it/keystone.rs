@@ -269,5 +269,5 @@ fn mistakes_are_named() {
     check(good, "", "identity = \"basic\"", "needs credential_file");
     check(good, "", "identity = \"basic\"\ncredential_file = \"empty\"", "USER:PASSWORD");
     check(good, "", "identity = \"token\"\ncredential_file = \"empty\"", "goes with identity");
-    check(good, "", "identity = \"caller\"", "caller");
+    check(good, "", "identity = \"caller\"", "expected one of `none`");
 }
