@@ -2,10 +2,12 @@
 //!
 //! A [`Record`] is opened before anything is decided and written when it is dropped: with the answer's body, with a
 //! cancelled request, with a panic. Its fields are identifiers, names of the catalogue and ids of policies; of the values
-//! of a request it keeps only facts: what is needed to decide again, and no text that the caller wrote.
+//! of a request it keeps only facts: what is needed to decide again, and no text that the caller wrote. Names that the caller
+//! chose are [`FreeText`].
 
 mod cadf;
 mod facts;
+mod free;
 mod line;
 mod output;
 mod queue;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderValue;
+use serde::Serialize;
 
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
@@ -28,10 +31,10 @@ use crate::metrics::RequestMeter;
 use crate::policy::{Decision, Denial, Permit, Places, PolicyIds};
 use crate::rejection::Rejection;
 use crate::request_id::{RequestId, RequestIds};
-use crate::telemetry;
 use crate::trace::{Phase, Trace};
 
 use cadf::Event;
+use free::FreeText;
 use line::{CandidateLine, Line, Parameters, PrincipalLine, ResourceLine, VERSION, WouldBe};
 
 pub use output::AuditError;
@@ -267,7 +270,7 @@ impl Record {
         if let Rejection::Denied(refusal) | Rejection::Unauthenticated(refusal, _) = rejection {
             self.line.decision = "deny";
             self.line.policies = refusal.denial.policies.to_vec();
-            self.line.denied_path = refusal.write.as_deref().map(line::bounded);
+            self.line.denied_path = refusal.write.as_deref().map(FreeText::of);
         }
     }
 
@@ -325,10 +328,9 @@ impl Record {
                 return self.audit.sampled_out();
             }
             let on_full = self.terms.on_full(self.class);
-            let event = || serde_json::to_string(&Event::of(&self.line)).ok().map(line_of);
-            self.audit.send_event(event, on_full);
-            match serde_json::to_string(&self.line) {
-                Ok(line) => self.audit.send(line_of(line), on_full),
+            self.audit.send_event(|| line_of(&Event::of(&self.line)).ok(), on_full);
+            match line_of(&self.line) {
+                Ok(line) => self.audit.send(line, on_full),
                 Err(_) => self.audit.unwritable(),
             }
         }
@@ -363,11 +365,11 @@ impl Drop for Record {
     }
 }
 
-/// Behind the last net, with its end.
-fn line_of(text: String) -> Vec<u8> {
-    let mut line = telemetry::cast(text).into_bytes();
+/// With its end.
+fn line_of(record: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(record)?;
     line.push(b'\n');
-    line
+    Ok(line)
 }
 
 fn microseconds(since: Instant) -> u64 {

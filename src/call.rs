@@ -46,6 +46,9 @@ pub struct Write<'a> {
     pub step: Option<Step<'a>>,
     /// Whether the catalogue or the key's name says that the value is a secret: policies then see its kind and length only.
     pub secret: bool,
+    /// Whether what stands beside the value says that it is a secret: `name: "AdminPassword"`, or another argument of a
+    /// step. Who writes chooses that, so that policies see the value all the same; records tell its kind only.
+    pub withheld: bool,
 }
 
 /// The three operations of a patch that Ironic knows.

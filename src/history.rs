@@ -10,8 +10,9 @@ use crate::authenticate::SchemeName;
 use crate::call::WriteOp;
 use crate::catalog::{BodyKind, Operation, ResourceType, catalog};
 use crate::microversion;
+use crate::plain::plain;
 use crate::policy::{PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told};
-use crate::telemetry;
+use crate::scrub::MASK;
 
 /// A longer line is no record; in bytes. A record with everything that it may hold has about 64 KiB.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
@@ -147,6 +148,11 @@ pub const fn takes_body(operation: &Operation) -> bool {
     }
 }
 
+/// Whether a name stands as the caller wrote it: none has stars, so that the mask is irongate's.
+fn is_whole(name: &str) -> bool {
+    !name.contains(MASK)
+}
+
 /// How the caller was authenticated.
 pub fn scheme(principal: &PrincipalLine) -> Option<SchemeName> {
     SCHEMES.into_iter().find(|scheme| scheme.as_str() == principal.scheme)
@@ -166,9 +172,14 @@ pub fn past(record: &RecordLine, fate: Fate, operation: &'static Operation) -> R
         roles: principal.roles.iter().map(|role| Arc::from(role.as_str())).collect(),
         keystone: principal.keystone.as_ref().map(keystone).unwrap_or_default(),
         operation,
-        resource_id: record.resource.as_ref().and_then(|resource| resource.id.clone()),
+        resource_id: record.resource.as_ref().and_then(|resource| resource.id.clone()).filter(|id| is_whole(id)),
         resource_certain: !has_other_names(operation.resource),
-        parameters: record.parameters.iter().map(|(name, text)| (name.clone(), text.clone())).collect(),
+        parameters: record
+            .parameters
+            .iter()
+            .filter(|(_, text)| is_whole(text))
+            .map(|(name, text)| (name.clone(), text.clone()))
+            .collect(),
         microversion: record.microversion.as_deref().and_then(microversion::minor),
         listener: Some(record.listener.clone()).filter(|name| !name.is_empty()),
         now: Some(record.time.as_second()),
@@ -189,19 +200,12 @@ pub fn text(value: &QueryValue) -> String {
     }
 }
 
-/// A text of a record for people: on one line, not too long, with nothing in it that turns its direction, hides, or is a
-/// command to a terminal.
+/// A text of a record for people: [plain], and not too long.
 pub fn shown(text: &str) -> String {
     const LENGTH_MAX: usize = 200;
-    let plain = |character: char| !character.is_control() && !is_format(character);
-    let shown: String =
-        text.chars().take(LENGTH_MAX).map(|character| if plain(character) { character } else { '\u{fffd}' }).collect();
-    let more = if text.chars().nth(LENGTH_MAX).is_some() { "…" } else { "" };
-    telemetry::cast(format!("{shown}{more}"))
-}
-
-fn is_format(character: char) -> bool {
-    matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    let end = text.char_indices().nth(LENGTH_MAX).map(|(end, _)| end);
+    let more = if end.is_some() { "…" } else { "" };
+    format!("{}{more}", plain(text.get(..end.unwrap_or(text.len())).unwrap_or_default()))
 }
 
 /// Whether a policy that names one object may mean it by another identifier than the request's.
@@ -284,6 +288,19 @@ fn value(line: &ValueLine, secret: bool) -> PastValue {
         };
     }
     let has_length = matches!(line.kind.as_str(), "string" | "array" | "object");
+    if has_length && line.length.is_none() {
+        // What stood beside it said that it is a secret: policies saw the value, the record withholds it.
+        return PastValue {
+            kind,
+            length: None,
+            string: Told::Unknown,
+            integer: Told::Unknown,
+            boolean: Told::Unknown,
+            spelling: Told::Unknown,
+            places: None,
+            url: Told::Unknown,
+        };
+    }
     PastValue {
         length: if has_length { line.length.and_then(|length| i64::try_from(length).ok()) } else { Some(0) },
         string: match &line.string {

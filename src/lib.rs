@@ -41,6 +41,7 @@ pub mod rejection;
 pub mod body;
 pub mod header;
 pub mod networks;
+pub mod plain;
 pub mod request_id;
 pub mod admin;
 pub mod metrics;

@@ -8,9 +8,11 @@
 mod decide;
 mod error;
 mod frame;
+mod hidden;
 mod hold;
 mod key;
 mod link;
+mod name;
 mod number;
 mod omit;
 mod place;
@@ -34,7 +36,9 @@ mod window;
 mod tests;
 
 pub use error::{ErrorText, FAULTSTRING_BYTES_MAX, FaultCode, rebuild};
+pub use hidden::holds_hidden;
 pub use link::rewrite_location;
+pub use name::{KeyName, names_a_secret};
 pub use rules::{ScrubAdditions, ScrubRules};
 pub use shadow::ShadowCount;
 pub use stream::{DEPTH_MAX, Scrubber};

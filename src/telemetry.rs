@@ -12,8 +12,8 @@ mod tests;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-pub(crate) use net::cast;
 pub use net::masked_log_lines;
+pub(crate) use net::{cast, free_text, setting};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

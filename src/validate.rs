@@ -9,7 +9,6 @@ mod arguments;
 mod error;
 mod mask;
 mod patch;
-mod secret;
 mod shadow;
 mod value;
 mod writes;

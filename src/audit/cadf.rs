@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::facts::WriteLine;
+use super::free::FreeText;
 use super::line::{Line, WouldBe};
 use crate::catalog::{Method, Operation, ResourceType, Segment, catalog};
 use crate::rejection::DEFAULT_DENY;
@@ -187,7 +188,7 @@ fn initiator(line: &Line) -> Initiator<'_> {
 /// The object itself where the request names one, else the service.
 fn target(line: &Line) -> Resource<'_> {
     let resource = line.resource.as_ref();
-    let id = resource.and_then(|resource| resource.id.as_deref());
+    let id = resource.and_then(|resource| resource.id.as_ref()).map(FreeText::as_str);
     Resource {
         type_uri: resource.map_or("service/compute/baremetal", |resource| type_uri(resource.kind)),
         id: id.unwrap_or("baremetal"),
@@ -251,7 +252,7 @@ fn path(operation: &Operation, line: &Line) -> String {
         match segment {
             Segment::Literal(literal) => text.push_str(literal),
             Segment::Parameter(name, _) => {
-                let own = line.resource.as_ref().and_then(|resource| resource.id.as_deref());
+                let own = line.resource.as_ref().and_then(|resource| resource.id.as_ref()).map(FreeText::as_str);
                 let is_own = operation.resource_parameter.as_deref() == Some(name);
                 text.push_str(line.parameters.of_name(name).or(own.filter(|_| is_own)).unwrap_or("***"));
             }

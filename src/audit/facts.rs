@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::free::FreeText;
 use super::words;
 use crate::call::{Route, Write};
 use crate::catalog::{Field, Kind, Operation, catalog};
@@ -19,8 +20,6 @@ use crate::policy::{Places, UrlOrigin, value_facts};
 
 /// Written fields named in one record; more are counted.
 pub(super) const WRITES_MAX: usize = 100;
-/// A longer path of a write, or name of a step or argument, is cut, and marked. In bytes.
-pub(super) const NAME_BYTES_MAX: usize = 512;
 /// Words of one list in the query; a list with more is withheld.
 const LIST_MAX: usize = 200;
 /// Bytes of all paths, steps and arguments in one record; writes beyond it are counted as more.
@@ -42,11 +41,11 @@ enum QueryValue {
 #[derive(Debug, Serialize)]
 pub(super) struct WriteLine {
     op: &'static str,
-    path: String,
+    path: FreeText,
     #[serde(skip_serializing_if = "Option::is_none")]
-    step: Option<String>,
+    step: Option<FreeText>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    argument: Option<String>,
+    argument: Option<FreeText>,
     #[serde(skip_serializing_if = "is_false")]
     secret: bool,
     #[serde(skip_serializing_if = "is_false")]
@@ -80,7 +79,7 @@ struct UrlLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     scheme: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<String>,
+    host: Option<FreeText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,8 +184,9 @@ pub(super) fn writes(operation: &'static Operation, writes: &[Write<'_>], places
     let mut lines = Vec::with_capacity(writes.len().min(WRITES_MAX));
     for write in writes.iter().take(WRITES_MAX) {
         let line = write_line(operation, write, places);
-        let size =
-            line.path.len() + line.step.as_ref().map_or(0, String::len) + line.argument.as_ref().map_or(0, String::len);
+        let size = line.path.len()
+            + line.step.as_ref().map_or(0, FreeText::len)
+            + line.argument.as_ref().map_or(0, FreeText::len);
         let Some(left) = room.checked_sub(size) else { break };
         room = left;
         lines.push(line);
@@ -197,14 +197,10 @@ pub(super) fn writes(operation: &'static Operation, writes: &[Write<'_>], places
 
 fn write_line(operation: &'static Operation, write: &Write<'_>, places: &Places) -> WriteLine {
     let mut is_cut = false;
-    let mut bounded = |text: &str| {
-        let short = text.get(..text.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default();
-        is_cut |= short.len() != text.len();
-        short.to_owned()
-    };
-    let path = bounded(write.path.as_str());
-    let step = write.step.as_ref().map(|step| bounded(&format!("{}.{}", step.interface, step.step)));
-    let argument = write.step.as_ref().and_then(|step| step.argument.as_deref()).map(&mut bounded);
+    let mut free = |text: &str| FreeText::noting(text, &mut is_cut);
+    let path = free(write.path.as_str());
+    let step = write.step.as_ref().map(|step| free(&format!("{}.{}", step.interface, step.step)));
+    let argument = write.step.as_ref().and_then(|step| step.argument.as_deref()).map(&mut free);
     let value = write.value.map(|value| value_line(operation, write, value, places));
     WriteLine { op: write.op.as_str(), path, step, argument, secret: write.secret, cut: is_cut, value }
 }
@@ -213,6 +209,11 @@ fn value_line(operation: &'static Operation, write: &Write<'_>, value: &Json<'_>
     let kind = value.kind();
     if write.secret {
         return ValueLine { kind, ..ValueLine::default() };
+    }
+    if write.withheld {
+        // Switches hide nothing, in answers too.
+        let boolean = value_facts(value, places).boolean.filter(|_| value.as_str().is_none());
+        return ValueLine { kind, boolean, ..ValueLine::default() };
     }
     let facts = value_facts(value, places);
     let field = operation.written_field(&write.path).filter(|field| !field.secret);
@@ -247,6 +248,10 @@ impl From<UrlOrigin> for UrlLine {
     fn from(origin: UrlOrigin) -> Self {
         let UrlOrigin { plain, scheme, host, port, userinfo } = origin;
         let address = host.as_deref().and_then(|host| host.parse().ok());
+        // Policies saw the whole name: half of it is worse than none.
+        let mut changed = false;
+        let host = host.map(|host| FreeText::noting(&host, &mut changed)).filter(|_| !changed);
+        let (address, port) = (address.filter(|_| !changed), port.filter(|_| !changed));
         Self { plain, scheme, host, address, port, userinfo }
     }
 }

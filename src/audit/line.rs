@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::facts::{QueryValues, WriteLine};
+use super::free::FreeText;
 use crate::authenticate::{KeystoneFacts, Principal};
 use crate::call::Route;
 use crate::metrics::Observation;
@@ -56,7 +57,7 @@ pub(super) struct Line {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) policies: Vec<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) denied_path: Option<String>,
+    pub(super) denied_path: Option<FreeText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) would_be: Option<WouldBe>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -195,24 +196,24 @@ pub(super) struct ResourceLine {
     #[serde(rename = "type")]
     pub(super) kind: crate::catalog::ResourceType,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) id: Option<String>,
+    pub(super) id: Option<FreeText>,
 }
 
 impl ResourceLine {
     pub(super) fn of(route: &Route<'_>) -> Self {
-        Self { kind: route.operation().resource, id: route.resource_id().map(ToOwned::to_owned) }
+        Self { kind: route.operation().resource, id: route.resource_id().map(FreeText::of) }
     }
 }
 
 /// Path parameters beside the resource's own, by their names in the template.
 #[derive(Debug, Default)]
-pub(super) struct Parameters(Vec<(&'static str, String)>);
+pub(super) struct Parameters(Vec<(&'static str, FreeText)>);
 
 impl Parameters {
     pub(super) fn of(route: &Route<'_>) -> Self {
         let own = route.operation().resource_parameter.as_deref();
         let others = route.parameters().filter(|(name, _)| Some(*name) != own);
-        Self(others.map(|(name, text)| (name, text.to_owned())).collect())
+        Self(others.map(|(name, text)| (name, FreeText::of(text))).collect())
     }
 
     /// The text of the parameter of this name.
@@ -241,13 +242,13 @@ pub(super) struct WouldBe {
     reason: &'static str,
     policies: PolicyIds,
     #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
+    path: Option<FreeText>,
 }
 
 impl WouldBe {
     /// A denial that is not enforced; `path` where it is one write's.
     pub(super) fn deny(denial: &Denial, path: Option<&str>) -> Self {
-        let path = path.map(bounded);
+        let path = path.map(FreeText::of);
         Self { decision: "deny", reason: denial.reason.as_str(), policies: Arc::clone(&denial.policies), path }
     }
 
@@ -270,11 +271,6 @@ pub(super) struct CandidateLine {
     pub(super) reason: &'static str,
     pub(super) policies: PolicyIds,
     pub(super) active: PolicyIds,
-}
-
-/// A path as a record may hold it.
-pub(super) fn bounded(path: &str) -> String {
-    path.get(..path.floor_char_boundary(super::facts::NAME_BYTES_MAX)).unwrap_or_default().to_owned()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

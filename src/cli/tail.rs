@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::{USAGE, say};
 use crate::audit::read::{LineError, RecordLine};
+use crate::plain::plain;
 use follow::{Next, Source};
 
 /// Between two looks at a file that has not grown.
@@ -215,15 +216,6 @@ fn line(record: &RecordLine, colour: bool) -> String {
     parts.extend(record.reason.as_deref().map(|reason| plain(&format!("({reason})"))));
     parts.extend((!rules.is_empty()).then(|| plain(&format!("by {rules}"))));
     parts.join("  ")
-}
-
-/// A record may hold any character that a caller put into a key: none of them steers the terminal, or turns text around.
-fn plain(text: &str) -> String {
-    let steers = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().map(|character| if steers(character) { '\u{fffd}' } else { character }).collect()
 }
 
 fn since(text: &str) -> Result<jiff::Timestamp, String> {

@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::{ConfigFile, FINDINGS, Format, USAGE, complain, load, print, say};
 use crate::authenticate::{AuthnError, ClientCertificate, Granted, Peer, Principal};
 use crate::listener::ListenerState;
+use crate::plain::plain;
 use crate::snapshot::Snapshot;
 use crate::tls::CertificatePem;
 
@@ -264,7 +265,5 @@ fn text(told: &Told<'_>) -> String {
 }
 
 fn write_line(text: &mut String, name: &str, value: &str) {
-    // A name may hold what a terminal obeys.
-    let plain: String = value.chars().map(|found| if found.is_control() { '\u{fffd}' } else { found }).collect();
-    let _written = writeln!(text, "{name:<10} {plain}");
+    let _written = writeln!(text, "{name:<10} {}", plain(value));
 }

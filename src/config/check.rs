@@ -6,6 +6,7 @@ mod keystone;
 mod listener;
 mod policy;
 mod scrub;
+mod shown;
 mod tracing;
 mod upstream;
 
@@ -19,6 +20,7 @@ use toml::Spanned;
 
 pub(super) use jwt::RawJwt;
 pub use policy::policy_sources;
+pub use shown::effective;
 pub(super) use tracing::RawTracing;
 
 use super::raw::{RawConfig, RawListener, RawServerTls};
@@ -26,7 +28,6 @@ use super::{Config, ConfigError, Limits, ListenAddress, Listener, Mode, override
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
-use crate::telemetry;
 use crate::tls::{CertificateExpiry, CertificatePem, KeyPem, ServerTls};
 
 /// Workers that one process may have.
@@ -45,31 +46,6 @@ pub fn load_noting(file: &Path, files: &mut Vec<PathBuf>) -> Result<Config, Vec<
     Checker { file, text: &text, directory, errors: Vec::new(), certificates: Vec::new(), files }.check(raw)
 }
 
-/// What is in force, as TOML: the file, the variables that override it, and the defaults. Of secrets it has the files.
-pub fn effective(file: &Path) -> Result<String, Vec<ConfigError>> {
-    let (_, mut raw) = read(file)?;
-    raw.limits.get_or_insert_with(|| Spanned::new(0..0, Limits::default()));
-    raw.workers.get_or_insert_with(|| Spanned::new(0..0, cores()));
-    raw.microversion.max.get_or_insert_with(|| Spanned::new(0..0, format!("1.{}", catalog::MICROVERSION_MAX)));
-    let shown = toml::Value::try_from(&raw).and_then(|value| toml::to_string(&caught(value)));
-    shown.map_err(|_| vec![ConfigError::new(file, None, "cannot be shown")])
-}
-
-/// Each text behind the last net: somebody may have written a password into a URL.
-fn caught(value: toml::Value) -> toml::Value {
-    match value {
-        toml::Value::String(text) => toml::Value::String(telemetry::cast(text)),
-        toml::Value::Array(items) => toml::Value::Array(items.into_iter().map(caught).collect()),
-        toml::Value::Table(table) => {
-            toml::Value::Table(table.into_iter().map(|(key, value)| (key, caught(value))).collect())
-        }
-        other @ (toml::Value::Integer(_)
-        | toml::Value::Float(_)
-        | toml::Value::Boolean(_)
-        | toml::Value::Datetime(_)) => other,
-    }
-}
-
 /// The text with its overrides, and what it says.
 fn read(file: &Path) -> Result<(String, RawConfig), Vec<ConfigError>> {
     let text = std::fs::read_to_string(file)
@@ -79,7 +55,7 @@ fn read(file: &Path) -> Result<(String, RawConfig), Vec<ConfigError>> {
     let text = overridden.unwrap_or(text);
     let raw = toml::from_str(&text).map_err(|error| {
         let line = error.span().map(|span| line(&text, span.start));
-        vec![ConfigError::new(file, line, error.message().trim().replace('\n', "; "))]
+        vec![ConfigError::new(file, line, shown::without_value(&error.message().trim().replace('\n', "; ")))]
     })?;
     Ok((text, raw))
 }

@@ -72,6 +72,29 @@ fn a_star_in_a_path_is_a_star() {
     assert!(texts[0].contains(r#"context.write.path like "/extra/a\*b/*""#), "{}", texts[0]);
 }
 
+/// What looks like a secret in a name is a name: a policy with stars in its place would be about others, or none.
+#[test]
+fn names_stand_as_they_are() {
+    let caller = "system:serviceaccount:external-secrets:eso-controller";
+    let get = serde_json::json!({"operation": "node:bios:list", "resource": {"type": "Node", "id": "n"}});
+    let deep = patch(&[write("add", "/extra/token=abc/x/y", None)]);
+    let texts =
+        policies(&learn(&[record(caller, &get), record("token-svc", &get), record("a", &deep)], Window::default()));
+    let all = texts.concat();
+    assert!(all.contains(&format!("Principal::\"basic:{caller}\"")), "{all}");
+    assert!(all.contains("@id(\"learned.basic-token-svc.node:bios:list\")"), "{all}");
+    assert!(all.contains("context.write.path like \"/extra/token=abc/*\"") && !all.contains("***"), "{all}");
+}
+
+/// What a record withholds is left out, and told.
+#[test]
+fn a_masked_name_is_no_name() {
+    let mut masked = write("add", "/extra/token=******", None);
+    masked["cut"] = true.into();
+    let texts = policies(&learn(&[record("a", &patch(&[masked]))], Window::default()));
+    assert!(!texts[0].contains("token") && texts[0].contains("do not hold all that was written"), "{}", texts[0]);
+}
+
 #[test]
 fn keys_are_named_until_there_are_too_many() {
     let many = |map: &str, count: usize| {

@@ -11,7 +11,6 @@ use super::{Learned, Subject, Window};
 use crate::authenticate::SchemeName;
 use crate::catalog::{BodyKind, Operation};
 use crate::replay::Seen;
-use crate::telemetry;
 
 /// Lines of formatted policies, in characters, and their indentation: as `irongate policy fmt` has them.
 const LINE_WIDTH: usize = 80;
@@ -29,7 +28,7 @@ pub fn cedar(learned: &Learned<'_>, window: &Window) -> Result<String, String> {
     let config = cedar_policy_formatter::Config { line_width: LINE_WIDTH, indent_width: INDENT_WIDTH };
     let formatted =
         cedar_policy_formatter::policies_str_to_pretty(&text, &config).map_err(|error| error.to_string())?;
-    Ok(telemetry::cast(format!("{}\n", formatted.trim_end())))
+    Ok(format!("{}\n", formatted.trim_end()))
 }
 
 fn head(learned: &Learned<'_>, window: &Window) -> String {

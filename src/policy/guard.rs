@@ -231,6 +231,7 @@ mod tests {
             value: None,
             step: None,
             secret: false,
+            withheld: false,
         };
         let Depends::Write { guard, whole } = depends(conditions) else { panic!("{conditions}") };
         let place = PlaceOf::new(&write);

@@ -158,6 +158,7 @@ impl Ask {
                 argument: argument.map(str::to_owned),
             }),
             secret: write.secret,
+            withheld: false,
         });
         let circumstances = Circumstances {
             source: self.source.map(|source| source.parse::<IpAddr>().unwrap()),

@@ -47,10 +47,13 @@ fn different() -> Vec<serde_json::Value> {
         node("n", "1.80"),
         node("N", "1.80"),
         node("m", "1.80"),
+        node("******", "1.80"),
         node("n", "1.50"),
         power(Some("power on"), "/target"),
         power(Some("power off"), "/target"),
         power(None, "/target"),
+        // A value that what stands beside it names a secret.
+        serde_json::json!({"operation": "node:set_power_state", "writes": [{"op": "add", "path": "/target", "value": {"kind": "string"}}]}),
         list(&[], "operator"),
         list(&["fields"], "operator"),
         list(&["fields", "limit"], "operator"),
@@ -77,7 +80,7 @@ fn what_is_remembered_is_what_would_be_decided() {
             }
         }
     }
-    assert_eq!(found, "++--+-?++--");
+    assert_eq!(found, "++-?-+-??++--");
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, state: &Arc<Up
     records(metrics, audit);
     metrics.counter(
         "irongate_masked_lines",
-        "Lines of log or audit in which the last net had to mask something",
+        "Lines of log in which the last net had to mask something",
         telemetry::masked_log_lines,
     );
     authentication(metrics, current);

@@ -1,6 +1,8 @@
-//! The last net: what is logged or recorded by mistake is masked and counted before it is written.
+//! The last net: what is logged by mistake is masked and counted before it is written.
 //!
-//! Log lines and records are fixed messages with fields of known-safe types; nothing should ever be caught here. The net
+//! Log lines are fixed messages with fields of known-safe types; nothing should ever be caught here. Records hold texts
+//! that callers chose (names of objects, keys of bodies): each goes through the net by itself, so that nothing that
+//! irongate says of its own beside it reads like a part of it. The net
 //! knows the shapes of secrets that the scrubber knows ([`crate::scrub`]), but shares no code with it: a fault there is
 //! none here. One expression, linear in the line, is searched for in the line as it will be written; a match never
 //! reaches over the end of a JSON string and never cuts an escape, so that a masked line is still JSON.
@@ -21,6 +23,9 @@ static SHAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let pattern = [USER_INFORMATION, &assignment, SCHEME, TOKEN, FERNET, PRIVATE_KEY, HASH].join("|");
     Regex::new(&pattern).ok()
 });
+
+/// User information alone.
+static URL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(USER_INFORMATION).ok());
 
 const USER_INFORMATION: &str = r#"://([^/?#\s"'\\@]*@?[^/?#\s"'\\@]+)@"#;
 /// Names of secrets.
@@ -58,6 +63,21 @@ pub(crate) fn cast(line: String) -> String {
             masked
         }
     }
+}
+
+/// A text that a caller chose with the mask in place of secrets, if there are any. It does not count: it is no mistake of
+/// the program.
+pub(crate) fn free_text(text: &str) -> Option<String> {
+    // As it will be written, for which the shapes are made.
+    let quoted = serde_json::Value::from(text).to_string();
+    let masked = mask(&quoted)?;
+    Some(serde_json::from_str(&masked).unwrap_or_else(|_| MASK.to_owned()))
+}
+
+/// A setting with the mask in place of who logs in, if it is a URL with user information.
+pub(crate) fn setting(text: &str) -> Option<String> {
+    let found = URL.as_ref()?.captures(text)?.get(1)?;
+    Some(format!("{}{MASK}{}", text.get(..found.start())?, text.get(found.end()..)?))
 }
 
 /// The line with the mask in place of secrets, if there are any.

@@ -148,7 +148,15 @@ pub enum InvalidRequest {
         /// The bound.
         max: usize,
     },
-    /// The mask of hidden values, sent back as a value.
+    /// A value that would be nested deeper than a body may be.
+    #[error("{field}: with its path, the value is nested more than {max} levels deep")]
+    TooDeep {
+        /// Where.
+        field: Place,
+        /// The bound: segments of the path and levels of the value together.
+        max: usize,
+    },
+    /// A value with the mask of hidden values in it.
     #[error(
         "{field}: the mask of a hidden value would be stored as the value; leave the field out or send the real value"
     )]
@@ -253,6 +261,7 @@ impl InvalidRequest {
             | Self::NotPatchableBelow { .. }
             | Self::SamePath { .. }
             | Self::TooManyOperations { .. }
+            | Self::TooDeep { .. }
             | Self::MaskAsValue { .. } => 400,
         }
     }
@@ -282,6 +291,7 @@ impl InvalidRequest {
             Self::NotPatchableBelow { .. } => "not_patchable_below",
             Self::SamePath { .. } => "same_path",
             Self::TooManyOperations { .. } => "too_many_operations",
+            Self::TooDeep { .. } => "too_deep",
             Self::MaskAsValue { .. } => "mask_as_value",
         }
     }

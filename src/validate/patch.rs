@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::DEPTH_MAX;
 use super::error::{At, InvalidRequest, Place};
+
 use super::value::{self, Context};
 use crate::call::WriteOp;
 use crate::catalog::{Field, Kind, PatchSchema};
@@ -25,6 +27,7 @@ pub(super) fn check(body: &mut Json<'_>, schema: &PatchSchema, context: &Context
     }
     for (index, operation) in operations.iter_mut().enumerate() {
         check_operation(operation, schema, &At::Root.index(index), context)?;
+        refuse_too_deep(operation)?;
     }
     context.shadow.settle(refuse_same_paths(operations, schema))
 }
@@ -87,6 +90,26 @@ fn check_operation(
     match target.value_field() {
         Some(field) => value::check(new, field, &at.key("value"), context),
         None => Ok(()),
+    }
+}
+
+/// What is stored counts from the object's root: patch upon patch would else nest it deeper than answers are read.
+fn refuse_too_deep(item: &Json<'_>) -> Result<(), InvalidRequest> {
+    let Some(Operation { path, value: Some(value), .. }) = Operation::read(item) else { return Ok(()) };
+    let segments = path.bytes().filter(|byte| *byte == b'/').count();
+    match DEPTH_MAX.checked_sub(segments) {
+        Some(levels) if fits(value, levels) => Ok(()),
+        Some(_) | None => Err(InvalidRequest::TooDeep { field: place(path), max: DEPTH_MAX }),
+    }
+}
+
+/// Whether a value has at most so many nested containers.
+fn fits(value: &Json<'_>, levels: usize) -> bool {
+    let below = |value| levels.checked_sub(1).is_some_and(|levels| fits(value, levels));
+    match value {
+        Json::Array(items) => levels > 0 && items.iter().all(below),
+        Json::Object(members) => levels > 0 && members.iter().all(|(_, member)| below(member)),
+        Json::Null | Json::Boolean(_) | Json::Integer(_) | Json::Float(_) | Json::String(_) => true,
     }
 }
 

@@ -139,6 +139,10 @@ fn statuses_are_those_that_ironic_gives() {
         400,
         "/0/value: the mask of a hidden value would be stored as the value; leave the field out or send the real value",
     );
+    let path = format!("/extra{}", "/x".repeat(24));
+    let deep = format!(r#"[{{"op": "add", "path": "{path}", "value": {{}}}}]"#);
+    let told = format!("{path}: with its path, the value is nested more than 25 levels deep");
+    check("node:update", 115, &deep, 400, &told);
     check(
         "deploy_template:update",
         115,

@@ -1,13 +1,18 @@
 //! A valid call as a set of writes: what a policy decides about, one by one.
 
+use std::borrow::Cow;
+
 use super::patch::Operation;
-use super::secret::is_secret_key;
 use crate::call::{Call, Step, Write, WriteOp};
 use crate::catalog::{self, BodyKind, Field, Group, Kind};
 use crate::json::{Json, Pointer};
+use crate::scrub::{KeyName, names_a_secret};
 
 /// The interface under which a policy sees the actions and conditions of inspection rules.
 const INSPECTION_RULE: &str = "inspection_rule";
+
+/// A longer argument, in bytes, says something and names nothing.
+const NAMING_BYTES_MAX: usize = 256;
 
 /// The writes of `call`, in the order of its body.
 ///
@@ -54,6 +59,7 @@ struct Expansion<'c> {
 struct Surroundings<'c> {
     step: Option<Step<'c>>,
     secret: bool,
+    withheld: bool,
 }
 
 impl<'c> Expansion<'c> {
@@ -64,13 +70,10 @@ impl<'c> Expansion<'c> {
             return;
         }
         match value {
-            Json::Object(members) => {
-                for (key, member) in members {
-                    let field = fields.iter().find(|field| field.name == *key);
-                    self.member(key, member, field, around.clone());
-                }
-            }
+            Json::Object(members) => self.members(members, fields, &around),
             Json::Array(items) => {
+                let withheld = around.withheld || (around.step.is_some() && items.iter().any(names_others));
+                let around = Surroundings { withheld, ..around };
                 for (index, item) in items.iter().enumerate() {
                     self.below(&index.to_string(), |this| this.leaves(item, fields, around.clone()));
                 }
@@ -79,8 +82,28 @@ impl<'c> Expansion<'c> {
         }
     }
 
-    fn member(&mut self, key: &str, value: &'c Json<'_>, field: Option<&'c Field>, mut around: Surroundings<'c>) {
-        around.secret |= field.is_some_and(|field| field.secret) || is_secret_key(key);
+    fn members(&mut self, members: &'c [(Cow<'_, str>, Json<'_>)], fields: &'c [Field], around: &Surroundings<'c>) {
+        let in_arguments = around.step.is_some();
+        // Looked for once, and only where it makes a difference.
+        let mut named = in_arguments.then(|| members.iter().any(|(_, member)| names_others(member)));
+        for (key, member) in members {
+            let name = KeyName::of(key);
+            let is_named = (name.is_named() || in_arguments) && *named.get_or_insert_with(|| names_its_values(members));
+            let withheld = around.withheld || is_named || (in_arguments && name.is_secret_argument());
+            let field = fields.iter().find(|field| field.name == *key);
+            self.member(key, name, member, field, Surroundings { withheld, ..around.clone() });
+        }
+    }
+
+    fn member(
+        &mut self,
+        key: &str,
+        name: KeyName,
+        value: &'c Json<'_>,
+        field: Option<&'c Field>,
+        mut around: Surroundings<'c>,
+    ) {
+        around.secret |= field.is_some_and(|field| field.secret) || name.is_secret();
         self.below(key, |this| this.field_value(value, field, around));
     }
 
@@ -103,40 +126,47 @@ impl<'c> Expansion<'c> {
     /// A step at the path where the expansion stands.
     fn step(&mut self, value: &'c Json<'_>, op: WriteOp, secret: bool) {
         let step = named(value);
-        self.out.push(Write { op, path: self.path.clone(), value: Some(value), step: step.clone(), secret });
+        let whole = Surroundings { step: step.clone(), secret, withheld: false };
+        self.push(op, Some(value), whole.clone());
         let Json::Object(members) = value else { return };
         for (key, member) in members {
             match key.as_ref() {
                 // The step carries these.
                 "interface" | "step" | "op" => {}
-                "args" => self.below(key, |this| this.arguments(member, step.as_ref(), secret)),
-                _ => self.member(key, member, None, Surroundings { step: step.clone(), secret }),
+                "args" => self.below(key, |this| this.arguments(member, &whole)),
+                _ => self.member(key, KeyName::of(key), member, None, whole.clone()),
             }
         }
     }
 
-    fn arguments(&mut self, arguments: &'c Json<'_>, step: Option<&Step<'c>>, secret: bool) {
-        let with = |argument: Option<String>| Surroundings {
-            step: step.map(|step| Step { argument, ..step.clone() }),
-            secret,
+    fn arguments(&mut self, arguments: &'c Json<'_>, around: &Surroundings<'c>) {
+        let with = |argument: &str, withheld: bool| Surroundings {
+            step: around.step.as_ref().map(|step| Step { argument: Some(argument.to_owned()), ..step.clone() }),
+            withheld,
+            ..around.clone()
         };
-        if !is_container(arguments) || is_empty_container(arguments) {
-            self.add(arguments, with(None));
-            return;
-        }
         match arguments {
-            Json::Object(members) => {
+            Json::Object(members) if !members.is_empty() => {
+                let named = members.iter().any(|(_, member)| names_others(member));
                 for (key, member) in members {
-                    self.member(key, member, None, with(Some(key.to_string())));
+                    let name = KeyName::of(key);
+                    self.member(key, name, member, None, with(key, named || name.is_secret_argument()));
                 }
             }
-            Json::Array(items) => {
+            Json::Array(items) if !items.is_empty() => {
+                let named = items.iter().any(names_others);
                 for (index, item) in items.iter().enumerate() {
                     let index = index.to_string();
-                    self.below(&index, |this| this.leaves(item, &[], with(Some(index.clone()))));
+                    self.below(&index, |this| this.leaves(item, &[], with(&index, named)));
                 }
             }
-            Json::Null | Json::Boolean(_) | Json::Integer(_) | Json::Float(_) | Json::String(_) => {}
+            Json::Object(_)
+            | Json::Array(_)
+            | Json::Null
+            | Json::Boolean(_)
+            | Json::Integer(_)
+            | Json::Float(_)
+            | Json::String(_) => self.add(arguments, around.clone()),
         }
     }
 
@@ -146,16 +176,18 @@ impl<'c> Expansion<'c> {
         let top = path.segments().next().unwrap_or_default();
         let field = fields.iter().find(|field| field.name == top);
         let is_below = path.segments().nth(1).is_some();
-        let secret = field.is_some_and(|field| field.secret) || path.segments().any(|segment| is_secret_key(&segment));
+        let secret =
+            field.is_some_and(|field| field.secret) || path.segments().any(|segment| KeyName::of(&segment).is_secret());
         drop(top);
         self.path = path;
         match operation.value {
             Some(value) if is_below && field.is_some_and(is_steps) => self.step(value, operation.op, secret),
             value => {
-                self.out.push(Write { op: operation.op, path: self.path.clone(), value, step: None, secret });
+                let around = Surroundings { secret, ..Surroundings::default() };
+                self.push(operation.op, value, around.clone());
                 if let Some(value) = value.filter(|value| is_container(value) && !is_empty_container(value)) {
                     let field = field.filter(|_| !is_below);
-                    self.field_value(value, field, Surroundings { step: None, secret });
+                    self.field_value(value, field, around);
                 }
             }
         }
@@ -165,14 +197,18 @@ impl<'c> Expansion<'c> {
     fn top_level(&mut self, body: &'c Json<'_>, fields: &[Field]) {
         let Json::Object(members) = body else { return self.add(body, Surroundings::default()) };
         for (key, member) in members {
-            let secret = is_secret_key(key) || fields.iter().any(|field| field.name == *key && field.secret);
-            self.below(key, |this| this.add(member, Surroundings { step: None, secret }));
+            let secret = KeyName::of(key).is_secret() || fields.iter().any(|field| field.name == *key && field.secret);
+            self.below(key, |this| this.add(member, Surroundings { secret, ..Surroundings::default() }));
         }
     }
 
     fn add(&mut self, value: &'c Json<'_>, around: Surroundings<'c>) {
-        let Surroundings { step, secret } = around;
-        self.out.push(Write { op: WriteOp::Add, path: self.path.clone(), value: Some(value), step, secret });
+        self.push(WriteOp::Add, Some(value), around);
+    }
+
+    fn push(&mut self, op: WriteOp, value: Option<&'c Json<'c>>, around: Surroundings<'c>) {
+        let Surroundings { step, secret, withheld } = around;
+        self.out.push(Write { op, path: self.path.clone(), value, step, secret, withheld });
     }
 
     fn below(&mut self, segment: &str, expand: impl FnOnce(&mut Self)) {
@@ -197,6 +233,18 @@ const fn is_empty_container(value: &Json<'_>) -> bool {
         Json::Object(members) => members.is_empty(),
         Json::Null | Json::Boolean(_) | Json::Integer(_) | Json::Float(_) | Json::String(_) => false,
     }
+}
+
+/// Whether what stands beside a name among these members is a secret: `{"name": "AdminPassword", "value": …}`.
+fn names_its_values(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
+    members.iter().any(|(key, member)| KeyName::of(key).names_others() && member.as_str().is_some_and(names_a_secret))
+}
+
+/// Whether an argument of a step says that those beside it are secrets: `["/driver_info/redfish_password", …]`.
+fn names_others(argument: &Json<'_>) -> bool {
+    argument.as_str().is_some_and(|text| {
+        text.len() < NAMING_BYTES_MAX && !text.contains(char::is_whitespace) && names_a_secret(text)
+    })
 }
 
 /// The step's name, in the two forms that Ironic has.

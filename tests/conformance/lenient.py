@@ -243,6 +243,7 @@ BODIES = [
     create("field-mask", '{"driver": "fake-hardware", "driver_info": {"redfish_password": "******"}}'),
     create("field-mask-nested", '{"driver": "fake-hardware", "driver_info": {"a": {"b_password": "******"}}}', status=None),
     patch("patch-mask", '[{"op": "replace", "path": "/driver_info/redfish_password", "value": "******"}]'),
+    patch("patch-mask-inside", '[{"op": "add", "path": "/driver_info/kernel_append_params", "value": "nofb rootpwd=******"}]'),
     patch("patch-mask-whole", '[{"op": "replace", "path": "/driver_info", "value": {"redfish_password": "******"}}]'),
     patch("patch-object", '{"op": "add", "path": "/description", "value": "x"}'),
     patch("patch-move", '[{"op": "move", "from": "/extra/a", "path": "/extra/b"}]'),

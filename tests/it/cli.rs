@@ -104,7 +104,7 @@ fn configuration_errors_name_file_line_and_remedy() {
     broken("workers = 1", "workers = 0", Some(1), "between 1 and");
     broken("address = \"127.0.0.1:0\"", "address = \"localhost\"", Some(5), "IP address with a port");
     broken("address = \"127.0.0.1:0\"", "address = \"0.0.0.0:0\"", Some(5), "listener.tls");
-    broken("schemes = [\"basic\", \"anonymous\"]", "schemes = [\"digest\"]", Some(6), "digest");
+    broken("schemes = [\"basic\", \"anonymous\"]", "schemes = [\"digest\"]", Some(6), "expected one of `anonymous`");
     broken("htpasswd_file = \"htpasswd\"", "htpasswd_file = \"missing\"", Some(9), "missing");
     broken("role = \"admin\"\nusers = [\"admin\"]", "role = \"admin\"", Some(10), "binding");
     broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"ftp://h\"", None, "https://HOST:PORT");
@@ -148,6 +148,65 @@ fn what_is_in_force_is_shown_without_secrets() {
     // It can be read as a configuration again.
     std::fs::write(&file, &shown).unwrap();
     assert_eq!(irongate(&["check", "--config", file.to_str().unwrap()]).status.code(), Some(0));
+}
+
+/// What is shown is what is in force: a shape or a name that looks like a secret is none.
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:ironic.sock", "");
+    let more = "\n[scrub]\nwords = [\"token: x9\"]\nshapes = [\"serial-token: ([A-Z0-9]+)\", \"://([^@]+)@\"]\n";
+    let good = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{good}{more}")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_irongate"))
+        .args(["check", "--show", "--config", file.to_str().unwrap()])
+        .env("IRONGATE_AUTHENTICATION__BASIC__REALM", "system:serviceaccount:external-secrets:eso-controller")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown: toml::Table = text(&output.stdout).parse().unwrap();
+    assert_eq!(shown["scrub"]["shapes"][0].as_str(), Some("serial-token: ([A-Z0-9]+)"));
+    assert_eq!(shown["scrub"]["shapes"][1].as_str(), Some("://([^@]+)@"));
+    assert_eq!(shown["scrub"]["words"][0].as_str(), Some("token: x9"));
+    let realm = shown["authentication"]["basic"]["realm"].as_str();
+    assert_eq!(realm, Some("system:serviceaccount:external-secrets:eso-controller"));
+    std::fs::write(&file, text(&output.stdout)).unwrap();
+    assert_eq!(irongate(&["check", "--config", file.to_str().unwrap()]).status.code(), Some(0));
+    // Who logs in is not shown, wherever somebody wrote it.
+    std::fs::write(&file, good.replace("unix:ironic.sock", "http://u:S3cret@127.0.0.1:1")).unwrap();
+    let output = irongate(&["check", "--show", "--config", file.to_str().unwrap()]);
+    assert!(!text(&output.stdout).contains("S3cret") && !text(&output.stderr).contains("S3cret"), "{output:?}");
+}
+
+/// A secret may stand where none belongs, in a file or a variable: an error says what belongs there.
+#[test]
+fn errors_do_not_repeat_what_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:ironic.sock", "");
+    for (name, value, expected) in [
+        ("IRONGATE_AUTHENTICATION__BASIC", "S3cret", "invalid type: string, expected struct RawBasic"),
+        (
+            "IRONGATE_AUTHENTICATION__BASIC",
+            "'S3cret, expected `S3cret` \"'",
+            "invalid type: string, expected struct RawBasic",
+        ),
+        ("IRONGATE_AUTHENTICATION__BASIC", "53437", "invalid type: integer, expected struct RawBasic"),
+        ("IRONGATE_MODE", "S3cret", "unknown variant, expected "),
+        ("IRONGATE_MODE", "['S3cret']", "wanted string"),
+        ("IRONGATE_LISTENER__0__SCHEMES", "['S3cret']", "unknown variant, expected one of "),
+        ("IRONGATE_WORKERS", "S3cret", "invalid type: string, expected usize"),
+        ("IRONGATE_WORKERS", "-53437", "invalid value: integer, expected usize"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_irongate"))
+            .args(["check", "--config", file.to_str().unwrap()])
+            .env(name, value)
+            .output()
+            .unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(expected), "{name}={value}: {told}");
+        assert!(!told.contains("S3cret") && !told.contains("53437"), "{name}: {told}");
+    }
 }
 
 #[test]

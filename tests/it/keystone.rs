@@ -196,6 +196,9 @@ fn refusals_carry_the_challenge() {
     assert_eq!(gate.ask("/v1", &limited).status, 200, "discovery needs no rule");
     let served = format!("{limited}X-Service-Token: {}\r\n", token(SERVICE));
     assert_eq!(gate.ask("/v1/ports", &served).status, 200, "a chain's request is not the credential's own");
+    let told = |line: &str| line.contains(r#""application_credential_id":"a""#);
+    let records = std::fs::read_to_string(gate.directory.path().join("audit.jsonl")).unwrap();
+    assert!(records.lines().any(told), "{records}");
 }
 
 #[test]
@@ -266,5 +269,5 @@ fn mistakes_are_named() {
     check(good, "", "identity = \"basic\"", "needs credential_file");
     check(good, "", "identity = \"basic\"\ncredential_file = \"empty\"", "USER:PASSWORD");
     check(good, "", "identity = \"token\"\ncredential_file = \"empty\"", "goes with identity");
-    check(good, "", "identity = \"caller\"", "caller");
+    check(good, "", "identity = \"caller\"", "expected one of `none`");
 }

@@ -183,7 +183,7 @@ fn what_does_not_fit_is_a_configuration_error() {
     check("", "[\"basic\", \"basic\"]", "listed twice");
     check(&tls("client_ca_file = \"ca.crt\""), usual, "go with client_certificates");
     check(&tls("client_certificates = \"required\""), usual, "needs client_ca_file");
-    check(&tls("client_certificates = \"always\""), usual, "always");
+    check(&tls("client_certificates = \"always\""), usual, "`optional` or `required`");
     check(&tls("client_certificates = \"required\"\nclient_ca_file = \"none.crt\""), usual, "none.crt");
     check(&tls("client_certificates = \"required\"\nclient_ca_file = \"server.key\""), usual, "server.key");
     let both = |listed| tls(&format!("client_certificates = \"{listed}\"\nclient_ca_file = \"ca.crt\""));

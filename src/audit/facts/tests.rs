@@ -55,8 +55,8 @@ fn words_of_the_program_are_told_and_no_other_text() {
             {"op": "add", "path": "/clean_steps/0", "step": "deploy.erase", "value": {"kind": "object", "length": 3}},
             {"op": "add", "path": "/clean_steps/0/args/passes", "step": "deploy.erase", "argument": "passes",
              "value": {"kind": "integer"}},
-            {"op": "add", "path": "/clean_steps/0/args/pw", "step": "deploy.erase", "argument": "pw",
-             "value": {"kind": "string", "length": 6, "spelling": "word"}},
+            {"op": "add", "path": "/clean_steps/0/args/pw", "step": "deploy.erase", "argument": "pw", "secret": true,
+             "value": {"kind": "string"}},
         ]),
     );
     value("/driver", json!("redfish"), json!({"kind": "string", "length": 7, "string": "redfish", "spelling": "word"}));
@@ -100,6 +100,89 @@ fn secrets_tell_their_kind_only() {
             assert_eq!(lines[0]["value"].as_object().unwrap().len(), 1, "{lines}");
         }
     }
+}
+
+/// What answers hide, records do not describe: by the same list of names, and by what stands beside a value.
+#[test]
+fn what_answers_mask_is_not_described() {
+    let kind_only = |lines: &serde_json::Value, path: &str| {
+        let line = lines.as_array().unwrap().iter().find(|line| line["path"] == *path).expect(path);
+        assert_eq!(line["value"].as_object().unwrap().len(), 1, "{path}: {line}");
+    };
+    for path in [
+        "/driver_info/bmc_pass",
+        "/extra/bmc_pwd",
+        "/extra/client_key",
+        "/extra/kg_key",
+        "/extra/userPass",
+        "/extra/AUTH",
+        "/driver_info/irmc_snmp_security",
+        "/instance_info/user_data",
+        "/driver_info/snmp-community",
+        "/extra/bmc_pw/of/all",
+    ] {
+        let (lines, _) = of("node:update", &patch(path, json!("http://S3cret.example/")));
+        kind_only(&lines, path);
+        assert_eq!(lines[0]["secret"], true, "{lines}");
+    }
+    for path in ["/extra/bypass", "/driver_info/passthru", "/extra/author", "/extra/keyboard"] {
+        value(path, json!("abc"), json!({"kind": "string", "length": 3, "spelling": "word"}));
+    }
+
+    let settings = json!([{"name": "AdminPassword", "value": "http://S3cret.example/"}, {"value": ["S3cret"], "key": "bmc.token"},
+                          {"name": "BootMode", "value": "uefi"}]);
+    for (base, (lines, _)) in [
+        (
+            "/clean_steps/0/args/settings",
+            of(
+                "node:set_provision_state",
+                &json!({"target": "clean", "clean_steps": [
+                    {"interface": "bios", "step": "apply_configuration", "args": {"settings": settings}}]})
+                .to_string(),
+            ),
+        ),
+        ("/extra/settings", of("node:update", &patch("/extra/settings", settings.clone()))),
+    ] {
+        kind_only(&lines, &format!("{base}/0/value"));
+        kind_only(&lines, &format!("{base}/1/value/0"));
+        assert!(!lines.to_string().to_lowercase().contains("s3cret"), "{lines}");
+        let plain = lines.as_array().unwrap().iter().find(|line| line["path"] == format!("{base}/2/value")).unwrap();
+        assert_eq!(plain["value"]["length"], 4, "{plain}");
+    }
+
+    let rule = |args: &serde_json::Value| {
+        let rule = json!({"actions": [{"op": "set-attribute", "args": args}], "conditions": []});
+        of("inspection_rule:create", &rule.to_string()).0
+    };
+    for (args, path) in [
+        (json!({"path": "/driver_info/redfish_password", "value": "http://S3cret.example/"}), "value"),
+        (json!(["/driver_info/redfish_password", "http://S3cret.example/"]), "1"),
+    ] {
+        let lines = rule(&args);
+        kind_only(&lines, &format!("/actions/0/args/{path}"));
+        assert!(!lines.to_string().contains("s3cret"), "{lines}");
+    }
+    let call = json!({"actions": [{"op": "api-call", "args": {"url": "http://h.example/", "headers": {"X-Any": "http://S3cret.example/"}}}],
+                      "conditions": [{"op": "eq", "args": {"values": ["{node.driver_info[redfish_password]}", "http://S3cret.example/"]}}]});
+    let (lines, _) = of("inspection_rule:create", &call.to_string());
+    kind_only(&lines, "/actions/0/args/headers/X-Any");
+    kind_only(&lines, "/conditions/0/args/values/1");
+    assert!(lines.to_string().contains("h.example") && !lines.to_string().contains("s3cret"), "{lines}");
+    let switch = json!([{"name": "bmc.token", "value": true}]);
+    let (lines, _) = of("node:update", &patch("/extra/settings", switch));
+    assert!(lines.to_string().contains(r#""boolean":true"#), "{lines}");
+}
+
+/// Who writes chooses what stands beside a value: it hides nothing from a policy.
+#[test]
+fn what_stands_beside_a_value_hides_nothing_from_policies() {
+    let body =
+        json!({"actions": [{"op": "set-attribute", "args": ["/driver_info/redfish_password", "x"]}], "conditions": []})
+            .to_string();
+    let call =
+        validate(route("inspection_rule:create", &[]), Some(body.as_bytes()), &Permit::for_test(&["test"])).unwrap();
+    let written = validate::writes(&call);
+    assert!(written.iter().any(|write| write.withheld) && written.iter().all(|write| !write.secret), "{written:?}");
 }
 
 #[test]
@@ -152,7 +235,7 @@ fn records_are_bounded() {
     let count = lines.as_array().unwrap().len();
     assert!(count < 100 && count + more == 100, "{count} {more}");
     assert_eq!(lines[0]["cut"], true);
-    assert!(lines[0]["path"].as_str().unwrap().len() <= NAME_BYTES_MAX);
+    assert!(lines[0]["path"].as_str().unwrap().len() <= crate::audit::free::FREE_BYTES_MAX);
 }
 
 #[test]

@@ -189,7 +189,14 @@ fn answer(arguments: &Explain, engine: &PolicyEngine, places: Arc<Places>) -> Re
             let writes: Vec<Write<'_>> = asked
                 .recorded
                 .iter()
-                .map(|(op, path)| Write { op: *op, path: path.clone(), value: None, step: None, secret: false })
+                .map(|(op, path)| Write {
+                    op: *op,
+                    path: path.clone(),
+                    value: None,
+                    step: None,
+                    secret: false,
+                    withheld: false,
+                })
                 .collect();
             explanations.extend(writes.iter().map(|write| question.explain(&route, Some(write), &writes)));
         }
