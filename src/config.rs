@@ -25,7 +25,7 @@ use crate::scrub::Treatments;
 use crate::tls::{CertificateExpiry, ClientTls, ServerTls};
 use crate::validate::ShadowChecks;
 
-pub use check::{effective, load, load_noting, policy_sources};
+pub use check::{effective, load, load_noting, policy_sources_below};
 pub use limits::{ClassLimits, ClassesLimits, Limits, RoleLimits};
 
 /// Everything that `serve` needs, read from files and checked. It holds keys and hashes and so cannot be printed.

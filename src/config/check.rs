@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use toml::Spanned;
 
 pub(super) use jwt::RawJwt;
-pub use policy::policy_sources;
+pub use policy::policy_sources_below;
 pub(super) use tracing::RawTracing;
 
 use super::raw::{RawConfig, RawListener, RawServerTls};

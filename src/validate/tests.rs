@@ -215,6 +215,10 @@ fn an_argument_is_given_once() {
     check("ramdisk:continue_inspection", &[], inspection, "ok");
     check("node:vendor_passthru:post", &[("method", "a")], r#"{"method": "b"}"#, "argument_twice");
     check("node:vendor_passthru:post", &[("method", "a")], r#"{"b": {"method": "c"}}"#, "ok");
+    check("node:vendor_passthru:get", &[("method", "a")], r#"{"method": "b"}"#, "argument_twice");
+    check("node:vmedia:detach", &[("device_types", "cdrom")], r#"{"device_types": "disk"}"#, "argument_twice");
+    check("node:vmedia:detach", &[("device_types", "cdrom")], r#"{"device_types": null}"#, "argument_twice");
+    check("node:vmedia:detach", &[("device_types", "cdrom")], "{}", "ok");
 }
 
 #[test]
