@@ -34,7 +34,7 @@ use crate::trace::{Phase, Trace};
 use cadf::Event;
 use line::{CandidateLine, Line, Parameters, PrincipalLine, ResourceLine, VERSION, WouldBe};
 
-pub use output::AuditError;
+pub use output::{AuditError, check_sinks};
 pub use sink::{Audit, AuditCounts, AuditFull, QUEUE_BYTES_MAX};
 pub use terms::{AuditTerms, Class, OnFull};
 

@@ -8,6 +8,7 @@ mod check;
 mod limits;
 mod overrides;
 mod raw;
+mod source;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

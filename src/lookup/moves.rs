@@ -119,11 +119,14 @@ mod tests {
     use crate::microversion::Microversion;
 
     /// Fields of bodies that hold an identifier, and put nothing elsewhere.
-    const NO_PLACES: [(&str, &str); 9] = [
+    const NO_PLACES: [(&str, &str); 12] = [
         // The new object's own.
         ("*", "/uuid"),
-        // Instances and VIFs are other services' objects.
+        // Instances, VIFs and what events tell of are other services' objects.
         ("*", "/instance_uuid"),
+        ("event:create", "/events/0/port_id"),
+        ("event:create", "/events/0/device_id"),
+        ("event:create", "/events/0/binding:host_id"),
         ("node:vif:attach", "/id"),
         // Ironic takes only those of the same node.
         ("port:create", "/portgroup_uuid"),

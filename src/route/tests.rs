@@ -172,7 +172,7 @@ fn what_clients_send() {
         ),
         ("GET", "/v1/nodes?fields=", "node:list /v1/nodes?fields="),
         ("GET", "/v1/nodes?fields=%20DRIVER_INFO,uuid", "node:list /v1/nodes?fields=driver_info%2Cuuid"),
-        ("GET", "/v1/nodes?fields=uuid&fields=Name&limit=5", "node:list /v1/nodes?fields=uuid%2Cname&limit=5"),
+        ("GET", "/v1/nodes?fields=uuid&fields=name&limit=5", "node:list /v1/nodes?fields=uuid%2Cname&limit=5"),
         ("GET", "/v1/nodes?detail=True&limit=0100", "node:list /v1/nodes?detail=true&limit=100"),
         ("GET", "/v1/nodes?maintenance=OFF", "node:list /v1/nodes?maintenance=false"),
         ("GET", "/v1/nodes?fault=power+failure", "node:list /v1/nodes?fault=power%20failure"),

@@ -75,7 +75,8 @@ fn a_body_is_there_or_not() {
     check("node:get", Some("{}"), "body_not_taken");
     check("node:get", Some(" "), "body_not_taken");
     check("node:delete", Some("{}"), "body_not_taken");
-    check("node:vendor_passthru:get", Some("{}"), "body_not_taken");
+    check("node:vendor_passthru:get", Some("{}"), "ok");
+    check("node:vendor_passthru:methods", Some("{}"), "body_not_taken");
     check("node:clear_maintenance", None, "ok");
     check("node:set_maintenance", None, "ok");
     check("node:set_maintenance", Some(" "), "json_empty");
