@@ -1,5 +1,6 @@
 //! Policies that are valid Cedar and yet do not do what their author expects.
 
+mod fact;
 mod reach;
 mod wildcard;
 
@@ -17,12 +18,17 @@ use crate::catalog::{Operation, ResourceType};
 pub(super) fn lint(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
     let collections: BTreeSet<String> =
         operations.iter().filter(|operation| operation.resource == ResourceType::Collection).map(fixed_id).collect();
+    let known = fact::known(operations);
     for rule in rules {
         for uid in rule.policy.entity_literals() {
             findings.extend(identifier(rule, &uid, &collections));
         }
         findings.extend(open(rule));
-        wildcard::wildcards(rule, findings);
+        let conditions = rule.policy.has_non_scope_constraint().then(|| rule.policy.to_json().ok()).flatten();
+        if let Some(conditions) = conditions.as_ref().and_then(|json| json.get("conditions")) {
+            fact::unknown(rule, conditions, &known, findings);
+            wildcard::wildcards(rule, conditions, findings);
+        }
     }
     halves(operations, rules, findings);
     aliases(rules, findings);

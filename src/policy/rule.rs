@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
-    ResourceConstraint, Schema, ValidationMode, Validator,
+    ResourceConstraint, Schema, ValidationMode, ValidationWarning, Validator,
 };
 use miette::Diagnostic;
 
@@ -349,7 +349,10 @@ fn duplicates(rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
 fn filters(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
     for rule in rules {
         let Some(filter) = &rule.filter else { continue };
-        let (message, hint) = if rule.is_permit() {
+        let (message, hint) = if rule.is_permit() && filter.is_never_met(in_scope(operations, &rule.about)) {
+            let message = "Ironic reads this list in lower case, so that nothing meets this \"@filter\"".to_owned();
+            (message, "write the value in lower case; what has capitals in its name cannot be filtered by in this way")
+        } else if rule.is_permit() {
             let Some(operation) = filter.misplaced(in_scope(operations, &rule.about)) else { continue };
             (
                 format!("\"@filter\" is for lists that Ironic filters by it, and {operation:?} is none"),
@@ -377,11 +380,18 @@ fn strict(schema: Schema, rules: &[Rule], sources: &[PolicySource], findings: &m
         let Some(source) = sources.iter().find(|source| *source.name == *rule.place.file) else { return };
         findings.push(PolicyFinding { severity, ..at_label(diagnostic, source, Some(rule)) });
     };
+    // Cedar calls a policy with an error impossible too.
+    let mut broken = BTreeSet::new();
     for error in result.validation_errors() {
+        broken.insert(error.policy_id());
         report(error.policy_id(), Severity::Error, error);
     }
     for warning in result.validation_warnings() {
-        report(warning.policy_id(), Severity::Warning, warning);
+        // A permit that never applies permits nothing; of a forbid somebody thinks that it guards something.
+        let unmet = matches!(warning, ValidationWarning::ImpossiblePolicy(_))
+            && !broken.contains(warning.policy_id())
+            && of(warning.policy_id()).is_some_and(|rule| !rule.is_permit());
+        report(warning.policy_id(), if unmet { Severity::Error } else { Severity::Warning }, warning);
     }
 }
 

@@ -70,7 +70,7 @@ fn directory() -> tempfile::TempDir {
     );
     write(
         "audit.jsonl",
-        r#"{"request_id": "req-1", "operation": "node:update", "resource": {"type": "Node", "id": "n1"}, "microversion": "1.80", "principal": {"scheme": "basic", "name": "t", "roles": ["tool"]}, "writes": [{"op": "add", "path": "/extra/a"}, {"op": "add", "path": "/name"}], "decision": "deny", "revision": "r"}"#,
+        r#"{"request_id": "req-1", "operation": "node:update", "resource": {"type": "Node", "id": "n1"}, "kind": "decision", "version": 1, "listener": "public", "microversion": "1.80", "principal": {"scheme": "basic", "name": "t", "roles": ["tool"]}, "writes": [{"op": "add", "path": "/extra/a"}, {"op": "add", "path": "/name"}], "decision": "deny", "revision": "r"}"#,
     );
     directory
 }
