@@ -142,11 +142,15 @@ fn a_connection_that_is_reset_and_a_handshake_that_never_ends() {
 
 #[test]
 fn a_connection_whose_request_was_not_read_is_not_used_again() {
-    // Refuses from the head alone, keeps the connection, and never reads on.
+    // Refuses an upload from its head alone, keeps the connection, and never reads on.
     let refusing = Hostile::start(|mut stream| {
-        some(&mut stream);
-        drop(stream.write_all(&json("400 Bad Request", "{}")));
-        pause(Duration::from_secs(20));
+        let mut piece = [0; 65536];
+        while let Ok(length @ 1..) = stream.read(&mut piece) {
+            drop(stream.write_all(&json("400 Bad Request", "{}")));
+            if piece[..length].starts_with(b"PUT") {
+                return pause(Duration::from_secs(20));
+            }
+        }
     });
     let irongate = Irongate::at(&refusing.endpoint(), "");
     let body = format!(r#"{{"target": "active", "configdrive": "{}"}}"#, "QUJD".repeat(1024 * 1024));
