@@ -6,11 +6,13 @@
 //! Errors are not passed on but [rebuilt](rebuild).
 
 mod decide;
+mod echo;
 mod error;
 mod frame;
 mod hold;
 mod key;
 mod link;
+mod links;
 mod number;
 mod omit;
 mod place;
