@@ -127,7 +127,8 @@ impl Keys {
             keys.split(' ').for_each(|key| add(key, class));
         }
         names.for_each(|name| add(name, KeyClass::SECRET));
-        let mut keys = Self { known: Table::default(), normal: Table::new(exact.into_iter()), words, links_usual: false };
+        let mut keys =
+            Self { known: Table::default(), normal: Table::new(exact.into_iter()), words, links_usual: false };
         let known: BTreeSet<&str> = COMMON.split(' ').chain(FREE.split(' ')).chain(known).collect();
         keys.known = Table::new(known.into_iter().map(|key| (key, keys.judge(key))));
         keys.links_usual = keys.judge("href") == KeyClass::HREF && keys.judge("rel") == KeyClass::default();

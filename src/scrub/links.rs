@@ -6,44 +6,35 @@ use super::WINDOW_BYTES;
 use super::frame::Frame;
 use super::link::foreign_bytes;
 use super::rules::Plan;
-use super::scan::Scan;
-use super::stream::{DEPTH_MAX, Input, Scrubber};
+use super::stream::{Input, Scrubber};
 use super::suspect::suspect;
 
 const HREF: &[u8] = b"{\"href\": \"";
 const RELS: [&[u8]; 2] = [b"\", \"rel\": \"self\"}", b"\", \"rel\": \"bookmark\"}"];
 /// Routes that many links lead to.
 const PATHS: [&[u8]; 2] = [b"/v1/", b"/nodes/"];
+/// An array and an object.
+pub(super) const LINK_DEPTH: usize = 2;
 /// The longest scheme and authority that is kept.
 const LED_BYTES_MAX: usize = 64;
 
 impl Scrubber {
-    /// Whether arrays of links may be read here, below `depth` open containers.
+    /// Whether arrays of links may be read here, where [`LINK_DEPTH`] levels are left.
     pub(super) fn links_usual(&self, plan: &Plan, frame: &Frame) -> bool {
-        let depth = self.frames.len();
         // The items below a member of the root are resources, which may have places.
-        plan.links
-            && !frame.free
-            && self.rules.keys.links_usual()
-            && depth + 2 <= DEPTH_MAX
-            && (depth > 1 || plan.resource.begin() == 0)
+        let placed = self.frames.len() == 1 && plan.resource.begin() != 0;
+        plan.links && !frame.free && self.rules.keys.links_usual() && !placed
     }
 
     /// Where an array of links ends that begins at `at`; they lead elsewhere then. `None` if it is not a usual one: then
     /// nothing is given out.
-    pub(super) fn links(
-        &mut self,
-        scan: &mut Scan<'_>,
-        mut at: usize,
-        input: &mut Input<'_>,
-        out: &mut Vec<u8>,
-    ) -> Option<usize> {
+    pub(super) fn links(&mut self, mut at: usize, input: &mut Input<'_>, out: &mut Vec<u8>) -> Option<usize> {
         let (from, given) = (input.from, out.len());
         let mut read = || {
             loop {
                 let rest = input.bytes.get(at + 1..)?;
                 rest.starts_with(HREF).then_some(())?;
-                let end = self.link(scan, at + 1 + HREF.len(), input, out)?;
+                let end = self.link(at + 1 + HREF.len(), input, out)?;
                 let rest = input.bytes.get(end..)?;
                 at = end + RELS.iter().find(|rel| rest.starts_with(rel))?.len();
                 match input.bytes.get(at..at + 2)? {
@@ -63,15 +54,9 @@ impl Scrubber {
 
     /// The closing quote of a link whose text begins at `start`, which is led elsewhere; `None` if there is something to
     /// decide.
-    pub(super) fn link(
-        &mut self,
-        scan: &mut Scan<'_>,
-        start: usize,
-        input: &mut Input<'_>,
-        out: &mut Vec<u8>,
-    ) -> Option<usize> {
+    pub(super) fn link(&mut self, start: usize, input: &mut Input<'_>, out: &mut Vec<u8>) -> Option<usize> {
         let bytes = input.bytes;
-        let end = scan.plain(start);
+        let end = input.scan.plain(start);
         let link = bytes.get(start..end)?;
         if bytes.get(end) != Some(&b'"') || link.len() > WINDOW_BYTES {
             return None;

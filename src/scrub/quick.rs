@@ -2,18 +2,20 @@
 //! with nothing to do. What is not usual is left untouched for [`super::stream`] and [`super::string`], which treat
 //! every case; the tests compare the two ways by cutting answers into chunks.
 
-use super::echo::{Followed, Kind};
-use super::frame::{Frame, Member};
+use super::echo::{Expected, Kind};
+use super::frame::Frame;
 use super::key::KeyClass;
+use super::links::LINK_DEPTH;
 use super::number::Number;
-use super::place::length_bit;
-use super::rules::{Plan, ScrubRules};
+use super::place::key_bit;
+use super::rules::{Plan, Roots, ScrubRules};
 use super::scan::Scan;
 use super::stream::{DEPTH_MAX, Expect, Input, Scrubber};
+use super::string::hidden_already;
 use super::suspect::suspect;
 use super::table::Ends;
 use super::treatment::SecretTreatment;
-use super::{QUOTED_MASK, WINDOW_BYTES};
+use super::{MASK, QUOTED_MASK, WINDOW_BYTES};
 
 /// Four bytes as one number.
 const fn four(bytes: [u8; 4]) -> u32 {
@@ -33,22 +35,21 @@ const THREE: u32 = 0xff_ffff;
 
 /// What the object at hand says about its members.
 struct Around {
-    /// Nothing is exempt, dropped or held back, and no text is searched that is not suspect.
+    /// Nothing is exempt, dropped or held back, and there is room for what may be nested.
     calm: bool,
-    /// The lengths of keys that make a difference; all if it is not calm.
+    /// The keys that make a difference, as [`key_bit`]s; all if it is not calm.
     watched: u64,
-    /// Arrays of links may be read here, and links.
+    /// Links may be read here.
     links: bool,
-    /// A secret that is masked already passes as it is.
+    /// Secrets are masked, and every key of a secret has one.
     masks: bool,
 }
 
-/// A key of which all is known.
-struct Key {
-    length: u64,
-    class: KeyClass,
-    /// Where its value begins.
-    value: usize,
+/// A value that was read.
+struct Value {
+    end: usize,
+    /// It passed, as it would have anywhere under its key.
+    passed: bool,
 }
 
 /// What follows a value.
@@ -65,118 +66,77 @@ impl Scrubber {
     /// Reads members while they are usual, those of objects in objects too; the input stands at a key's quote. Leaves the
     /// input before the first thing that is not: a key, a value, or what follows one.
     #[inline(never)]
-    pub(super) fn usual_members(
-        &mut self,
-        plan: &Plan,
-        rules: &ScrubRules,
-        input: &mut Input<'_>,
-        out: &mut Vec<u8>,
-    ) {
+    pub(super) fn usual_members(&mut self, plan: &Plan, rules: &ScrubRules, input: &mut Input<'_>, out: &mut Vec<u8>) {
+        // Every string is searched then, keys too.
+        if self.looks_at_all {
+            return;
+        }
         let Some(mut around) = self.around(plan, rules) else { return };
         let bytes = input.bytes;
-        let mut scan = input.scan;
         // Where a key begins, behind its quote.
         let mut start = input.at + 1;
-        // What comes at `at`, once the loop is left.
-        let (at, expect) = loop {
-            let mut at;
-            match self.echo.follow(bytes.get(start..).unwrap_or_default(), around.watched) {
-                Followed::Members { bytes, ends: false } => {
-                    start += bytes;
-                    continue;
-                }
-                Followed::Members { bytes, ends: true } => at = start + bytes,
-                followed => {
-                    let key = match followed {
-                        Followed::Key { length, value, class } => Some(Key { length, class, value: start + value }),
-                        Followed::Lost | Followed::Members { .. } => self.known_key(rules, &mut scan, bytes, start),
+        (input.at, self.expect) = loop {
+            let followed = self.echo.follow(bytes.get(start..).unwrap_or_default(), around.watched);
+            start += followed.passed;
+            let ended = if followed.ends {
+                start
+            } else {
+                let known = followed.key.or_else(|| self.known_key(rules, &mut input.scan, bytes, start));
+                let Some(key) = known else { break (start - 1, Expect::Key) };
+                let at = start + key.value;
+                let value = self.usual_value(rules, &around, &key, at, input, out);
+                let next = value.as_ref().map(|value| next_member(bytes, value.end));
+                if self.echo.records() {
+                    let (end, kind) = match (&value, &next) {
+                        (Some(Value { passed: true, .. }), Some(Next::Member(next))) => (*next, Kind::Passes),
+                        (Some(Value { passed: true, end }), Some(Next::End)) => (*end + 1, Kind::PassesLast),
+                        _ => (at, Kind::Other),
                     };
-                    let Some(key) = key else { break (start - 1, Expect::Key) };
-                    at = key.value;
-                    let Some(head) = four_at(bytes, at) else { break self.at_value(plan, &key, bytes, start) };
-                    let value = match around.calm && around.watched & key.length == 0 {
-                        true if head & ONE == u32::from(b'"') => string_end(bytes, &mut scan, at, key.class, around.masks),
-                        true => plain_end(bytes, at, head, key.class),
-                        false => None,
-                    };
-                    let passed = value.is_some();
-                    let value = value.or_else(|| {
-                        let links = around.links && around.watched & key.length == 0;
-                        if links && key.class == KeyClass::HREF && head & ONE == u32::from(b'"') {
-                            self.link(&mut scan, at + 1, input, out).map(|end| end + 1)
-                        } else if links && key.class == KeyClass::default() && head & TWO == four(*b"[{\0\0") {
-                            self.links(&mut scan, at, input, out)
-                        } else {
-                            None
-                        }
-                    });
-                    let next = value.map(|end| next_member(bytes, end));
-                    if self.echo.records() {
-                        let (end, kind) = match next {
-                            Some(Next::Member(next)) if passed => (next, Kind::Passes),
-                            Some(Next::End) if passed => (value.unwrap_or(at) + 1, Kind::PassesLast),
-                            _ => (at, Kind::Other),
-                        };
-                        let written = bytes.get(start..end).unwrap_or_default();
-                        self.echo.record(written, at - start, key.length, key.class, kind);
-                    }
-                    match (value, next) {
-                        (Some(_), Some(Next::Member(next))) => {
-                            start = next;
-                            continue;
-                        }
-                        (Some(end), Some(Next::End)) => at = end,
-                        (Some(end), _) => break (end, Expect::CommaOrEnd),
-                        (None, _) => {
-                            let left = self.at_value(plan, &key, bytes, start);
-                            if around.calm && head & TWO == four(*b"{\"\0\0") && self.enter(plan, key.class) {
-                                start = at + 2;
-                                let Some(inner) = self.around(plan, rules) else { return };
-                                around = inner;
-                                continue;
-                            }
-                            break left;
-                        }
-                    }
+                    self.echo.record(bytes.get(start..end).unwrap_or_default(), &key, kind);
                 }
-            }
-            // The object ends, and mostly others do not.
-            let next = loop {
-                self.frames.pop();
-                at += 1;
-                match next_member(bytes, at) {
-                    _ if self.frames.last().is_none_or(|frame| !frame.object) => break Next::Other,
-                    Next::End => {}
-                    next => break next,
+                match (value, next) {
+                    (Some(_), Some(Next::Member(next))) => {
+                        start = next;
+                        continue;
+                    }
+                    (Some(value), Some(Next::End)) => value.end,
+                    (Some(value), _) => break (value.end, Expect::CommaOrEnd),
+                    (None, _) => {
+                        self.value_comes(plan, &key, bytes, start);
+                        if !(around.calm && bytes.get(at..at + 2) == Some(b"{\"") && self.enter(plan, key.class)) {
+                            break (at, Expect::Value);
+                        }
+                        start = at + 2;
+                        let Some(inner) = self.around(plan, rules) else { break (at + 1, Expect::Key) };
+                        around = inner;
+                        continue;
+                    }
                 }
             };
-            match next {
-                Next::Member(next) => start = next,
-                Next::End | Next::Other if self.frames.is_empty() => break (at, Expect::Nothing),
-                Next::End | Next::Other => break (at, Expect::CommaOrEnd),
+            match self.leave(bytes, ended) {
+                (_, Next::Member(next)) => start = next,
+                (at, Next::End | Next::Other) if self.frames.is_empty() => break (at, Expect::Nothing),
+                (at, Next::End | Next::Other) => break (at, Expect::CommaOrEnd),
             }
-            let Some(outer) = self.around(plan, rules) else { return };
+            let Some(outer) = self.around(plan, rules) else { break (start - 1, Expect::Key) };
             around = outer;
         };
-        self.expect = expect;
-        input.at = at;
-        input.scan = scan;
     }
 
     fn around(&self, plan: &Plan, rules: &ScrubRules) -> Option<Around> {
-        let frame = self.frames.last()?;
-        let calm = !frame.exempt && self.dropping.is_none() && self.holds.is_empty() && !self.looks_at_all;
+        let (frame, depth) = (self.frames.last()?, self.frames.len());
+        let calm = !frame.exempt && self.dropping.is_none() && self.holds.is_empty() && depth + LINK_DEPTH <= DEPTH_MAX;
         Some(Around {
             calm,
-            watched: if calm { frame.lengths } else { u64::MAX },
+            watched: if calm { frame.watched } else { u64::MAX },
             links: calm && self.links_usual(plan, frame),
-            masks: rules.others == SecretTreatment::Mask,
+            masks: rules.others == SecretTreatment::Mask && (depth > 1 || plan.roots == Roots::Keys),
         })
     }
 
     /// The key that begins at `start`, if it is one that is known, and what stands before its value is usual.
     #[inline]
-    fn known_key(&self, rules: &ScrubRules, scan: &mut Scan<'_>, bytes: &[u8], start: usize) -> Option<Key> {
+    fn known_key(&self, rules: &ScrubRules, scan: &mut Scan<'_>, bytes: &[u8], start: usize) -> Option<Expected> {
         let end = scan.plain(start);
         let ends = Ends::between(bytes, start, end)?;
         let key = bytes.get(start..end)?;
@@ -184,26 +144,84 @@ impl Scrubber {
         // The closing quote, the colon, mostly a space.
         let lead = four_at(bytes, end)?;
         let spaced = lead & THREE == four(*b"\": \0");
-        (spaced || lead & TWO == four(*b"\":\0\0")).then(|| Key {
-            length: length_bit(end - start),
-            class,
-            value: end + 2 + usize::from(spaced),
-        })
+        let value = key.len() + 2 + usize::from(spaced);
+        (spaced || lead & TWO == four(*b"\":\0\0")).then(|| Expected { bit: key_bit(key), class, value })
     }
 
-    /// Leaves the reader before the value of `key`, which begins at `start`.
-    fn at_value(&mut self, plan: &Plan, key: &Key, bytes: &[u8], start: usize) -> (usize, Expect) {
+    /// Where the value at `at` ends, if it is a usual one.
+    #[inline]
+    fn usual_value(
+        &mut self,
+        rules: &ScrubRules,
+        around: &Around,
+        key: &Expected,
+        at: usize,
+        input: &mut Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Value> {
+        let (bytes, class) = (input.bytes, key.class);
+        let head = four_at(bytes, at)?;
+        if around.watched & key.bit != 0 {
+            return None;
+        }
+        let scan = &mut input.scan;
+        let passed = |end| Value { end, passed: true };
+        if head & ONE != u32::from(b'"') {
+            return match head & TWO {
+                begin if begin == four(*b"[{\0\0") && around.links && class == KeyClass::default() => {
+                    self.links(at, input, out).map(|end| Value { end, passed: false })
+                }
+                begin if begin == four(*b"[\"\0\0") && class.is_plain() && !class.has(KeyClass::ARGS) => {
+                    texts_end(bytes, scan, at).map(passed)
+                }
+                _ => plain_end(bytes, at, head, class).map(passed),
+            };
+        }
+        if class.is_plain() {
+            text_end(bytes, scan, at + 1).map(|end| passed(end + 1))
+        } else if class == KeyClass::HREF && around.links {
+            self.link(at + 1, input, out).map(|end| Value { end: end + 1, passed: false })
+        } else if class == KeyClass::NAMES {
+            let end = text_end(bytes, scan, at + 1)?;
+            let text = std::str::from_utf8(bytes.get(at + 1..end)?).ok()?;
+            self.named(rules.keys.names_a_secret(text), out);
+            Some(Value { end: end + 1, passed: false })
+        } else if class.is_plain_secret() && around.masks {
+            self.masked(at, input, out)
+        } else {
+            None
+        }
+    }
+
+    /// Masks the text of a secret at `at`.
+    fn masked(&mut self, at: usize, input: &mut Input<'_>, out: &mut Vec<u8>) -> Option<Value> {
+        let end = input.scan.plain(at + 1);
+        let text = input.bytes.get(at + 1..end)?;
+        if input.bytes.get(end) != Some(&b'"') || text.len() >= WINDOW_BYTES {
+            return None;
+        }
+        let passed = text.is_empty() || text == MASK.as_bytes();
+        if !passed {
+            out.extend_from_slice(input.bytes.get(input.from..at).unwrap_or_default());
+            out.extend_from_slice(QUOTED_MASK);
+            input.from = end + 1;
+            self.report.masked += u64::from(!hidden_already(text));
+        }
+        Some(Value { end: end + 1, passed })
+    }
+
+    /// The value of `key`, which begins at `start`, comes next, and is not usual.
+    fn value_comes(&mut self, plan: &Plan, key: &Expected, bytes: &[u8], start: usize) {
         if let Some(frame) = self.frames.last() {
-            self.member = if frame.exempt || frame.lengths & key.length != 0 {
+            self.member = if frame.watched & key.bit != 0 {
                 // Up to the quote, the colon and maybe a space.
-                let text = bytes.get(start..key.value).unwrap_or_default();
+                let text = bytes.get(start..start + key.value).unwrap_or_default();
                 let text = text.strip_suffix(b" ").unwrap_or(text);
                 frame.member(plan, self.frames.len(), key.class, text.strip_suffix(b"\":").unwrap_or(text))
             } else {
                 frame.member_unwatched(key.class)
             };
         }
-        (key.value, Expect::Value)
     }
 
     /// Opens the object that is the value of the member at hand, if that is all there is to do.
@@ -215,6 +233,22 @@ impl Scrubber {
             self.frames.push(frame);
         }
         usual
+    }
+
+    /// Closes the object whose brace is at `at`, and the objects around it that end there too. What is next in an array,
+    /// or behind everything, is not looked at.
+    fn leave(&mut self, bytes: &[u8], mut at: usize) -> (usize, Next) {
+        loop {
+            self.frames.pop();
+            at += 1;
+            if self.frames.last().is_none_or(|frame| !frame.object) {
+                return (at, Next::Other);
+            }
+            match next_member(bytes, at) {
+                Next::End => {}
+                next @ (Next::Member(_) | Next::Other) => return (at, next),
+            }
+        }
     }
 }
 
@@ -229,22 +263,24 @@ fn next_member(bytes: &[u8], at: usize) -> Next {
     }
 }
 
-/// Where a string ends that passes.
-#[inline]
-fn string_end(bytes: &[u8], scan: &mut Scan<'_>, at: usize, class: KeyClass, masks: bool) -> Option<usize> {
-    if class.is_plain() {
-        return text_end(bytes, scan, at + 1).map(|end| end + 1);
-    }
-    let masked = masks && class.is_plain_secret() && bytes.get(at..)?.starts_with(QUOTED_MASK);
-    masked.then_some(at + QUOTED_MASK.len())
-}
-
 /// The closing quote of a text without anything to decide.
 #[inline]
 fn text_end(bytes: &[u8], scan: &mut Scan<'_>, start: usize) -> Option<usize> {
     let end = scan.plain(start);
     let usual = bytes.get(end) == Some(&b'"') && end - start <= WINDOW_BYTES && !suspect(bytes, start, end);
     usual.then_some(end)
+}
+
+/// Where an array of such texts ends.
+fn texts_end(bytes: &[u8], scan: &mut Scan<'_>, mut at: usize) -> Option<usize> {
+    loop {
+        let end = text_end(bytes, scan, at + 2)?;
+        match bytes.get(end + 1..end + 4)? {
+            [b']', ..] => return Some(end + 2),
+            b", \"" => at = end + 1,
+            _ => return None,
+        }
+    }
 }
 
 /// Where a word, a number or an empty container ends.
@@ -276,4 +312,4 @@ fn number_end(bytes: &[u8], at: usize) -> Option<usize> {
     None
 }
 
-const _: () = assert!(size_of::<Frame>() <= 48 && size_of::<Member>() <= 48, "frames are copied");
+const _: () = assert!(size_of::<Frame>() <= 48, "frames are copied");

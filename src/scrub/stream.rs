@@ -167,6 +167,7 @@ impl Scrubber {
     pub(super) fn bytes_kept(&self) -> usize {
         self.strings.bytes_kept()
             + self.echo.bytes_kept()
+            + self.led.capacity()
             + self.holds.bytes_kept()
             + self.frames.capacity() * size_of::<Frame>()
             + size_of::<Self>()
