@@ -6,6 +6,7 @@
 //! Errors are not passed on but [rebuilt](rebuild).
 
 mod decide;
+mod echo;
 mod error;
 mod frame;
 mod hidden;
@@ -13,6 +14,7 @@ mod hold;
 mod key;
 mod link;
 mod name;
+mod links;
 mod number;
 mod omit;
 mod place;

@@ -162,7 +162,7 @@ mod tests {
             microversion: Microversion::new(115).unwrap(),
         };
         let path = Pointer::parse(path).unwrap();
-        let write = Write { op: WriteOp::Add, path, value: Some(&value), step: None, secret: false };
+        let write = Write { op: WriteOp::Add, path, value: Some(&value), step: None, secret: false, withheld: false };
         moves(&route, &write).is_some()
     }
 
