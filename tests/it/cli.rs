@@ -134,6 +134,8 @@ fn configuration_errors_name_file_line_and_remedy() {
     broken("role = \"admin\"\nusers = [\"admin\"]", "role = \"admin\"", Some(10), "binding");
     broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"ftp://h\"", None, "https://HOST:PORT");
     broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"https://h:1\"", None, "ca_file");
+    let places = "[policy.places]\ncandidates = [\"next\"]\n[audit]";
+    broken("[audit]", places, None, "candidates is a key of [policy] and no place");
 }
 
 #[test]
