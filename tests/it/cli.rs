@@ -188,7 +188,8 @@ fn variables_override_the_file() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("IP address with a port"), "{}", text(&output.stderr));
+    let variable = "irongate.toml: the variable IRONGATE_LISTENER__0__ADDRESS: address is an IP address with a port";
+    assert!(text(&output.stderr).contains(variable), "{}", text(&output.stderr));
 }
 
 #[test]
