@@ -38,10 +38,9 @@ pub(super) fn lint(operations: &[Operation], rules: &[Rule], findings: &mut Vec<
 fn unmet(rules: &[Rule], findings: &mut [PolicyFinding]) {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let broken: HashSet<Option<String>> = errors.map(|finding| finding.policy.clone()).collect();
-    for finding in findings {
+    for finding in findings.iter_mut().filter(|finding| finding.message.starts_with(IMPOSSIBLE)) {
         let rule = rules.iter().find(|rule| finding.policy.as_deref() == Some(&*rule.id));
-        let is_forbid = rule.is_some_and(|rule| !rule.is_permit());
-        if is_forbid && finding.message.starts_with(IMPOSSIBLE) && !broken.contains(&finding.policy) {
+        if rule.is_some_and(|rule| !rule.is_permit()) && !broken.contains(&finding.policy) {
             finding.severity = Severity::Error;
         }
     }
