@@ -18,22 +18,36 @@ use crate::catalog::{Operation, ResourceType};
 pub(super) fn lint(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
     let collections: BTreeSet<String> =
         operations.iter().filter(|operation| operation.resource == ResourceType::Collection).map(fixed_id).collect();
+    unmet(rules, findings);
     let known = fact::known(operations);
     for rule in rules {
         for uid in rule.policy.entity_literals() {
             findings.extend(identifier(rule, &uid, &collections));
         }
         findings.extend(open(rule));
-        let conditions = rule.policy.has_non_scope_constraint().then(|| rule.policy.to_json().ok()).flatten();
-        if let Some(conditions) = conditions.as_ref().and_then(|json| json.get("conditions")) {
-            fact::unknown(rule, conditions, &known, findings);
-            wildcard::wildcards(rule, conditions, findings);
-        }
+        fact::unknown(rule, &known, findings);
+        wildcard::wildcards(rule, findings);
     }
     halves(operations, rules, findings);
     aliases(rules, findings);
     reach::reach(operations, rules, findings);
 }
+
+/// What Cedar warns of, that a policy never applies, is an error in a forbid: somebody thinks that it guards something. A policy
+/// with an error is called impossible too, and is left to that.
+fn unmet(rules: &[Rule], findings: &mut [PolicyFinding]) {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let broken: HashSet<Option<String>> = errors.map(|finding| finding.policy.clone()).collect();
+    for finding in findings.iter_mut().filter(|finding| finding.message.starts_with(IMPOSSIBLE)) {
+        let rule = rules.iter().find(|rule| finding.policy.as_deref() == Some(&*rule.id));
+        if rule.is_some_and(|rule| !rule.is_permit()) && !broken.contains(&finding.policy) {
+            finding.severity = Severity::Error;
+        }
+    }
+}
+
+/// How Cedar begins to say that a policy never applies.
+const IMPOSSIBLE: &str = "policy is impossible";
 
 /// Identifiers that can never match. In a forbid they would be holes, so they are errors.
 fn identifier(rule: &Rule, uid: &EntityUid, collections: &BTreeSet<String>) -> Option<PolicyFinding> {

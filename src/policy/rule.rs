@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
-    ResourceConstraint, Schema, ValidationMode, ValidationWarning, Validator,
+    ResourceConstraint, Schema, ValidationMode, Validator,
 };
 use miette::Diagnostic;
 
@@ -380,18 +380,11 @@ fn strict(schema: Schema, rules: &[Rule], sources: &[PolicySource], findings: &m
         let Some(source) = sources.iter().find(|source| *source.name == *rule.place.file) else { return };
         findings.push(PolicyFinding { severity, ..at_label(diagnostic, source, Some(rule)) });
     };
-    // Cedar calls a policy with an error impossible too.
-    let mut broken = BTreeSet::new();
     for error in result.validation_errors() {
-        broken.insert(error.policy_id());
         report(error.policy_id(), Severity::Error, error);
     }
     for warning in result.validation_warnings() {
-        // A permit that never applies permits nothing; of a forbid somebody thinks that it guards something.
-        let unmet = matches!(warning, ValidationWarning::ImpossiblePolicy(_))
-            && !broken.contains(warning.policy_id())
-            && of(warning.policy_id()).is_some_and(|rule| !rule.is_permit());
-        report(warning.policy_id(), if unmet { Severity::Error } else { Severity::Warning }, warning);
+        report(warning.policy_id(), Severity::Warning, warning);
     }
 }
 

@@ -134,6 +134,8 @@ fn configuration_errors_name_file_line_and_remedy() {
     broken("role = \"admin\"\nusers = [\"admin\"]", "role = \"admin\"", Some(10), "binding");
     broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"ftp://h\"", None, "https://HOST:PORT");
     broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"https://h:1\"", None, "ca_file");
+    let places = "[policy.places]\ncandidates = [\"next\"]\n[audit]";
+    broken("[audit]", places, None, "candidates is a key of [policy] and no place");
 }
 
 #[test]
@@ -245,7 +247,8 @@ fn variables_override_the_file() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("IP address with a port"), "{}", text(&output.stderr));
+    let variable = "irongate.toml: the variable IRONGATE_LISTENER__0__ADDRESS: address is an IP address with a port";
+    assert!(text(&output.stderr).contains(variable), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use cedar_policy::Policy;
 use serde_json::Value;
 
 use super::super::finding::{PolicyFinding, Severity};
@@ -18,9 +19,17 @@ pub(super) fn known(operations: &[Operation]) -> HashSet<String> {
 
 /// Appends an error for each name that the schema does not have. A forbid that asks for it would never apply, and an
 /// `unless` always.
-pub(super) fn unknown(rule: &Rule, conditions: &Value, known: &HashSet<String>, findings: &mut Vec<PolicyFinding>) {
+pub(super) fn unknown(rule: &Rule, known: &HashSet<String>, findings: &mut Vec<PolicyFinding>) {
+    if !rule.policy.to_string().contains("has") {
+        return;
+    }
+    // Without its text: from that, the JSON would be made by reading the text again.
+    let evaluated: Policy = rule.policy.as_ref().clone().into();
+    let Ok(json) = evaluated.to_json() else { return };
     let mut asked = Vec::new();
-    collect(conditions, &mut asked);
+    collect(json.get("conditions").unwrap_or(&Value::Null), &mut asked);
+    asked.sort_unstable();
+    asked.dedup();
     for name in asked.into_iter().filter(|name| !known.contains(*name)) {
         let message = format!("there is no fact {name:?}: `has {}` is never so", name.escape_debug());
         let hint = "docs/policy.md and `irongate schema cedar` list all facts".to_owned();

@@ -6,12 +6,15 @@ use super::super::finding::{PolicyFinding, Severity};
 use super::super::rule::{PolicyMode, Rule};
 
 /// Appends a warning for each doubtful pattern.
-pub(super) fn wildcards(rule: &Rule, conditions: &Value, findings: &mut Vec<PolicyFinding>) {
-    if rule.mode == PolicyMode::Off {
+pub(super) fn wildcards(rule: &Rule, findings: &mut Vec<PolicyFinding>) {
+    if rule.mode == PolicyMode::Off || !rule.policy.has_non_scope_constraint() {
         return;
     }
+    let Ok(json) = rule.policy.to_json() else { return };
     let mut patterns = Vec::new();
-    collect(conditions, &mut patterns);
+    if let Some(conditions) = json.get("conditions") {
+        collect(conditions, &mut patterns);
+    }
     for (attribute, pattern) in patterns {
         if let Some((message, hint)) = doubt(&attribute, &pattern, rule.is_permit()) {
             findings.push(rule.finding(Severity::Warning, message, hint));
