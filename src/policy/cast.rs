@@ -1,13 +1,12 @@
 //! The looked-up objects of a question as Cedar's entities.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
-use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
+use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Policy, RestrictedExpression};
 
 use super::context::NotAsked;
-use super::resource::ObjectFacts;
-use super::rule::Rule;
+use super::resource::{ObjectFacts, Objects};
 
 static NODE: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Node".parse().ok());
 
@@ -15,22 +14,50 @@ static NODE: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Node".parse().
 #[derive(Debug, Default)]
 pub(super) struct Literals(HashSet<EntityUid>);
 
+/// Names that policies use beside the UUID of the same object, each with the id by that.
+pub(super) type Aliases = BTreeMap<EntityUid, EntityUid>;
+
 impl Literals {
-    /// Of these rules.
-    pub(super) fn of<'r>(rules: impl IntoIterator<Item = &'r Rule>) -> Self {
-        Self(rules.into_iter().flat_map(|rule| rule.policy.entity_literals()).collect())
+    /// Of these policies' [`named`] objects.
+    pub(super) fn of<'p>(named: impl IntoIterator<Item = &'p EntityUid>) -> Self {
+        Self(named.into_iter().cloned().collect())
     }
 
-    /// The one id under which a policy meets this object, however a request calls it: its UUID, or its name where
-    /// policies name it by that and not by its UUID.
+    /// The id under which these policies meet an object, however a request calls it: its UUID, or its name where they name
+    /// it by that and not by its UUID. Where they name it by both, the names have to be replaced ([`Self::aliases`]).
     fn uid(&self, kind: &EntityTypeName, facts: &ObjectFacts) -> EntityUid {
-        let uid = |id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
-        let by_uuid = uid(&facts.uuid);
-        if self.0.contains(&by_uuid) {
-            return by_uuid;
+        match self.ids(kind, facts) {
+            (by_uuid, Some(by_name)) if !self.0.contains(&by_uuid) => by_name,
+            (by_uuid, _) => by_uuid,
         }
-        facts.name.as_deref().map(uid).filter(|by_name| self.0.contains(by_name)).unwrap_or(by_uuid)
     }
+
+    /// The names of those of these objects that the policies name by their UUID too.
+    pub(super) fn aliases(&self, resource_type: &EntityTypeName, objects: Objects<'_>) -> Aliases {
+        if self.0.is_empty() {
+            return Aliases::new();
+        }
+        let resource = objects.resource.map(|facts| (resource_type, facts));
+        let nodes = objects.resource.and_then(|facts| facts.node.as_deref()).into_iter().chain(objects.target);
+        let nodes = nodes.filter_map(|facts| Some((NODE.as_ref()?, facts)));
+        let alias = |(kind, facts)| match self.ids(kind, facts) {
+            (by_uuid, Some(by_name)) if self.0.contains(&by_uuid) => Some((by_name, by_uuid)),
+            _ => None,
+        };
+        resource.into_iter().chain(nodes).filter_map(alias).collect()
+    }
+
+    /// The id by its UUID, and that by its name where the policies name it so.
+    fn ids(&self, kind: &EntityTypeName, facts: &ObjectFacts) -> (EntityUid, Option<EntityUid>) {
+        let uid = |id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
+        (uid(&facts.uuid), facts.name.as_deref().map(uid).filter(|by_name| self.0.contains(by_name)))
+    }
+}
+
+/// The objects that a policy names.
+pub(super) fn named(policy: &Policy) -> Vec<EntityUid> {
+    let is_object = |uid: &EntityUid| !["Role", "Action"].contains(&uid.type_name().basename());
+    policy.entity_literals().into_iter().filter(is_object).collect()
 }
 
 /// The entities that a question needs, each once.

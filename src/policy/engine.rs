@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
-use cedar_policy::{Authorizer, Entities, EntityTypeName, EntityUid, PolicySet, Request};
+use cedar_policy::{Authorizer, Entities, EntityTypeName, EntityUid, Policy, PolicySet, Request};
 use quick_cache::sync::Cache;
 
-use super::cast::Literals;
+use super::cast::{Literals, named};
 use super::context::{Aside, Stage, question};
 use super::filter::{Added, Filter, lists_of_node};
 use super::finding::{PolicyFinding, Severity};
@@ -37,7 +37,6 @@ pub struct PolicyEngine {
     desks: Vec<Desk>,
     asides: Asides,
     roles: RoleTables,
-    literals: Literals,
     /// Sheets without the policies for other roles, by their rules.
     smaller: Cache<Vec<usize>, Arc<Sheet>>,
     authorizer: Authorizer,
@@ -88,6 +87,8 @@ pub(super) struct Sheet {
     set: OnceLock<Option<PolicySet>>,
     /// Those of the rules that look at nothing of a write and are not constant.
     request: OnceLock<Option<Arc<Self>>>,
+    /// The objects that they name.
+    literals: OnceLock<Literals>,
     reads: Reads,
 }
 
@@ -99,6 +100,8 @@ struct Scene<'s> {
     action: &'s ActionDesk,
     table: &'s RoleTable,
     aside: Option<Aside<'s>>,
+    /// The objects that the policies name that are asked, all of them: not those that others name.
+    literals: &'s Literals,
 }
 
 /// Numbers sheets.
@@ -145,7 +148,6 @@ impl PolicyEngine {
             Some((desks, asides, slots)) => Ok(Self {
                 desks,
                 asides,
-                literals: Literals::of(&rules),
                 roles: RoleTables::new(role_names(&rules), slots),
                 smaller: Cache::new(SMALLER_SHEETS_MAX),
                 authorizer: Authorizer::new(),
@@ -300,12 +302,19 @@ impl PolicyEngine {
         &self.rules
     }
 
-    /// A question with all its facts, whatever the policies read.
-    pub(super) fn question(&self, request: &AccessRequest<'_>) -> Option<(Request, Entities)> {
+    /// A question to this policy alone with all its facts, whatever it reads.
+    pub(super) fn question(
+        &self,
+        request: &AccessRequest<'_>,
+        policy: &Policy,
+    ) -> Option<(Request, PolicySet, Entities)> {
         let operation = request.route.operation();
         let desk = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id)?;
         let action = if request.write.is_some() { desk.write.as_ref()? } else { &desk.request };
         let table = self.roles.table(request.principal.roles());
+        let literals = Literals::of(&named(policy));
+        let aliases = literals.aliases(&desk.resource_type, request.objects);
+        let set = PolicySet::from_policies([policy.sub_entity_literals(aliases).ok()?]).ok()?;
         let stage = Stage {
             action: &action.uid,
             actions: &action.entities,
@@ -314,9 +323,9 @@ impl PolicyEngine {
             roles: &table.parents,
             reads: Reads::EVERYTHING,
             aside: None,
-            literals: &self.literals,
+            literals: &literals,
         };
-        question(request, &stage).ok().map(|asked| (asked.request, asked.entities))
+        question(request, &stage).ok().map(|asked| (asked.request, set, asked.entities))
     }
 
     #[cfg(test)]
@@ -337,7 +346,13 @@ impl Sheet {
         let chosen = indices.iter().filter_map(|index| rules.get(*index));
         let reads = chosen.fold(Reads::default(), |reads, rule| reads.union(rule.reads));
         let number = SHEETS.fetch_add(1, Ordering::Relaxed);
-        Self { number, rules: indices, set: OnceLock::new(), request: OnceLock::new(), reads }
+        let (set, request, literals) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { number, rules: indices, set, request, literals, reads }
+    }
+
+    fn literals(&self, rules: &[Rule]) -> &Literals {
+        let chosen = self.rules.iter().filter_map(|index| rules.get(*index));
+        self.literals.get_or_init(|| Literals::of(chosen.flat_map(|rule| &rule.named)))
     }
 
     fn set(&self, rules: &[Rule]) -> Option<&PolicySet> {

@@ -9,6 +9,7 @@ use cedar_policy::{
 };
 use miette::Diagnostic;
 
+use super::cast::named;
 use super::filter::{Filter, in_scope};
 use super::finding::{Lines, PolicyFinding, Severity, place};
 use super::guard::Depends;
@@ -54,6 +55,8 @@ pub(super) struct Rule {
     /// No condition, and no particular resource: whether it applies depends on action and roles alone.
     pub(super) plain: bool,
     pub(super) reads: Reads,
+    /// The objects that it names one by one.
+    pub(super) named: Vec<EntityUid>,
     pub(super) depends: Depends,
     pub(super) place: Place,
 }
@@ -240,6 +243,7 @@ fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rul
         },
         plain: is_plain(policy),
         reads,
+        named: named(policy),
         depends: Depends::of(conditions, reads.context("write")),
         place,
     };

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cedar_policy::{AuthorizationError, Context, Entities, Entity, EntityId, EntityUid, PolicyId, Request, Response};
+use cedar_policy::{
+    AuthorizationError, Context, Entities, Entity, EntityId, EntityUid, PolicyId, PolicySet, Request, Response,
+};
 
 use super::{ActionDesk, Desk, Granted, Outcome, PolicyEngine, Scene, Sheet, Slice, indeterminate};
 use crate::call::Write;
@@ -30,7 +32,7 @@ impl PolicyEngine {
             Some(Memo::Ask(sheet)) => sheet,
             None => &slice.sheet,
         };
-        let scene = Scene { request, desk, action, table, aside };
+        let scene = Scene { request, desk, action, table, aside, literals: sheet.literals(&self.rules) };
         let found = match request.write {
             Some(write) => self.about_write(scene, sheet, write),
             None => self.ask(scene, sheet),
@@ -96,10 +98,25 @@ impl PolicyEngine {
             roles: &scene.table.parents,
             reads: sheet.reads,
             aside: scene.aside,
-            literals: &self.literals,
+            literals: scene.literals,
         };
         let Question { request, entities } = question(scene.request, &stage).ok()?;
-        Some(self.found(&self.authorizer.is_authorized(&request, sheet.set(&self.rules)?, &entities)))
+        let answer = |set: &PolicySet| self.found(&self.authorizer.is_authorized(&request, set, &entities));
+        let aliases = scene.literals.aliases(&scene.desk.resource_type, scene.request.objects);
+        if aliases.is_empty() {
+            return sheet.set(&self.rules).map(answer);
+        }
+        // Hardly ever is one object named by both: those policies that name it by its name are asked with its UUID there.
+        let is_aliased = |index: &usize| {
+            self.rules.get(*index).is_some_and(|rule| rule.named.iter().any(|uid| aliases.contains_key(uid)))
+        };
+        let (aliased, others): (Vec<usize>, Vec<usize>) = sheet.rules.iter().copied().partition(is_aliased);
+        let by_uuid =
+            aliased.into_iter().map(|index| self.rules.get(index)?.policy.sub_entity_literals(aliases.clone()).ok());
+        let by_uuid = PolicySet::from_policies(by_uuid.collect::<Option<Vec<_>>>()?).ok()?;
+        let mut found = answer(&by_uuid);
+        found.add(self.smaller_sheet(others).set(&self.rules).map(answer)?);
+        Some(found)
     }
 
     /// What Cedar's answer says of each policy.

@@ -52,6 +52,70 @@ fn a_literal_meets_the_node_by_either_name() {
     }
 }
 
+/// The decision about the node, however the request calls it and whatever else the policies are.
+#[track_caller]
+fn decided(policies: &str, expected: &str) {
+    let engine = load(policies);
+    for name in ["web-1", "u-1"] {
+        let asked = ask(&["a"], "node:get").parameter("node", name).node(node());
+        assert_eq!(asked.decision(&engine), expected, "{name}\n{policies}");
+    }
+}
+
+#[test]
+fn each_policy_meets_the_node_by_the_name_that_it_uses() {
+    let permit = "@id(\"all\") permit(principal in Role::\"a\", action in Action::\"read\", resource);";
+    for (one, other) in [("web-1", "u-1"), ("u-1", "web-1")] {
+        let forbid = format!("{permit} @id(\"no\") forbid(principal, action, resource == Node::\"{one}\");");
+        for more in [
+            format!(
+                "@mode(\"off\") @id(\"b\") permit(principal in Role::\"b\", action, resource == Node::\"{other}\");"
+            ),
+            format!("@mode(\"shadow\") @id(\"b\") permit(principal, action, resource == Node::\"{other}\");"),
+            format!("@mode(\"shadow\") @id(\"b\") forbid(principal, action, resource == Node::\"{other}\");"),
+            format!("@id(\"b\") permit(principal in Role::\"b\", action, resource == Node::\"{other}\");"),
+            format!("@id(\"b\") permit(principal, action in Action::\"power\", resource == Node::\"{other}\");"),
+            format!("@id(\"b\") permit(principal in Role::\"a\", action, resource == Node::\"{other}\");"),
+        ] {
+            decided(&format!("{forbid} {more}"), "deny forbidden no");
+        }
+        let both = format!(
+            "{forbid} @id(\"b\") forbid(principal, action, resource) when {{ resource == Node::\"{other}\" }};"
+        );
+        decided(&both, "deny forbidden b no");
+        // "Not this node" is not met by its other name either.
+        let others =
+            format!("@id(\"c\") permit(principal, action, resource is Node) unless {{ resource == Node::\"{one}\" }};");
+        decided(
+            &format!("{others} @id(\"b\") permit(principal in Role::\"b\", action, resource == Node::\"{other}\");"),
+            "deny no_permit",
+        );
+        let twice = format!(
+            "{permit} @id(\"b\") forbid(principal, action, resource)
+             when {{ resource == Node::\"{one}\" && resource == Node::\"{other}\" }};"
+        );
+        decided(&twice, "deny forbidden b");
+    }
+}
+
+#[test]
+fn a_writes_target_is_met_by_either_name() {
+    let write = ask(&["a"], "port:update").add("/node_uuid", text("u-1")).target(node());
+    let policies = "@id(\"all\") permit(principal in Role::\"a\", action, resource);
+        @id(\"no\") forbid(principal, action, resource)
+        when { context has write.target && context.write.target == Node::\"web-1\" };
+        @id(\"b\") permit(principal, action, resource)
+        when { context has write.target && context.write.target == Node::\"u-1\" };";
+    assert_eq!(write.decision(&load(policies)), "deny forbidden no");
+    let mut port = ask(&["a"], "port:get").parameter("port", "p-1");
+    let of = Some(Arc::new(ObjectFacts::node(&node()).unwrap()));
+    port.resource = ObjectFacts::of_node(&json!({"uuid": "p-1"}), of);
+    let policies = "@id(\"all\") permit(principal in Role::\"a\", action, resource);
+        @id(\"no\") forbid(principal, action, resource) when { resource has node && resource.node == Node::\"web-1\" };
+        @id(\"b\") permit(principal, action, resource) when { resource has node && resource.node == Node::\"u-1\" };";
+    assert_eq!(port.decision(&load(policies)), "deny forbidden no");
+}
+
 #[test]
 fn a_writes_target_is_a_node() {
     let write = || ask(&["a"], "port:update").add("/node_uuid", text("u-1"));

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use cedar_policy::{
-    Authorizer, Context, Decision as Effect, Entities, EntityId, EntityUid, PolicySet, Request, Schema,
+    Authorizer, Context, Decision as Effect, Entities, EntityId, EntityUid, Policy, PolicySet, Request, Schema,
 };
 use proptest::prelude::*;
 
@@ -68,16 +68,17 @@ const ACTIONS: [&str; 9] = [
     "action in Action::\"configure\"",
     "action in [Action::\"node:get\", Action::\"ramdisk\", Action::\"node:set_power_state\"]",
 ];
-const RESOURCES: [&str; 7] = [
+const RESOURCES: [&str; 8] = [
     "resource",
     "resource",
     "resource",
     "resource is Node",
     "resource is Collection",
     "resource == Node::\"n-1\"",
+    "resource == Node::\"uuid-of-n-1\"",
     "resource in Collection::\"nodes\"",
 ];
-const CONDITIONS: [&str; 34] = [
+const CONDITIONS: [&str; 40] = [
     "",
     "",
     "",
@@ -111,6 +112,12 @@ const CONDITIONS: [&str; 34] = [
     "unless { context has write && context.write has target && context.write.target has lessee }",
     "when { context has write.target && resource == context.write.target }",
     "when { resource has id && resource.id == \"n-1\" }",
+    "unless { resource == Node::\"n-1\" }",
+    "unless { resource == Node::\"uuid-of-n-1\" }",
+    "when { resource == Node::\"n-1\" || resource == Node::\"uuid-of-n-2\" }",
+    "when { resource == Node::\"n-2\" && resource != Node::\"uuid-of-n-2\" }",
+    "when { context has write.target && context.write.target == Node::\"n-2\" }",
+    "unless { context has write.target && context.write.target == Node::\"uuid-of-n-2\" }",
     "unless { if context has write then context.write.op == \"remove\" else context.scheme == \"jwt\" }",
 ];
 
@@ -212,18 +219,31 @@ fn load(policies: &[String]) -> PolicyEngine {
     }
 }
 
+/// The policy with the UUIDs of the objects that are known in place of their names.
+fn by_uuid(policy: &Policy, asked: &Ask) -> Policy {
+    let known =
+        asked.resource.iter().flat_map(|facts| [Some(facts), facts.node.as_deref()]).flatten().chain(&asked.target);
+    let text = known.fold(policy.to_string(), |text, facts| {
+        text.replace(
+            &format!("Node::\"{}\"", facts.name.as_deref().unwrap_or("?")),
+            &format!("Node::\"{}\"", facts.uuid),
+        )
+    });
+    Policy::parse(Some(policy.id().clone()), text).unwrap()
+}
+
 /// Plain Cedar about all policies of these modes: whole policy set, whole action hierarchy, everything checked against the
 /// schema.
 fn plain(engine: &PolicyEngine, asked: &Ask, modes: &[PolicyMode]) -> (bool, DenialReason, Vec<String>) {
     let rules = engine.rules_for_test().iter().filter(|rule| modes.contains(&rule.mode));
-    let set = PolicySet::from_policies(rules.map(|rule| rule.policy.clone())).unwrap();
+    let set = PolicySet::from_policies(rules.map(|rule| by_uuid(&rule.policy, asked))).unwrap();
     let operation = asked.operation;
     let action = if asked.write.is_some() { write_action(&operation.id) } else { operation.id.clone() };
     let action = EntityUid::from_type_name_and_id("Action".parse().unwrap(), EntityId::new(action));
     let role = |name: &&str| EntityUid::from_type_name_and_id("Role".parse().unwrap(), EntityId::new(name));
     let roles: HashSet<EntityUid> = asked.roles.iter().map(role).collect();
     let actions = SCHEMA.action_entities().unwrap();
-    let literals = Literals::of(engine.rules_for_test());
+    let literals = Literals::default();
     let stage = Stage {
         action: &action,
         actions: &actions,
