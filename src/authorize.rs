@@ -114,6 +114,13 @@ impl<'a> Authorizer<'a> {
         }
     }
 
+    /// Whether objects are looked up before it can be decided about the request.
+    pub fn looks_up(&self, route: &Route<'_>) -> bool {
+        let needs = self.all_needs(route.operation());
+        (needs.resource.is_some() && route.resource_id().is_some())
+            || (needs.target.is_some() && queried_node(route).is_some())
+    }
+
     /// The request as a whole.
     pub async fn call(&self, route: &Route<'_>, record: &mut Record) -> Result<Permit, Refusal> {
         if self.shadow.is_some() {

@@ -90,6 +90,10 @@ pub(super) struct Sheet {
     /// The objects that they name.
     literals: OnceLock<Literals>,
     reads: Reads,
+    /// Whether one of them is a permit.
+    permits: bool,
+    /// Those that hide objects by what is known of them.
+    concealing: Vec<usize>,
 }
 
 /// One question within the engine.
@@ -229,17 +233,26 @@ impl PolicyEngine {
             return Needs::default();
         };
         let table = self.roles.table(roles);
+        // Nobody asks about the writes of a request that is denied.
+        if writes && self.reads(desk, &desk.request, &desk.request.enforced, &table).is_none() {
+            return Needs::default();
+        }
         let slices = [Some(&action.enforced), action.shadowed.as_ref().filter(|_| shadow)];
-        slices.into_iter().flatten().fold(Needs::default(), |needs, slice| {
-            let reads = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, &table)) {
-                Some(Memo::Constant(_)) => return needs,
-                Some(Memo::Ask(sheet)) => sheet.reads,
-                None => slice.sheet.reads,
-            };
+        let reads = slices.into_iter().flatten().filter_map(|slice| self.reads(desk, action, slice, &table));
+        reads.fold(Needs::default(), |needs, reads| {
             let resource = (reads.lookup && has_attributes(operation.resource)).then_some(reads.fields);
             let target = (reads.target && (writes || lists_of_node(operation))).then_some(reads.fields);
             needs.union(Needs { resource, target })
         })
+    }
+
+    /// What the answer may depend on. `None`: on nothing, it is a denial.
+    fn reads(&self, desk: &Desk, action: &ActionDesk, slice: &Slice, table: &RoleTable) -> Option<Reads> {
+        match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, table)) {
+            Some(Memo::Constant(outcome)) => outcome.is_permit().then(Reads::default),
+            Some(Memo::Ask(sheet)) => sheet.permits.then_some(sheet.reads),
+            None => Some(slice.sheet.reads),
+        }
     }
 
     /// The digest of the policies and of the schema they were checked against: SHA-256, in hexadecimal.
@@ -339,15 +352,23 @@ impl Rule {
     fn is_constant(&self) -> bool {
         self.plain && self.who != Who::Other
     }
+
+    /// Whether it hides some objects and not others.
+    fn conceals_some(&self) -> bool {
+        self.conceal && !self.is_permit() && self.reads.lookup
+    }
 }
 
 impl Sheet {
     fn new(rules: &[Rule], indices: Vec<usize>) -> Self {
         let chosen = indices.iter().filter_map(|index| rules.get(*index));
-        let reads = chosen.fold(Reads::default(), |reads, rule| reads.union(rule.reads));
+        let reads = chosen.clone().fold(Reads::default(), |reads, rule| reads.union(rule.reads));
+        let permits = chosen.clone().any(Rule::is_permit);
+        let conceals = |index: &usize| rules.get(*index).is_some_and(Rule::conceals_some);
+        let concealing = indices.iter().copied().filter(conceals).collect();
         let number = SHEETS.fetch_add(1, Ordering::Relaxed);
         let (set, request, literals) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { number, rules: indices, set, request, literals, reads }
+        Self { number, rules: indices, set, request, literals, reads, permits, concealing }
     }
 
     fn literals(&self, rules: &[Rule]) -> &Literals {

@@ -12,7 +12,7 @@ use crate::call::Write;
 use crate::policy::context::{Aside, Question, Stage, question};
 use crate::policy::filter::Fit;
 use crate::policy::guard::{Depends, PlaceOf};
-use crate::policy::resource::Findings;
+use crate::policy::resource::{Findings, has_attributes};
 use crate::policy::roles::{Memo, RoleTable};
 use crate::policy::rule::{Resources, Rule, Who};
 use crate::policy::{AccessRequest, Denial, DenialReason};
@@ -32,6 +32,9 @@ impl PolicyEngine {
             Some(Memo::Ask(sheet)) => sheet,
             None => &slice.sheet,
         };
+        if aside.is_none() && !sheet.concealing.is_empty() && is_missing(request) {
+            return self.denial(DenialReason::Forbidden, sheet.concealing.iter().copied());
+        }
         let scene = Scene { request, desk, action, table, aside, literals: sheet.literals(&self.rules) };
         let found = match request.write {
             Some(write) => self.about_write(scene, sheet, write),
@@ -237,6 +240,14 @@ impl Rule {
             Resources::Some => Some(false),
         }
     }
+}
+
+/// Whether the request is about one object that is not there. The policies that hide objects were told of it: were it there,
+/// it would have been looked up for them.
+fn is_missing(request: &AccessRequest<'_>) -> bool {
+    has_attributes(request.route.operation().resource)
+        && request.route.resource_id().is_some()
+        && request.objects.resource.is_none()
 }
 
 fn principal_of_roles(table: &RoleTable, actions: &Entities) -> Option<(EntityUid, Entities)> {

@@ -137,3 +137,64 @@ fn answers_of_another_shape_are_no_objects() {
     }
     assert_eq!(ObjectFacts::of_node(&json!({"uuid": "u", "owner": true}), None), None);
 }
+
+/// What has to be looked up of the resource for these callers, before the request and before its writes.
+#[track_caller]
+fn looked_up(policies: &str, roles: &[&'static str], expected: (bool, bool)) {
+    let engine = load(policies);
+    let operation = ask(roles, "node:update").operation;
+    let roles: Vec<Arc<str>> = roles.iter().map(|role| Arc::from(*role)).collect();
+    let needs = |writes| engine.needs(operation, &roles, writes).resource.is_some();
+    assert_eq!((needs(false), needs(true)), expected, "{roles:?} {policies}");
+}
+
+#[test]
+fn nothing_is_looked_up_for_whom_no_policy_permits() {
+    let forbid = "forbid(principal, action, resource) when { resource is Node && resource has protected && resource.protected };";
+    let permit = "permit(principal in Role::\"a\", action in Action::\"node:update\", resource);";
+    let asking = "permit(principal in Role::\"a\", action == Action::\"node:update\", resource);";
+    let writing = "permit(principal in Role::\"a\", action == Action::\"node:update:write\", resource);";
+    let shadow = "@mode(\"shadow\") permit(principal, action, resource);";
+    for (policies, roles, expected) in [
+        (forbid.to_owned(), &["a"][..], (false, false)),
+        (format!("{forbid} {permit}"), &["a"], (true, true)),
+        (format!("{forbid} {permit}"), &["b"], (false, false)),
+        (format!("{forbid} {permit}"), &[], (false, false)),
+        (format!("{forbid} {asking}"), &["a"], (true, false)),
+        (format!("{forbid} {writing}"), &["a"], (false, false)),
+        (format!("{forbid} {asking} {writing}"), &["a"], (true, true)),
+        (format!("{forbid} {shadow}"), &["a"], (false, false)),
+    ] {
+        looked_up(&policies, roles, expected);
+    }
+}
+
+#[test]
+fn a_missing_object_is_concealed_as_a_hidden_one() {
+    let policies = "@id(\"all\") permit(principal in Role::\"a\", action, resource);
+        @id(\"own\") permit(principal in Role::\"b\", action, resource) when { resource has owner && resource.owner == \"p1\" };
+        @id(\"hide\") @conceal forbid(principal, action, resource is Node)
+        when { resource has owner } unless { resource.owner == \"p1\" };";
+    let engine = load(policies);
+    let hidden = json!({"uuid": "u-2", "name": "theirs", "owner": "p2"});
+    let concealed = "deny forbidden hide (concealed)";
+    for role in ["a", "b", "c"] {
+        let asked = ask(&[role], "node:update").parameter("node", "theirs");
+        assert_eq!(asked.decision(&engine), concealed, "{role}");
+        assert_eq!(asked.clone().node(hidden.clone()).decision(&engine), concealed, "{role}");
+        let asked = asked.add("/extra/a", text("x"));
+        assert_eq!(asked.decision(&engine), concealed, "{role}");
+        assert_eq!(asked.node(hidden.clone()).decision(&engine), concealed, "{role}");
+    }
+    assert_eq!(ask(&["a"], "node:update").node(node()).decision(&engine), "permit all");
+    // What is not one object is not missing, nor is what has no attributes.
+    assert_eq!(ask(&["a"], "node:create").decision(&engine), "permit all");
+    assert_eq!(ask(&["a"], "chassis:get").decision(&engine), "permit all");
+    // A policy that hides all objects of a type alike has nothing to tell.
+    let engine = load(
+        "@id(\"all\") permit(principal, action, resource);
+        @id(\"x\") @conceal forbid(principal in Role::\"b\", action, resource is Node);",
+    );
+    assert_eq!(ask(&["a"], "node:get").decision(&engine), "permit all");
+    assert_eq!(ask(&["b"], "node:get").decision(&engine), "deny forbidden x (concealed)");
+}

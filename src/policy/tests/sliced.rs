@@ -337,6 +337,31 @@ proptest! {
         }
     }
 
+    /// What does not have to be looked up changes nothing: who is denied without it is denied with it.
+    #[test]
+    fn what_is_not_looked_up_does_not_matter(
+        policies in proptest::collection::vec(policy(), 1..8),
+        asks in proptest::collection::vec(asked(), 20),
+    ) {
+        let engine = load(&policies);
+        let permitted = |asked: &Ask| matches!(asked.verdict(&engine).decision, Decision::Permit(_));
+        for asked in &asks {
+            let roles: Vec<Arc<str>> = asked.roles.iter().map(|role| Arc::from(*role)).collect();
+            let needs = |writes| engine.needs(asked.operation, &roles, writes);
+            let request = Ask { write: None, target: None, ..asked.clone() };
+            let blind = Ask { resource: request.resource.clone().filter(|_| needs(false).resource.is_some()), ..request.clone() };
+            assert_eq!(permitted(&request), permitted(&blind), "{asked:?}");
+            // Nobody asks about the writes of a request that is denied.
+            if asked.write.is_some() && permitted(&request) {
+                let needs = needs(false).union(needs(true));
+                let resource = asked.resource.clone().filter(|_| needs.resource.is_some());
+                let target = asked.target.clone().filter(|_| needs.target.is_some());
+                let blind = Ask { resource, target, ..asked.clone() };
+                assert_eq!(permitted(asked), permitted(&blind), "{asked:?}");
+            }
+        }
+    }
+
     /// Adding a forbid, or taking a permit away, never turns a denial into a permit.
     #[test]
     fn forbids_only_take_away(
