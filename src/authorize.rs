@@ -50,6 +50,9 @@ pub struct Refusal {
 /// Longer or odder paths are not repeated to the caller: a key may be any text.
 const SHOWN_PATH_BYTES_MAX: usize = 128;
 
+/// Writes that are decided about without a pause; a node's create with everything has about 60.
+const WRITES_IN_A_TURN: usize = 256;
+
 /// Below it Ironic knows nodes by UUID only, and says so itself.
 const NAMES_SINCE: u16 = 5;
 
@@ -158,6 +161,7 @@ impl<'a> Authorizer<'a> {
         let (moves, targets) = self.moves(route, &writes, &resource).await;
         let kind = route.operation().resource;
         for (index, (write, target)) in writes.iter().zip(&targets).enumerate() {
+            let_others_in(index).await;
             let elsewhere = moves.elsewhere(kind, index);
             let question = Question {
                 route,
@@ -363,6 +367,13 @@ impl Question<'_> {
     }
 }
 
+/// A body may have thousands of writes: now and then the worker's other requests have their turn.
+async fn let_others_in(index: usize) {
+    if index % WRITES_IN_A_TURN == WRITES_IN_A_TURN - 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// What is looked up again has to be what the request was decided about: a name may have moved on in between.
 fn same(before: &Found, now: Found) -> Found {
     if uuid(before) == uuid(&now) { now } else { Err(LookupError) }
@@ -394,7 +405,20 @@ fn shown(path: &str) -> Box<str> {
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::{WRITES_IN_A_TURN, let_others_in, shown};
+
+    #[test]
+    fn many_writes_are_decided_about_in_turns() {
+        let pauses = (0..10 * WRITES_IN_A_TURN).filter(|index| {
+            let mut context = Context::from_waker(Waker::noop());
+            matches!(pin!(let_others_in(*index)).poll(&mut context), Poll::Pending)
+        });
+        assert_eq!(pauses.count(), 10);
+    }
 
     #[test]
     fn only_plain_paths_are_shown() {

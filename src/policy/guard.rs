@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use crate::call::Write;
+use crate::call::{Step, Write};
 
 /// How much of a write a policy's conditions look at.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ pub(super) struct PlaceOf<'w> {
     op: &'static str,
     field: std::borrow::Cow<'w, str>,
     key: std::borrow::Cow<'w, str>,
+    step: Option<&'w Step<'w>>,
 }
 
 /// A test of a place.
@@ -39,6 +40,10 @@ pub(super) enum Test {
     /// Literal pieces; between any two, anything.
     Like(Part, Box<[Box<str>]>),
     OneOf(Part, Box<[Box<str>]>),
+    /// Whether it is a step or an argument of one.
+    HasStep,
+    /// Whether it is an argument of a step.
+    HasArgument,
     Not(Box<Self>),
     All(Box<Self>, Box<Self>),
     Any(Box<Self>, Box<Self>),
@@ -89,6 +94,7 @@ impl<'w> PlaceOf<'w> {
             op: write.op.as_str(),
             field: write.path.segments().next().unwrap_or_default(),
             key: write.path.segments().last().unwrap_or_default(),
+            step: write.step.as_ref(),
         }
     }
 
@@ -109,6 +115,8 @@ impl Test {
             Self::Equals(part, text) => *place.part(*part) == **text,
             Self::Like(part, pieces) => is_like(place.part(*part), pieces),
             Self::OneOf(part, texts) => texts.iter().any(|text| **text == *place.part(*part)),
+            Self::HasStep => place.step.is_some(),
+            Self::HasArgument => place.step.is_some_and(|step| step.argument.is_some()),
             Self::Not(test) => !test.holds(place),
             Self::All(one, other) => one.holds(place) && other.holds(place),
             Self::Any(one, other) => one.holds(place) || other.holds(place),
@@ -141,6 +149,11 @@ impl Test {
             }
             // A write always has one.
             "has" if is_context(side("left")?) && side("attr")?.as_str() == Some("write") => Some(Self::Constant(true)),
+            "has" if is_write(side("left")?) => match names(side("attr")?)?.as_slice() {
+                ["step"] => Some(Self::HasStep),
+                ["step", "argument"] => Some(Self::HasArgument),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -160,8 +173,7 @@ pub(super) fn conjuncts(body: &Value) -> Vec<&Value> {
 /// `context.write.path` and its like.
 fn part(expression: &Value) -> Option<Part> {
     let access = expression.get(".")?;
-    let of = access.get("left")?.get(".")?;
-    if !is_context(of.get("left")?) || of.get("attr")?.as_str() != Some("write") {
+    if !is_write(access.get("left")?) {
         return None;
     }
     match access.get("attr")?.as_str()? {
@@ -175,6 +187,21 @@ fn part(expression: &Value) -> Option<Part> {
 
 fn is_context(expression: &Value) -> bool {
     expression.get("Var").and_then(Value::as_str) == Some("context")
+}
+
+/// `context.write`.
+fn is_write(expression: &Value) -> bool {
+    let access = expression.get(".");
+    access.and_then(|access| access.get("left")).is_some_and(is_context)
+        && access.and_then(|access| access.get("attr")).and_then(Value::as_str) == Some("write")
+}
+
+/// What `has` asks for: one name, or several with dots between.
+fn names(attribute: &Value) -> Option<Vec<&str>> {
+    match attribute.as_array() {
+        Some(names) => names.iter().map(Value::as_str).collect(),
+        None => attribute.as_str().map(|name| vec![name]),
+    }
 }
 
 fn literal(expression: &Value) -> Option<&str> {
@@ -251,6 +278,10 @@ mod tests {
         check("when { context.write.field == \"extra\" && context.write has value }", (false, false));
         check("when { context.write has value && context.write.field == \"extra\" }", (true, false));
         check("unless { context.write has value }", (true, false));
+        check("when { context.write has step && context.write.step.step == \"send_raw\" }", (false, false));
+        check("when { context.write has step.argument }", (false, true));
+        check("when { context.write has step.step && context.write.field == \"extra\" }", (true, false));
+        check("unless { context.write has step } when { context has write.step }", (true, false));
         check("when { if context.write.op == \"add\" then false else true }", (true, false));
     }
 
@@ -259,7 +290,7 @@ mod tests {
         let like = |text: &str, pattern: &str| {
             let condition = format!("when {{ context.write.path like {pattern:?} }}");
             let Depends::Write { guard, .. } = depends(&condition) else { panic!() };
-            let place = PlaceOf { path: text, op: "add", field: "".into(), key: "".into() };
+            let place = PlaceOf { path: text, op: "add", field: "".into(), key: "".into(), step: None };
             guard.iter().all(|test| test.holds(&place))
         };
         for (text, pattern, expected) in [

@@ -15,7 +15,7 @@ use super::super::reads::Reads;
 use super::super::rule::{PolicyMode, schema};
 use super::super::schema::{fixed_id, write_action};
 use super::super::*;
-use super::{Ask, ask_of, source, text};
+use super::{Ask, AskWrite, ask_of, source, text};
 use crate::call::WriteOp;
 use crate::catalog::{Operation, catalog};
 use crate::json::Json;
@@ -78,7 +78,7 @@ const RESOURCES: [&str; 8] = [
     "resource == Node::\"uuid-of-n-1\"",
     "resource in Collection::\"nodes\"",
 ];
-const CONDITIONS: [&str; 40] = [
+const CONDITIONS: [&str; 44] = [
     "",
     "",
     "",
@@ -113,6 +113,10 @@ const CONDITIONS: [&str; 40] = [
     "when { context has write.target && resource == context.write.target }",
     "when { resource has id && resource.id == \"n-1\" }",
     "unless { resource == Node::\"n-1\" }",
+    "when { context has write && context.write has step && context.write.step.interface == \"deploy\" }",
+    "unless { context has write && (context.write has step || context.write.op == \"remove\") }",
+    "when { context has write && context.write has step.argument && context.write.step.argument like \"b*\" }",
+    "unless { context has write && context.write has step.argument }",
     "unless { resource == Node::\"uuid-of-n-1\" }",
     "when { resource == Node::\"n-1\" || resource == Node::\"uuid-of-n-2\" }",
     "when { resource == Node::\"n-2\" && resource != Node::\"uuid-of-n-2\" }",
@@ -156,10 +160,12 @@ fn asked() -> impl Strategy<Value = Ask> {
     let paths = ["/extra/x", "/driver_info/redfish_address", "/name"];
     let values =
         [None, Some(text("x")), Some(text("http://h.example/")), Some(Json::Integer(1)), Some(Json::Boolean(true))];
+    let step = proptest::sample::select(&[None, None, Some(("deploy", "a", Some("b"))), Some(("bios", "a", None))][..]);
     let write = proptest::option::of((
         proptest::sample::select(vec![WriteOp::Add, WriteOp::Replace, WriteOp::Remove]),
         proptest::sample::select(paths.to_vec()),
         proptest::sample::select(values.to_vec()),
+        step,
     ));
     (
         (proptest::sample::select(&["p1", "p2"][..]), roles, 0..OPERATIONS.len(), write),
@@ -183,8 +189,9 @@ fn asked() -> impl Strategy<Value = Ask> {
                 if with_query && OPERATIONS[operation].query.iter().any(|field| field.name == "fields") {
                     asked = asked.query("fields", "uuid,name");
                 }
-                if let Some((op, path, value)) = write {
+                if let Some((op, path, value, step)) = write {
                     asked = asked.write(op, path, if op == WriteOp::Remove { None } else { value });
+                    asked.write = asked.write.map(|write| AskWrite { step, ..write });
                 }
                 let kind = OPERATIONS[operation].resource;
                 asked.resource = resource.filter(|_| has_attributes(kind)).map(|facts| {
