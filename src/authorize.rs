@@ -5,7 +5,12 @@
 //! it would be after all writes of the request. What was looked up is named by its UUID from then on, so that the request
 //! goes to the object that was decided about.
 
+mod turns;
+
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::audit::Record;
 use crate::authenticate::{Peer, Principal};
@@ -50,8 +55,10 @@ pub struct Refusal {
 /// Longer or odder paths are not repeated to the caller: a key may be any text.
 const SHOWN_PATH_BYTES_MAX: usize = 128;
 
-/// Writes that are decided about without a pause; a node's create with everything has about 60.
-const WRITES_IN_A_TURN: usize = 256;
+/// Nodes that the writes of one request may name, where policies read them: an allocation names its candidates.
+const NAMED_NODES_MAX: usize = 64;
+/// For the look-ups of all of them.
+const NAMED_NODES_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Below it Ironic knows nodes by UUID only, and says so itself.
 const NAMES_SINCE: u16 = 5;
@@ -161,7 +168,7 @@ impl<'a> Authorizer<'a> {
         let (moves, targets) = self.moves(route, &writes, &resource).await;
         let kind = route.operation().resource;
         for (index, (write, target)) in writes.iter().zip(&targets).enumerate() {
-            let_others_in(index).await;
+            turns::let_others_in(index).await;
             let elsewhere = moves.elsewhere(kind, index);
             let question = Question {
                 route,
@@ -270,12 +277,21 @@ impl<'a> Authorizer<'a> {
             (one, other) => one.or(other),
         };
         let kind = route.operation().resource;
+        // All of them are looked up, or none.
+        let named = writes.iter().filter(|write| matches!(lookup::moves(route, write), Some(Move::To(_))));
+        let too_many = fields.is_some() && named.count() > NAMED_NODES_MAX;
+        let deadline = Instant::now() + NAMED_NODES_TIMEOUT;
         let mut moves = Moves::default();
         let mut targets = Vec::with_capacity(writes.len());
         for write in writes {
             let place = fields.and_then(|fields| Some((lookup::moves(route, write)?, fields)));
+            let place = place.filter(|(place, fields)| place.is_read(*fields));
             let target = match place {
-                Some((Move::To(identifier), fields)) => self.lookup.node(identifier, fields).await,
+                Some((Move::To(_), _)) if too_many => Err(LookupError),
+                Some((Move::To(identifier), fields)) => {
+                    let asked = tokio::time::timeout_at(deadline, self.lookup.node(identifier, fields));
+                    asked.await.unwrap_or(Err(LookupError))
+                }
                 Some((Move::Away | Move::Attribute(..), _)) | None => Ok(None),
             };
             let known = |found: &Found| found.as_ref().ok().and_then(Clone::clone);
@@ -367,13 +383,6 @@ impl Question<'_> {
     }
 }
 
-/// A body may have thousands of writes: now and then the worker's other requests have their turn.
-async fn let_others_in(index: usize) {
-    if index % WRITES_IN_A_TURN == WRITES_IN_A_TURN - 1 {
-        tokio::task::yield_now().await;
-    }
-}
-
 /// What is looked up again has to be what the request was decided about: a name may have moved on in between.
 fn same(before: &Found, now: Found) -> Found {
     if uuid(before) == uuid(&now) { now } else { Err(LookupError) }
@@ -405,20 +414,7 @@ fn shown(path: &str) -> Box<str> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
-    use super::{WRITES_IN_A_TURN, let_others_in, shown};
-
-    #[test]
-    fn many_writes_are_decided_about_in_turns() {
-        let pauses = (0..10 * WRITES_IN_A_TURN).filter(|index| {
-            let mut context = Context::from_waker(Waker::noop());
-            matches!(pin!(let_others_in(*index)).poll(&mut context), Poll::Pending)
-        });
-        assert_eq!(pauses.count(), 10);
-    }
+    use super::shown;
 
     #[test]
     fn only_plain_paths_are_shown() {

@@ -10,6 +10,7 @@
 //! what is then constant is decided once per role set (`roles`). Beside Cedar stands one rule of our own: where Cedar
 //! skips a policy whose condition cannot be evaluated, irongate denies.
 
+mod attribute;
 mod cases;
 mod cast;
 mod context;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 
+pub use attribute::Attribute;
 pub use cases::{Case, CaseError, CaseFile, CaseObjects, Expected, ExpectedOutcome, Who};
 pub use diff::{Change, ChangeKind, diff};
 pub use engine::PolicyEngine;

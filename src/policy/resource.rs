@@ -157,7 +157,7 @@ impl ObjectFacts {
         Self { node, ..self.clone() }
     }
 
-    /// The same object with another value (or none) of a string attribute, such as `owner`.
+    /// The same object with another value (or none) of a string attribute, such as `parent_node`.
     #[must_use]
     pub fn with(&self, attribute: &'static str, value: Option<&str>) -> Self {
         let mut facts = self.clone();

@@ -1,7 +1,7 @@
 //! What look-ups cost, and what they tell: who is denied anyway makes none, and a hidden object is as a missing one.
 
 use crate::attributes::{MINE, check, lookups, start, world};
-use crate::support::{Answer, FakeIronic, Irongate};
+use crate::support::{Answer, FakeIronic, Irongate, json};
 
 const HIDING: &str = r#"
 @id("all") permit (principal in Role::"operator", action, resource);
@@ -98,4 +98,65 @@ fn a_rate_does_not_tell_a_hidden_node_from_a_missing_one() {
             check(&irongate, "operator", &format!("GET /v1/nodes/{node}"), None, status);
         }
     }
+}
+
+#[test]
+fn every_attribute_that_policies_read_is_decided_at_both_places() {
+    let ironic = FakeIronic::start(|request| {
+        let node = format!(
+            r#"{{"uuid": "{MINE}", "name": "mine", "driver": "ipmi", "resource_class": "small", "protected": false, "retired": false,
+                "properties": {{"rack": "r1", "n": 4}}}}"#
+        );
+        json("200 OK", if request.line.contains("/nodes/") { &node } else { "{}" })
+    });
+    let patch = |path: &str, value: &str| format!(r#"[{{"op": "add", "path": "{path}", "value": {value}}}]"#);
+    for (condition, path, denied, permitted) in [
+        (r#"resource has driver && resource.driver == "ipmi""#, "/driver", r#""redfish""#, r#""ipmi""#),
+        (
+            r#"resource has resource_class && resource.resource_class == "small""#,
+            "/resource_class",
+            r#""big""#,
+            r#""small""#,
+        ),
+        (r#"!(resource has instance_uuid)"#, "/instance_uuid", r#""1be26c0b-03f2-4d2e-ae87-c02d7f33c009""#, "null"),
+        (r#"resource has name && resource.name like "m*""#, "/name", r#""other""#, r#""Moved""#),
+        (r#"resource == Node::"mine""#, "/name", r#""other""#, r#""mine""#),
+        (r#"resource has protected && !resource.protected"#, "/protected", "true", "false"),
+        (r#"resource has retired && !resource.retired"#, "/retired", "true", "false"),
+        (r#"resource.hasTag("rack") && resource.getTag("rack") == "r1""#, "/properties/rack", r#""r2""#, r#""r1""#),
+        (r#"resource.hasTag("rack") && resource.getTag("rack") == "r1""#, "/properties", "{}", r#"{"rack": "r1"}"#),
+    ] {
+        let policies = format!(
+            "permit (principal is Principal, action, resource is Node)
+             when {{ {condition} }};"
+        );
+        let irongate = start(&ironic, &policies, "", "");
+        check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&patch(path, denied)), 403);
+        check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&patch(path, permitted)), 200);
+        check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&patch("/extra/a", "1")), 200);
+    }
+}
+
+#[test]
+fn a_request_names_only_so_many_nodes() {
+    let ironic = FakeIronic::start(world);
+    let policies = r#"
+        permit (principal is Principal, action == Action::"allocation:create", resource);
+        permit (principal is Principal, action == Action::"allocation:create:write", resource)
+        when { !(context.write has target) };
+    "#;
+    let irongate = start(&ironic, policies, "", "");
+    let body = |count: usize| {
+        let nodes: Vec<String> = (0..count).map(|number| format!("\"gone-{number}\"")).collect();
+        format!(r#"{{"resource_class": "x", "candidate_nodes": [{}]}}"#, nodes.join(", "))
+    };
+    check(&irongate, "operator", "POST /v1/allocations", Some(&body(64)), 201);
+    assert_eq!(lookups(&ironic), 64);
+    let answer = check(&irongate, "operator", "POST /v1/allocations", Some(&body(65)), 503);
+    assert_eq!(answer.code(), "resource_unavailable");
+    assert_eq!(lookups(&ironic), 64);
+    // Where no policy reads them they are not looked up, and may be many.
+    let irongate = start(&ironic, "permit (principal is Principal, action, resource);", "", "");
+    check(&irongate, "operator", "POST /v1/allocations", Some(&body(65)), 201);
+    assert_eq!(lookups(&ironic), 64);
 }
