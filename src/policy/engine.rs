@@ -99,6 +99,8 @@ struct Scene<'s> {
     action: &'s ActionDesk,
     table: &'s RoleTable,
     aside: Option<Aside<'s>>,
+    /// All policies that may have a say.
+    whole: &'s Sheet,
 }
 
 /// Numbers sheets.
