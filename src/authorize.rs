@@ -75,6 +75,8 @@ pub struct Authorizer<'a> {
     all_needs: OnceLock<Needs>,
     /// What the request as a whole was decided about: the resource, and the node that a list's query names.
     found: OnceLock<(Found, Found)>,
+    /// What the decision point found of the request as a whole.
+    sitting: Sitting,
 }
 
 /// What was looked up of an object.
@@ -93,7 +95,7 @@ struct Question<'q> {
     target: &'q Found,
     /// The resource as the request would leave it, if this write puts it elsewhere, and what it would belong to.
     elsewhere: &'q [Arc<ObjectFacts>],
-    /// What is the same for all writes, about the resource where it is.
+    /// What is the same for the request and all its writes, about the resource where it is.
     sitting: Option<&'q Sitting>,
 }
 
@@ -121,6 +123,7 @@ impl<'a> Authorizer<'a> {
             ceiling,
             all_needs: OnceLock::new(),
             found: OnceLock::new(),
+            sitting: Sitting::default(),
         }
     }
 
@@ -140,8 +143,8 @@ impl<'a> Authorizer<'a> {
         let needs = self.needs(&self.snapshot.policies, operation, false);
         let (resource, target) = (self.resource(route).await, self.queried(route).await);
         let (resource, target) = self.found.get_or_init(|| (resource, target));
-        let question =
-            Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[], sitting: None };
+        let sitting = Some(&self.sitting);
+        let question = Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[], sitting };
         let permit = self.settle(&question, None, record).map_err(|denial| self.refusal(denial, route, None))?;
         record.permit(&permit);
         Ok(permit)
@@ -164,7 +167,10 @@ impl<'a> Authorizer<'a> {
         } else {
             (same(&asked.0, self.resource(route).await), same(&asked.1, self.queried(route).await))
         };
-        let sitting = Sitting::default();
+        // What was found of the request holds for its writes as long as the resource is what it was.
+        let anew = Sitting::default();
+        let unchanged = self.found.get().is_some_and(|(before, _)| *before == resource);
+        let sitting = if unchanged { &self.sitting } else { &anew };
         let (moves, targets) = self.moves(route, &writes, &resource).await;
         let kind = route.operation().resource;
         for (index, (write, target)) in writes.iter().zip(&targets).enumerate() {
@@ -178,7 +184,7 @@ impl<'a> Authorizer<'a> {
                 resource: &resource,
                 target,
                 elsewhere: &elsewhere,
-                sitting: Some(&sitting),
+                sitting: Some(sitting),
             };
             let path = write.path.as_str();
             let permit = self

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Policy, RestrictedExpression};
 
 use super::context::NotAsked;
-use super::resource::{ObjectFacts, Objects};
+use super::resource::{NodeFields, ObjectFacts, Objects};
 
 static NODE: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Node".parse().ok());
 
@@ -25,7 +25,7 @@ impl Literals {
 
     /// The id under which these policies meet an object, however a request calls it: its UUID, or its name where they name
     /// it by that and not by its UUID. Where they name it by both, the names have to be replaced ([`Self::aliases`]).
-    fn uid(&self, kind: &EntityTypeName, facts: &ObjectFacts) -> EntityUid {
+    pub(super) fn uid(&self, kind: &EntityTypeName, facts: &ObjectFacts) -> EntityUid {
         match self.ids(kind, facts) {
             (by_uuid, Some(by_name)) if !self.0.contains(&by_uuid) => by_name,
             (by_uuid, _) => by_uuid,
@@ -63,12 +63,14 @@ pub(super) fn named(policy: &Policy) -> Vec<EntityUid> {
 /// The entities that a question needs, each once.
 pub(super) struct Cast<'a> {
     literals: &'a Literals,
+    /// The attributes that are read.
+    fields: NodeFields,
     pub(super) entities: Vec<Entity>,
 }
 
 impl<'a> Cast<'a> {
-    pub(super) const fn new(literals: &'a Literals) -> Self {
-        Self { literals, entities: Vec::new() }
+    pub(super) const fn new(literals: &'a Literals, fields: NodeFields) -> Self {
+        Self { literals, fields, entities: Vec::new() }
     }
 
     pub(super) fn push(&mut self, entity: Entity) {
@@ -84,15 +86,18 @@ impl<'a> Cast<'a> {
     ) -> Result<EntityUid, NotAsked> {
         let uid = self.literals.uid(kind, facts);
         let string = |text: &str| RestrictedExpression::new_string(text.to_owned());
+        let is_read = |name: &str| self.fields.contains(NodeFields::named(name));
         let mut attributes = HashMap::from([("id".to_owned(), string(asked))]);
-        attributes.extend(facts.strings.iter().map(|(name, text)| ((*name).to_owned(), string(text))));
-        let booleans = facts.booleans.iter();
+        let strings = facts.strings.iter().filter(|(name, _)| is_read(name));
+        attributes.extend(strings.map(|(name, text)| ((*name).to_owned(), string(text))));
+        let booleans = facts.booleans.iter().filter(|(name, _)| is_read(name));
         attributes.extend(booleans.map(|(name, value)| ((*name).to_owned(), RestrictedExpression::new_bool(*value))));
+        let properties = facts.properties.iter().filter(|_| self.fields.contains(NodeFields::properties()));
+        let tags: Vec<(String, RestrictedExpression)> =
+            properties.map(|(name, text)| (name.clone(), string(text))).collect();
         if let Some(node) = &facts.node {
             attributes.insert("node".to_owned(), RestrictedExpression::new_entity_uid(self.node(node)?));
         }
-        let tags: Vec<(String, RestrictedExpression)> =
-            facts.properties.iter().map(|(name, text)| (name.clone(), string(text))).collect();
         let entity = Entity::new_with_tags(uid.clone(), attributes, HashSet::new(), tags).map_err(|_| NotAsked)?;
         self.entities.push(entity);
         Ok(uid)

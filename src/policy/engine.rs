@@ -106,6 +106,8 @@ struct Scene<'s> {
     aside: Option<Aside<'s>>,
     /// The objects that the policies name that are asked, all of them: not those that others name.
     literals: &'s Literals,
+    /// All policies that may have a say.
+    whole: &'s Sheet,
 }
 
 /// Numbers sheets.

@@ -190,6 +190,8 @@ fn a_missing_object_is_concealed_as_a_hidden_one() {
     // What is not one object is not missing, nor is what has no attributes.
     assert_eq!(ask(&["a"], "node:create").decision(&engine), "permit all");
     assert_eq!(ask(&["a"], "chassis:get").decision(&engine), "permit all");
+    // Nor is what the policy does not speak of.
+    assert_eq!(ask(&["a"], "port:get").decision(&engine), "permit all");
     // A policy that hides all objects of a type alike has nothing to tell.
     let engine = load(
         "@id(\"all\") permit(principal, action, resource);
