@@ -5,7 +5,12 @@
 //! it would be after all writes of the request. What was looked up is named by its UUID from then on, so that the request
 //! goes to the object that was decided about.
 
+mod turns;
+
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::audit::Record;
 use crate::authenticate::{Peer, Principal};
@@ -50,6 +55,11 @@ pub struct Refusal {
 /// Longer or odder paths are not repeated to the caller: a key may be any text.
 const SHOWN_PATH_BYTES_MAX: usize = 128;
 
+/// Nodes that the writes of one request may name, where policies read them: an allocation names its candidates.
+const NAMED_NODES_MAX: usize = 64;
+/// For the look-ups of all of them.
+const NAMED_NODES_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// Below it Ironic knows nodes by UUID only, and says so itself.
 const NAMES_SINCE: u16 = 5;
 
@@ -65,6 +75,8 @@ pub struct Authorizer<'a> {
     all_needs: OnceLock<Needs>,
     /// What the request as a whole was decided about: the resource, and the node that a list's query names.
     found: OnceLock<(Found, Found)>,
+    /// What the decision point found of the request as a whole.
+    sitting: Sitting,
 }
 
 /// What was looked up of an object.
@@ -83,7 +95,7 @@ struct Question<'q> {
     target: &'q Found,
     /// The resource as the request would leave it, if this write puts it elsewhere, and what it would belong to.
     elsewhere: &'q [Arc<ObjectFacts>],
-    /// What is the same for all writes, about the resource where it is.
+    /// What is the same for the request and all its writes, about the resource where it is.
     sitting: Option<&'q Sitting>,
 }
 
@@ -111,7 +123,15 @@ impl<'a> Authorizer<'a> {
             ceiling,
             all_needs: OnceLock::new(),
             found: OnceLock::new(),
+            sitting: Sitting::default(),
         }
+    }
+
+    /// Whether objects are looked up before it can be decided about the request.
+    pub fn looks_up(&self, route: &Route<'_>) -> bool {
+        let needs = self.all_needs(route.operation());
+        (needs.resource.is_some() && route.resource_id().is_some())
+            || (needs.target.is_some() && queried_node(route).is_some())
     }
 
     /// The request as a whole.
@@ -123,8 +143,8 @@ impl<'a> Authorizer<'a> {
         let needs = self.needs(&self.snapshot.policies, operation, false);
         let (resource, target) = (self.resource(route).await, self.queried(route).await);
         let (resource, target) = self.found.get_or_init(|| (resource, target));
-        let question =
-            Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[], sitting: None };
+        let sitting = Some(&self.sitting);
+        let question = Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[], sitting };
         let permit = self.settle(&question, None, record).map_err(|denial| self.refusal(denial, route, None))?;
         record.permit(&permit);
         Ok(permit)
@@ -147,10 +167,14 @@ impl<'a> Authorizer<'a> {
         } else {
             (same(&asked.0, self.resource(route).await), same(&asked.1, self.queried(route).await))
         };
-        let sitting = Sitting::default();
+        // What was found of the request holds for its writes as long as the resource is what it was.
+        let anew = Sitting::default();
+        let unchanged = self.found.get().is_some_and(|(before, _)| *before == resource);
+        let sitting = if unchanged { &self.sitting } else { &anew };
         let (moves, targets) = self.moves(route, &writes, &resource).await;
         let kind = route.operation().resource;
         for (index, (write, target)) in writes.iter().zip(&targets).enumerate() {
+            turns::let_others_in(index).await;
             let elsewhere = moves.elsewhere(kind, index);
             let question = Question {
                 route,
@@ -160,7 +184,7 @@ impl<'a> Authorizer<'a> {
                 resource: &resource,
                 target,
                 elsewhere: &elsewhere,
-                sitting: Some(&sitting),
+                sitting: Some(sitting),
             };
             let path = write.path.as_str();
             let permit = self
@@ -259,13 +283,21 @@ impl<'a> Authorizer<'a> {
             (one, other) => one.or(other),
         };
         let kind = route.operation().resource;
+        // All of them are looked up, or none.
+        let named =
+            writes.iter().filter(|write| matches!(lookup::moves(route, write), Some(Move::To(_) | Move::Also(_))));
+        let too_many = fields.is_some() && named.count() > NAMED_NODES_MAX;
+        let deadline = Instant::now() + NAMED_NODES_TIMEOUT;
         let mut moves = Moves::default();
         let mut targets = Vec::with_capacity(writes.len());
         for write in writes {
             let place = fields.and_then(|fields| Some((lookup::moves(route, write)?, fields)));
+            let place = place.filter(|(place, fields)| place.is_read(*fields));
             let target = match place {
+                Some((Move::To(_) | Move::Also(_), _)) if too_many => Err(LookupError),
                 Some((Move::To(identifier) | Move::Also(identifier), fields)) => {
-                    self.lookup.node(identifier, fields).await
+                    let asked = tokio::time::timeout_at(deadline, self.lookup.node(identifier, fields));
+                    asked.await.unwrap_or(Err(LookupError))
                 }
                 Some((Move::Away | Move::Attribute(..), _)) | None => Ok(None),
             };

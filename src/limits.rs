@@ -139,7 +139,7 @@ impl Load {
         self.requests.count()
     }
 
-    /// Requests under way of a class, from their permit on.
+    /// Requests under way of a class, from their permit or the look-up for it on.
     pub fn requests_of(&self, class: Class) -> usize {
         at(&self.classes, class).count()
     }
@@ -332,7 +332,7 @@ impl Limiter {
         Ok(ticket)
     }
 
-    /// Lets a permitted request go on, or not.
+    /// Lets a permitted request go on, or not; or one that objects have to be looked up for, before it is decided about.
     ///
     /// # Errors
     /// Which bound is reached.

@@ -31,6 +31,8 @@ use cache::Known;
 
 /// An answer with more is refused: a node's properties are a few hundred bytes.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// The first microversion that tells each of a node's states by its own name.
+const STATES_SINCE: u16 = 39;
 /// The first microversion with `fields`.
 const FIELDS_SINCE: u16 = 8;
 /// The longest name that Ironic takes, in characters.
@@ -199,7 +201,10 @@ fn target(kind: ResourceType, identifier: &str, fields: NodeFields, highest: u16
         | ResourceType::Shard => return None,
     };
     let shown: Vec<(&str, u16)> = known.into_iter().filter(|(_, since)| *since <= highest).collect();
-    let lowest = shown.iter().map(|(_, since)| *since).max()?.max(FIELDS_SINCE);
+    // Below, `inspect wait` is told as `inspecting`. An Ironic that is older has no other word for it.
+    let by_name =
+        if shown.iter().any(|(name, _)| *name == "provision_state") { STATES_SINCE.min(highest) } else { FIELDS_SINCE };
+    let lowest = shown.iter().map(|(_, since)| *since).max()?.max(FIELDS_SINCE).max(by_name);
     if highest < FIELDS_SINCE {
         return Some((format!("/v1/{collection}/{identifier}"), highest));
     }
@@ -289,6 +294,15 @@ mod tests {
             (ResourceType::Node, named(&[]), 115, "/v1/nodes/n?fields=uuid,name", 8),
             (ResourceType::Node, named(&["owner"]), 115, "/v1/nodes/n?fields=uuid,name,owner", 50),
             (ResourceType::Node, named(&["owner", "shard"]), 60, "/v1/nodes/n?fields=uuid,name,owner", 50),
+            (ResourceType::Node, named(&["provision_state"]), 115, "/v1/nodes/n?fields=uuid,name,provision_state", 39),
+            (ResourceType::Node, named(&["provision_state"]), 31, "/v1/nodes/n?fields=uuid,name,provision_state", 31),
+            (
+                ResourceType::Node,
+                named(&["provision_state", "owner"]),
+                115,
+                "/v1/nodes/n?fields=uuid,name,owner,provision_state",
+                50,
+            ),
             (ResourceType::Node, named(&["owner"]), 6, "/v1/nodes/n", 6),
             (ResourceType::Port, named(&["owner"]), 115, "/v1/ports/n?fields=uuid,name,node_uuid", 88),
             (ResourceType::VolumeTarget, named(&[]), 60, "/v1/volume/targets/n?fields=uuid,node_uuid", 32),

@@ -149,10 +149,17 @@ impl Pipeline {
         let age_max = snapshot.resource_cache;
         let lookup = Lookup::new(&self.upstream, age_max, scene.ids.upstream(), identity, principal.token());
         let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, ceiling);
+        let mut admit = || snapshot.limiter.admit(ticket, listener.index, operation.class(), &principal, peer.address);
+        let looks_up = authorizer.looks_up(&route);
+        // Who makes irongate ask Ironic is counted before, whatever the answer: a denial costs as much as a permit.
+        if looks_up {
+            admit()?;
+        }
         let permit = authorizer.call(&route, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
-
         record.leave();
-        snapshot.limiter.admit(ticket, listener.index, operation.class(), &principal, peer.address)?;
+        if !looks_up {
+            admit()?;
+        }
         let mut room = snapshot.limiter.bodies(ticket);
         let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot), &mut room).await?;
         record.request_bytes(bytes.len());

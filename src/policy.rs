@@ -5,11 +5,13 @@
 //! asked once for each write. So `action == Action::"node:update"` grants asking at all, and
 //! `action in Action::"node:update"` grants the operation with every field. `docs/policy.md` is the manual.
 //!
-//! Cedar is the meaning; three things are done for speed, and a property test proves that they change nothing:
-//! policies are sliced by action at load (`engine`), those that cannot apply to a caller's roles are left out, and
-//! what is then constant is decided once per role set (`roles`). Beside Cedar stands one rule of our own: where Cedar
+//! Cedar is the meaning; what is done for speed changes nothing, and a property test proves it: policies are sliced by action
+//! at load (`engine`), those that cannot apply to a caller's roles are left out, what is then constant is decided once per
+//! role set (`roles`), what plain comparisons rule out or settle is not put to Cedar (`guard`), and of a question only what is
+//! read is prepared (`reads`), once for a request and its writes. Beside Cedar stands one rule of our own: where Cedar
 //! skips a policy whose condition cannot be evaluated, irongate denies.
 
+mod attribute;
 mod cases;
 mod cast;
 mod context;
@@ -30,6 +32,7 @@ mod rule;
 mod schema;
 mod shipped;
 mod slice;
+mod strict;
 mod url;
 mod written;
 
@@ -39,6 +42,7 @@ use std::sync::Arc;
 use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 
+pub use attribute::Attribute;
 pub use cases::{Case, CaseError, CaseFile, CaseObjects, Expected, ExpectedOutcome, Who};
 pub use diff::{Change, ChangeKind, diff};
 pub use engine::PolicyEngine;

@@ -1,10 +1,11 @@
-//! Writes that put an object elsewhere: to another node, below another, to another owner.
+//! Writes that put an object elsewhere: to another node, below another, to another owner, to another value of whatever else
+//! policies decide by.
 
 use std::sync::Arc;
 
 use crate::call::{Route, Write};
-use crate::catalog::ResourceType;
-use crate::policy::ObjectFacts;
+use crate::catalog::{Method, ResourceType};
+use crate::policy::{Attribute, NodeFields, ObjectFacts};
 
 /// The attribute of a node that is below another.
 const PARENT_NODE: &str = "parent_node";
@@ -18,8 +19,8 @@ pub enum Move<'a> {
     Away,
     /// It names a node that the request acts on too.
     Also(&'a str),
-    /// It changes an attribute that policies decide by: its name, and its value if that is a string.
-    Attribute(&'static str, Option<&'a str>),
+    /// It changes an attribute that policies decide by.
+    Attribute(Attribute<'a>),
 }
 
 /// The writes of a request that put its object elsewhere, in the order of the writes.
@@ -59,12 +60,19 @@ pub fn moves<'w>(route: &Route<'_>, write: &'w Write<'_>) -> Option<Move<'w>> {
         {
             text.map(Move::Also)
         }
-        (ResourceType::Node | ResourceType::Allocation, "/owner") => Some(Move::Attribute("owner", text)),
-        (ResourceType::Node, "/lessee") => Some(Move::Attribute("lessee", text)),
-        (ResourceType::Node, "/chassis_uuid") => Some(Move::Attribute("chassis_uuid", text)),
-        (ResourceType::Node, "/conductor_group") => Some(Move::Attribute("conductor_group", text)),
-        (ResourceType::Node, "/shard") => Some(Move::Attribute("shard", text)),
+        // The body of another operation (a vendor's method, say) may have keys of the same names.
+        (kind, _) if operation.method == Method::Patch => Attribute::written(kind, write).map(Move::Attribute),
         _ => None,
+    }
+}
+
+impl Move<'_> {
+    /// Whether policies that read these fields may see a difference.
+    pub fn is_read(&self, fields: NodeFields) -> bool {
+        match self {
+            Self::To(_) | Self::Also(_) | Self::Away => true,
+            Self::Attribute(attribute) => attribute.is_read(fields),
+        }
     }
 }
 
@@ -81,7 +89,7 @@ impl<'w> Moves<'w> {
         {
             let parent = |uuid: Option<&str>| before.with(PARENT_NODE, uuid);
             self.after = Some(Arc::new(match place {
-                Move::Attribute(name, value) => before.with(name, *value),
+                Move::Attribute(attribute) => before.changed(attribute),
                 Move::To(identifier) if kind == ResourceType::Node => {
                     parent(Some(node.as_ref().map_or(*identifier, |node| node.uuid.as_str())))
                 }
@@ -193,9 +201,9 @@ mod tests {
     fn the_object_after_all_writes() {
         let (own, other) = (node("u-1", "a"), node("u-2", "b"));
         let mut moves = Moves::default();
-        moves.push(ResourceType::Node, Some(&own), Some((Move::Attribute("owner", Some("c")), None)));
+        moves.push(ResourceType::Node, Some(&own), Some((Move::Attribute(Attribute::Text("owner", Some("c"))), None)));
         moves.push(ResourceType::Node, Some(&own), None);
-        moves.push(ResourceType::Node, Some(&own), Some((Move::Attribute("lessee", None), None)));
+        moves.push(ResourceType::Node, Some(&own), Some((Move::Attribute(Attribute::Text("lessee", None)), None)));
         moves.push(ResourceType::Node, Some(&own), Some((Move::To("u-2"), Some(Arc::clone(&other)))));
         let after = own.with("owner", Some("c")).with("lessee", None).with(PARENT_NODE, Some("u-2"));
         assert_eq!(moves.after.as_deref(), Some(&after));

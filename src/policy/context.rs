@@ -11,7 +11,7 @@ use super::AccessRequest;
 use super::cast::{Cast, Literals};
 use super::filter::heeded;
 use super::places::Places;
-use super::reads::Reads;
+use super::reads::{Fact, Reads};
 use super::resource::has_attributes;
 use super::schema::{is_identifier, is_list, path_parameters};
 use super::url::{UrlFacts, url_facts};
@@ -66,16 +66,36 @@ type Pairs = BTreeMap<String, RestrictedExpression>;
 
 static PRINCIPAL: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Principal".parse().ok());
 
+/// Who asks about what, in Cedar's terms: what is the same for all writes of a request.
+#[derive(Debug)]
+pub(super) struct Scenery {
+    principal: EntityUid,
+    resource: EntityUid,
+    /// The node that a write, or a list's query, names.
+    target: Option<EntityUid>,
+    pub(super) entities: Entities,
+}
+
 /// Puts `request` in Cedar's terms, with the facts that are read.
 pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Question, NotAsked> {
+    let scenery = scenery(request, stage)?;
+    Ok(Question { request: asked(request, stage, &scenery)?, entities: scenery.entities })
+}
+
+/// The entities of a question, with the attributes that are read.
+pub(super) fn scenery(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Scenery, NotAsked> {
     let principal = principal_uid(request.principal).ok_or(NotAsked)?;
     let named = request.route.resource_id().filter(|_| stage.aside.is_none());
     let asked_id = named.map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
-    let mut cast = Cast::new(stage.literals);
+    let mut cast = Cast::new(stage.literals, stage.reads.fields);
     let target = request.objects.target.filter(|_| stage.reads.target);
     let resource = match request.objects.resource.filter(|_| stage.aside.is_none()) {
         Some(facts) if has_attributes(request.route.operation().resource) => {
-            cast.object(stage.resource_type, facts, &asked_id)?
+            if stage.reads.resource || target.is_some() {
+                cast.object(stage.resource_type, facts, &asked_id)?
+            } else {
+                stage.literals.uid(stage.resource_type, facts)
+            }
         }
         Some(_) | None => {
             let uid = EntityUid::from_type_name_and_id(stage.resource_type.clone(), EntityId::new(&asked_id));
@@ -92,9 +112,14 @@ pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result
     let target = target.map(|facts| cast.node(facts)).transpose()?;
     cast.push(principal_entity(request.principal, &principal, stage)?);
     let entities = stage.actions.clone().add_entities(cast.entities, None).map_err(|_| NotAsked)?;
-    let context = Context::from_pairs(facts(request, stage, target.as_ref())?).map_err(|_| NotAsked)?;
-    let request = Request::new(principal, stage.action.clone(), resource, context, None).map_err(|_| NotAsked)?;
-    Ok(Question { request, entities })
+    Ok(Scenery { principal, resource, target, entities })
+}
+
+/// The question itself, about what is in `scenery`, with the facts that are read.
+pub(super) fn asked(request: &AccessRequest<'_>, stage: &Stage<'_>, scenery: &Scenery) -> Result<Request, NotAsked> {
+    let context = Context::from_pairs(facts(request, stage, scenery.target.as_ref())?).map_err(|_| NotAsked)?;
+    let (principal, resource) = (scenery.principal.clone(), scenery.resource.clone());
+    Request::new(principal, stage.action.clone(), resource, context, None).map_err(|_| NotAsked)
 }
 
 /// `scheme:name`, or `anonymous`.
@@ -172,7 +197,7 @@ fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>, target: Option<&EntityU
     fact("query_names", &|| Ok(RestrictedExpression::new_set(route.query().map(|(name, _)| string(name)))))?;
     fact("places", &|| Ok(RestrictedExpression::new_set(circumstances.places.names().map(string))))?;
     if let Some(write) = write {
-        fact("write", &|| write_facts(write, siblings, &circumstances.places, target))?;
+        fact("write", &|| write_facts(write, siblings, &circumstances.places, target, stage.reads))?;
     }
     Ok(pairs)
 }
@@ -239,23 +264,29 @@ fn write_facts(
     siblings: &[Write<'_>],
     places: &Places,
     target: Option<&EntityUid>,
+    reads: Reads,
 ) -> Result<RestrictedExpression, NotAsked> {
-    let mut pairs = Pairs::from([
-        ("path".to_owned(), string(write.path.as_str())),
-        ("op".to_owned(), string(write.op.as_str())),
-        ("field".to_owned(), segment(write.path.segments().next())),
-        ("key".to_owned(), segment(write.path.segments().last())),
-        ("secret".to_owned(), RestrictedExpression::new_bool(write.secret)),
-        ("siblings".to_owned(), sibling_paths(write, siblings)?),
-    ]);
+    let mut pairs = Pairs::new();
+    let mut fact = |fact: Fact, key: &str, value: &dyn Fn() -> Result<RestrictedExpression, NotAsked>| {
+        if reads.write(fact) {
+            pairs.insert(key.to_owned(), value()?);
+        }
+        Ok(())
+    };
+    fact(Fact::PATH, "path", &|| Ok(string(write.path.as_str())))?;
+    fact(Fact::OP, "op", &|| Ok(string(write.op.as_str())))?;
+    fact(Fact::FIELD, "field", &|| Ok(segment(write.path.segments().next())))?;
+    fact(Fact::KEY, "key", &|| Ok(segment(write.path.segments().last())))?;
+    fact(Fact::SECRET, "secret", &|| Ok(RestrictedExpression::new_bool(write.secret)))?;
+    fact(Fact::SIBLINGS, "siblings", &|| sibling_paths(write, siblings))?;
     if let Some(value) = write.value {
-        pairs.insert("value".to_owned(), value_facts(value, write.secret, places)?);
+        fact(Fact::VALUE, "value", &|| value_facts(value, write.secret, places, reads))?;
     }
     if let Some(target) = target {
-        pairs.insert("target".to_owned(), RestrictedExpression::new_entity_uid(target.clone()));
+        fact(Fact::TARGET, "target", &|| Ok(RestrictedExpression::new_entity_uid(target.clone())))?;
     }
     if let Some(step) = &write.step {
-        pairs.insert("step".to_owned(), step_facts(step)?);
+        fact(Fact::STEP, "step", &|| step_facts(step))?;
     }
     record(pairs)
 }
@@ -272,59 +303,78 @@ fn step_facts(step: &Step<'_>) -> Result<RestrictedExpression, NotAsked> {
     record(pairs)
 }
 
-fn value_facts(value: &Json<'_>, secret: bool, places: &Places) -> Result<RestrictedExpression, NotAsked> {
+fn value_facts(
+    value: &Json<'_>,
+    secret: bool,
+    places: &Places,
+    reads: Reads,
+) -> Result<RestrictedExpression, NotAsked> {
+    let mut pairs = Pairs::new();
+    let mut fact = |fact: Fact, key: &str, value: &dyn Fn() -> Result<RestrictedExpression, NotAsked>| {
+        if reads.write(fact) {
+            pairs.insert(key.to_owned(), value()?);
+        }
+        Ok(())
+    };
     let length = match value {
         Json::String(text) => text.len(),
         Json::Array(items) => items.len(),
         Json::Object(members) => members.len(),
         Json::Null | Json::Boolean(_) | Json::Integer(_) | Json::Float(_) => 0,
     };
-    let mut pairs = Pairs::from([
-        ("kind".to_owned(), string(value.kind())),
-        ("length".to_owned(), RestrictedExpression::new_long(i64::try_from(length).map_err(|_| NotAsked)?)),
-    ]);
+    fact(Fact::KIND, "kind", &|| Ok(string(value.kind())))?;
+    fact(Fact::LENGTH, "length", &|| Ok(RestrictedExpression::new_long(i64::try_from(length).map_err(|_| NotAsked)?)))?;
     if secret {
-        pairs.insert("places".to_owned(), RestrictedExpression::new_set([]));
+        fact(Fact::PLACES, "places", &|| Ok(RestrictedExpression::new_set([])))?;
         return record(pairs);
     }
-    let mut places_of = Vec::new();
     if let Some(boolean) = as_boolean(value) {
-        pairs.insert("boolean".to_owned(), RestrictedExpression::new_bool(boolean));
+        fact(Fact::BOOLEAN, "boolean", &|| Ok(RestrictedExpression::new_bool(boolean)))?;
     }
     if let Some(integer) = as_integer(value) {
-        pairs.insert("integer".to_owned(), RestrictedExpression::new_long(integer));
+        fact(Fact::INTEGER, "integer", &|| Ok(RestrictedExpression::new_long(integer)))?;
     }
-    if let Some(text) = value.as_str() {
-        let complete = text.len() <= STRING_BYTES_MAX;
-        if complete {
-            pairs.insert("string".to_owned(), string(text));
-            pairs.insert("spelling".to_owned(), string(spelling(text)));
-        }
-        let url = url_facts(text, complete);
-        if complete {
-            places_of = places.of(text, url.as_ref());
-        }
-        if let Some(url) = url {
-            pairs.insert("url".to_owned(), url_record(url)?);
-        }
+    let shown = shown(value);
+    if let Some(text) = shown {
+        fact(Fact::STRING, "string", &|| Ok(string(text)))?;
+        fact(Fact::SPELLING, "spelling", &|| Ok(string(spelling(text))))?;
     }
-    pairs.insert("places".to_owned(), RestrictedExpression::new_set(places_of.into_iter().map(string)));
+    if !reads.write(Fact::URL) && !reads.write(Fact::PLACES) {
+        return record(pairs);
+    }
+    let url = value.as_str().and_then(|text| url_facts(text, shown.is_some()));
+    fact(Fact::PLACES, "places", &|| {
+        let places = shown.map(|text| places.of(text, url.as_ref())).unwrap_or_default();
+        Ok(RestrictedExpression::new_set(places.into_iter().map(string)))
+    })?;
+    if let Some(url) = url {
+        fact(Fact::URL, "url", &|| url_record(&url, reads))?;
+    }
     record(pairs)
 }
 
-fn url_record(facts: UrlFacts<'_>) -> Result<RestrictedExpression, NotAsked> {
-    let mut pairs = Pairs::from([
-        ("plain".to_owned(), RestrictedExpression::new_bool(facts.plain)),
-        ("scheme".to_owned(), RestrictedExpression::new_string(facts.scheme)),
-        ("host".to_owned(), RestrictedExpression::new_string(facts.host)),
-        ("path".to_owned(), string(facts.path)),
-        ("userinfo".to_owned(), RestrictedExpression::new_bool(facts.userinfo)),
-    ]);
+/// The text of a string that policies see.
+pub(super) fn shown<'j>(value: &'j Json<'_>) -> Option<&'j str> {
+    value.as_str().filter(|text| text.len() <= STRING_BYTES_MAX)
+}
+
+fn url_record(facts: &UrlFacts<'_>, reads: Reads) -> Result<RestrictedExpression, NotAsked> {
+    let mut pairs = Pairs::new();
+    let mut fact = |fact: Fact, key: &str, value: &dyn Fn() -> RestrictedExpression| {
+        if reads.write(fact) {
+            pairs.insert(key.to_owned(), value());
+        }
+    };
+    fact(Fact::URL_PLAIN, "plain", &|| RestrictedExpression::new_bool(facts.plain));
+    fact(Fact::URL_SCHEME, "scheme", &|| string(&facts.scheme));
+    fact(Fact::URL_HOST, "host", &|| string(&facts.host));
+    fact(Fact::URL_PATH, "path", &|| string(facts.path));
+    fact(Fact::URL_USERINFO, "userinfo", &|| RestrictedExpression::new_bool(facts.userinfo));
     if let Some(host) = facts.address {
-        pairs.insert("address".to_owned(), address(host));
+        fact(Fact::URL_ADDRESS, "address", &|| address(host));
     }
     if let Some(port) = facts.port {
-        pairs.insert("port".to_owned(), RestrictedExpression::new_long(port.into()));
+        fact(Fact::URL_PORT, "port", &|| RestrictedExpression::new_long(port.into()));
     }
     record(pairs)
 }

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
-use cedar_policy::{Authorizer, Entities, EntityTypeName, EntityUid, PolicySet, Request};
+use cedar_policy::{Authorizer, Entities, EntityTypeName, EntityUid, Policy, PolicySet, Request};
 use quick_cache::sync::Cache;
 
-use super::cast::Literals;
+use super::cast::{Literals, named};
 use super::context::{Aside, Stage, question};
 use super::filter::{Added, Filter, lists_of_node};
 use super::finding::{PolicyFinding, Severity};
@@ -37,7 +37,6 @@ pub struct PolicyEngine {
     desks: Vec<Desk>,
     asides: Asides,
     roles: RoleTables,
-    literals: Literals,
     /// Sheets without the policies for other roles, by their rules.
     smaller: Cache<Vec<usize>, Arc<Sheet>>,
     authorizer: Authorizer,
@@ -88,7 +87,13 @@ pub(super) struct Sheet {
     set: OnceLock<Option<PolicySet>>,
     /// Those of the rules that look at nothing of a write and are not constant.
     request: OnceLock<Option<Arc<Self>>>,
+    /// The objects that they name.
+    literals: OnceLock<Literals>,
     reads: Reads,
+    /// Whether one of them is a permit.
+    permits: bool,
+    /// Those that hide objects by what is known of them.
+    concealing: Vec<usize>,
 }
 
 /// One question within the engine.
@@ -99,6 +104,10 @@ struct Scene<'s> {
     action: &'s ActionDesk,
     table: &'s RoleTable,
     aside: Option<Aside<'s>>,
+    /// The objects that the policies name that are asked, all of them: not those that others name.
+    literals: &'s Literals,
+    /// All policies that may have a say.
+    whole: &'s Sheet,
 }
 
 /// Numbers sheets.
@@ -145,7 +154,6 @@ impl PolicyEngine {
             Some((desks, asides, slots)) => Ok(Self {
                 desks,
                 asides,
-                literals: Literals::of(&rules),
                 roles: RoleTables::new(role_names(&rules), slots),
                 smaller: Cache::new(SMALLER_SHEETS_MAX),
                 authorizer: Authorizer::new(),
@@ -227,17 +235,26 @@ impl PolicyEngine {
             return Needs::default();
         };
         let table = self.roles.table(roles);
+        // Nobody asks about the writes of a request that is denied.
+        if writes && self.reads(desk, &desk.request, &desk.request.enforced, &table).is_none() {
+            return Needs::default();
+        }
         let slices = [Some(&action.enforced), action.shadowed.as_ref().filter(|_| shadow)];
-        slices.into_iter().flatten().fold(Needs::default(), |needs, slice| {
-            let reads = match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, &table)) {
-                Some(Memo::Constant(_)) => return needs,
-                Some(Memo::Ask(sheet)) => sheet.reads,
-                None => slice.sheet.reads,
-            };
+        let reads = slices.into_iter().flatten().filter_map(|slice| self.reads(desk, action, slice, &table));
+        reads.fold(Needs::default(), |needs, reads| {
             let resource = (reads.lookup && has_attributes(operation.resource)).then_some(reads.fields);
             let target = (reads.target && (writes || lists_of_node(operation))).then_some(reads.fields);
             needs.union(Needs { resource, target })
         })
+    }
+
+    /// What the answer may depend on. `None`: on nothing, it is a denial.
+    fn reads(&self, desk: &Desk, action: &ActionDesk, slice: &Slice, table: &RoleTable) -> Option<Reads> {
+        match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, table)) {
+            Some(Memo::Constant(outcome)) => outcome.is_permit().then(Reads::default),
+            Some(Memo::Ask(sheet)) => sheet.permits.then_some(sheet.reads),
+            None => Some(slice.sheet.reads),
+        }
     }
 
     /// The digest of the policies and of the schema they were checked against: SHA-256, in hexadecimal.
@@ -300,12 +317,19 @@ impl PolicyEngine {
         &self.rules
     }
 
-    /// A question with all its facts, whatever the policies read.
-    pub(super) fn question(&self, request: &AccessRequest<'_>) -> Option<(Request, Entities)> {
+    /// A question to this policy alone with all its facts, whatever it reads.
+    pub(super) fn question(
+        &self,
+        request: &AccessRequest<'_>,
+        policy: &Policy,
+    ) -> Option<(Request, PolicySet, Entities)> {
         let operation = request.route.operation();
         let desk = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id)?;
         let action = if request.write.is_some() { desk.write.as_ref()? } else { &desk.request };
         let table = self.roles.table(request.principal.roles());
+        let literals = Literals::of(&named(policy));
+        let aliases = literals.aliases(&desk.resource_type, request.objects);
+        let set = PolicySet::from_policies([policy.sub_entity_literals(aliases).ok()?]).ok()?;
         let stage = Stage {
             action: &action.uid,
             actions: &action.entities,
@@ -314,9 +338,9 @@ impl PolicyEngine {
             roles: &table.parents,
             reads: Reads::EVERYTHING,
             aside: None,
-            literals: &self.literals,
+            literals: &literals,
         };
-        question(request, &stage).ok().map(|asked| (asked.request, asked.entities))
+        question(request, &stage).ok().map(|asked| (asked.request, set, asked.entities))
     }
 
     #[cfg(test)]
@@ -330,14 +354,28 @@ impl Rule {
     fn is_constant(&self) -> bool {
         self.plain && self.who != Who::Other
     }
+
+    /// Whether it hides some objects and not others.
+    fn conceals_some(&self) -> bool {
+        self.conceal && !self.is_permit() && self.reads.lookup
+    }
 }
 
 impl Sheet {
     fn new(rules: &[Rule], indices: Vec<usize>) -> Self {
         let chosen = indices.iter().filter_map(|index| rules.get(*index));
-        let reads = chosen.fold(Reads::default(), |reads, rule| reads.union(rule.reads));
+        let reads = chosen.clone().fold(Reads::default(), |reads, rule| reads.union(rule.reads));
+        let permits = chosen.clone().any(Rule::is_permit);
+        let conceals = |index: &usize| rules.get(*index).is_some_and(Rule::conceals_some);
+        let concealing = indices.iter().copied().filter(conceals).collect();
         let number = SHEETS.fetch_add(1, Ordering::Relaxed);
-        Self { number, rules: indices, set: OnceLock::new(), request: OnceLock::new(), reads }
+        let (set, request, literals) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { number, rules: indices, set, request, literals, reads, permits, concealing }
+    }
+
+    fn literals(&self, rules: &[Rule]) -> &Literals {
+        let chosen = self.rules.iter().filter_map(|index| rules.get(*index));
+        self.literals.get_or_init(|| Literals::of(chosen.flat_map(|rule| &rule.named)))
     }
 
     fn set(&self, rules: &[Rule]) -> Option<&PolicySet> {

@@ -1,6 +1,6 @@
 //! Why a question is answered as it is: every policy about the action, and where the first part of it fails.
 
-use cedar_policy::{Authorizer, Effect, Policy, PolicySet};
+use cedar_policy::{Authorizer, Effect, Policy};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -121,8 +121,7 @@ impl<'e> Examined<'e> {
     }
 
     fn ask(&self, policy: &Policy) -> Outcome {
-        let Some((question, entities)) = self.engine.question(self.request) else { return Outcome::Error };
-        let Ok(set) = PolicySet::from_policies([policy.clone()]) else { return Outcome::Error };
+        let Some((question, set, entities)) = self.engine.question(self.request, policy) else { return Outcome::Error };
         let response = Authorizer::new().is_authorized(&question, &set, &entities);
         if response.diagnostics().errors().next().is_some() {
             Outcome::Error

@@ -60,14 +60,6 @@ pub fn findings_json(findings: &[PolicyFinding]) -> String {
     if lines.is_empty() { "[]".to_owned() } else { format!("[\n  {}\n]", lines.join(",\n  ")) }
 }
 
-/// The line and column of a byte offset, both 1-based; columns are characters.
-pub(super) fn place(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset.min(text.len())).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |index| index + 1);
-    let line = before.matches('\n').count() + 1;
-    (line, before.get(line_start..).map_or(0, |text| text.chars().count()) + 1)
-}
-
 /// Where the lines of a text begin, for many places in one text.
 pub(super) struct Lines<'t> {
     text: &'t str,
@@ -80,8 +72,9 @@ impl<'t> Lines<'t> {
         Self { text, starts: std::iter::once(0).chain(after).collect() }
     }
 
-    /// Line and column of a place, as [`place`] has them.
+    /// The line and column of a byte offset, both 1-based; columns are characters.
     pub(super) fn place(&self, offset: usize) -> (usize, usize) {
+        let offset = offset.min(self.text.len());
         let line = self.starts.partition_point(|start| *start <= offset);
         let start = line.checked_sub(1).and_then(|index| self.starts.get(index)).copied().unwrap_or_default();
         (line, self.text.get(start..offset).map_or(0, |text| text.chars().count()) + 1)

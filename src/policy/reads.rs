@@ -21,6 +21,77 @@ const KEYS: [&str; 12] = [
     "node",
 ];
 
+/// A fact about a write, as its bit in [`Reads::write`]. What has parts has a bit of its own for whether it is there, and is
+/// needed for any of its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fact(u32);
+
+impl Fact {
+    pub(super) const PATH: Self = Self(1);
+    pub(super) const OP: Self = Self(1 << 1);
+    pub(super) const FIELD: Self = Self(1 << 2);
+    pub(super) const KEY: Self = Self(1 << 3);
+    pub(super) const SIBLINGS: Self = Self(1 << 4);
+    pub(super) const SECRET: Self = Self(1 << 5);
+    pub(super) const STEP: Self = Self(1 << 6);
+    pub(super) const TARGET: Self = Self(1 << 7);
+    pub(super) const KIND: Self = Self(1 << 8);
+    pub(super) const LENGTH: Self = Self(1 << 9);
+    pub(super) const STRING: Self = Self(1 << 10);
+    pub(super) const INTEGER: Self = Self(1 << 11);
+    pub(super) const BOOLEAN: Self = Self(1 << 12);
+    pub(super) const SPELLING: Self = Self(1 << 13);
+    pub(super) const PLACES: Self = Self(1 << 14);
+    pub(super) const URL_PLAIN: Self = Self(1 << 15);
+    pub(super) const URL_SCHEME: Self = Self(1 << 16);
+    pub(super) const URL_HOST: Self = Self(1 << 17);
+    pub(super) const URL_ADDRESS: Self = Self(1 << 18);
+    pub(super) const URL_PORT: Self = Self(1 << 19);
+    pub(super) const URL_PATH: Self = Self(1 << 20);
+    pub(super) const URL_USERINFO: Self = Self(1 << 21);
+    /// `value.url`, and any part of it.
+    pub(super) const URL: Self = Self(0x7f << 15 | 1 << 22);
+    /// `value`, and any part of it.
+    pub(super) const VALUE: Self = Self(0x7f << 8 | Self::URL.0 | 1 << 23);
+    /// Everything.
+    const ALL: Self = Self(u32::MAX);
+
+    /// What `context.write.one.other` reads, or `context.write has one.other`, where not `whole`.
+    fn named(names: &[&str], whole: bool) -> Self {
+        match names {
+            [] if whole => Self::ALL,
+            [] => Self(0),
+            ["path", ..] => Self::PATH,
+            ["op", ..] => Self::OP,
+            ["field", ..] => Self::FIELD,
+            ["key", ..] => Self::KEY,
+            ["siblings", ..] => Self::SIBLINGS,
+            ["secret", ..] => Self::SECRET,
+            ["step", ..] => Self::STEP,
+            ["target", ..] => Self::TARGET,
+            ["value"] if whole => Self::VALUE,
+            ["value"] => Self(1 << 23),
+            ["value", "kind", ..] => Self::KIND,
+            ["value", "length", ..] => Self::LENGTH,
+            ["value", "string", ..] => Self::STRING,
+            ["value", "integer", ..] => Self::INTEGER,
+            ["value", "boolean", ..] => Self::BOOLEAN,
+            ["value", "spelling", ..] => Self::SPELLING,
+            ["value", "places", ..] => Self::PLACES,
+            ["value", "url"] if whole => Self::URL,
+            ["value", "url"] => Self(1 << 22),
+            ["value", "url", "plain", ..] => Self::URL_PLAIN,
+            ["value", "url", "scheme", ..] => Self::URL_SCHEME,
+            ["value", "url", "host", ..] => Self::URL_HOST,
+            ["value", "url", "address", ..] => Self::URL_ADDRESS,
+            ["value", "url", "port", ..] => Self::URL_PORT,
+            ["value", "url", "path", ..] => Self::URL_PATH,
+            ["value", "url", "userinfo", ..] => Self::URL_USERINFO,
+            _ => Self::ALL,
+        }
+    }
+}
+
 /// What conditions look at. Too much is slow; too little would change a decision, so whatever is not understood counts as
 /// everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,9 +104,12 @@ pub(super) struct Reads {
     pub(super) lookup: bool,
     /// `context.write.target`, or `context.node`.
     pub(super) target: bool,
+    /// `action` other than in the scope.
+    pub(super) action: bool,
     /// Attributes of nodes.
     pub(super) fields: NodeFields,
     context: u16,
+    write: u32,
 }
 
 impl Reads {
@@ -44,8 +118,10 @@ impl Reads {
         resource: true,
         lookup: true,
         target: true,
+        action: true,
         fields: NodeFields::EVERYTHING,
         context: u16::MAX,
+        write: u32::MAX,
     };
 
     /// What this policy's `when` and `unless` clauses look at, and whether its scope names one resource.
@@ -72,14 +148,26 @@ impl Reads {
             resource: self.resource || other.resource,
             lookup: self.lookup || other.lookup,
             target: self.target || other.target,
+            action: self.action || other.action,
             fields: self.fields.union(other.fields),
             context: self.context | other.context,
+            write: self.write | other.write,
         }
     }
 
     /// Whether this key of `context` is looked at.
     pub(super) fn context(self, key: &str) -> bool {
         self.context & bit(key) != 0
+    }
+
+    /// Whether this fact about a write is looked at, a part of it, or whether it is there.
+    pub(super) const fn write(self, fact: Fact) -> bool {
+        self.write & fact.0 != 0
+    }
+
+    /// Whether the same question about a request and about its writes has the same answer, as far as this goes.
+    pub(super) fn of_request(self) -> bool {
+        !self.action && !self.target && !self.context("write")
     }
 
     fn expression(&mut self, expression: &Value) {
@@ -91,10 +179,12 @@ impl Reads {
                     match (name.as_str(), value.as_str()) {
                         ("Var", Some("principal")) => self.principal = true,
                         ("Var", Some("resource")) => (self.resource, self.lookup) = (true, true),
-                        ("Var", Some("action")) => {}
-                        ("Var", Some("context")) => (self.context, self.target) = (u16::MAX, true),
+                        ("Var", Some("action")) => self.action = true,
+                        ("Var", Some("context")) => {
+                            (self.context, self.write, self.target) = (u16::MAX, u32::MAX, true);
+                        }
                         ("Var", Some(_)) => *self = Self::EVERYTHING,
-                        ("." | "has", _) => self.access(value),
+                        ("." | "has", _) => self.access(value, name == "."),
                         ("hasTag" | "getTag", _) => {
                             self.fields = self.fields.union(NodeFields::properties());
                             self.expression(value);
@@ -110,20 +200,48 @@ impl Reads {
 
 impl Reads {
     /// `left.attr`, `left has attr` and `left has attr.more`. Every attribute that is read is named in one of these.
-    fn access(&mut self, access: &Value) {
+    fn access(&mut self, access: &Value, whole: bool) {
         for name in attributes(access) {
             self.fields = self.fields.union(NodeFields::named(name));
             self.target |= name == "target";
         }
+        if let Some(names) = of_context(access) {
+            return self.context_access(&names, whole);
+        }
         match (variable(access), attributes(access).next()) {
-            (Some("context"), Some(key)) => {
-                self.context |= bit(key);
-                self.target |= key == "node";
-            }
             (Some("resource"), Some("id")) => self.resource = true,
             _ => self.expression(access),
         }
     }
+
+    /// `context.one.other`, or `context has one.other`; `whole` if all that is there is read.
+    fn context_access(&mut self, names: &[&str], whole: bool) {
+        for name in names {
+            self.fields = self.fields.union(NodeFields::named(name));
+            self.target |= *name == "target";
+        }
+        let Some((key, facts)) = names.split_first() else { return };
+        self.context |= bit(key);
+        self.target |= *key == "node";
+        if *key == "write" {
+            self.write |= Fact::named(facts, whole).0;
+            self.target |= whole && facts.is_empty();
+        } else if bit(key) == u16::MAX {
+            self.write = u32::MAX;
+        }
+    }
+}
+
+/// The names of `context.one.other`, the first first, where an expression is nothing else.
+pub(super) fn of_context(access: &Value) -> Option<Vec<&str>> {
+    let left = access.get("left")?;
+    let mut names = match variable(access) {
+        Some("context") => Vec::new(),
+        Some(_) => return None,
+        None => of_context(left.get(".")?)?,
+    };
+    names.extend(attributes(access));
+    Some(names)
 }
 
 /// `resource is Type` asks nothing of the object.
@@ -135,7 +253,8 @@ fn variable(access: &Value) -> Option<&str> {
     access.get("left")?.as_object()?.get("Var")?.as_str()
 }
 
-fn attributes(access: &Value) -> impl Iterator<Item = &str> {
+/// The names in `left.attr`, `left has attr` and `left has attr.more`.
+pub(super) fn attributes(access: &Value) -> impl Iterator<Item = &str> {
     let attribute = access.get("attr");
     let path = attribute.and_then(Value::as_array).into_iter().flatten();
     path.chain(attribute).filter_map(Value::as_str)
@@ -148,6 +267,7 @@ fn bit(key: &str) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rule::evaluated;
     use super::*;
 
     #[track_caller]
@@ -189,5 +309,50 @@ mod tests {
         check("when { {\"a\": resource}[\"a\"][\"driver\"] == \"x\" }", &["R", "L", "driver"]);
         check("when { resource.hasTag(\"rack\") }", &["R", "L", "properties"]);
         check("when { context.write has target && context.write.target.owner == \"a\" }", &["write", "T", "owner"]);
+    }
+
+    #[test]
+    fn finds_what_is_read_of_a_write() {
+        let names = [
+            (Fact::PATH, "path"),
+            (Fact::OP, "op"),
+            (Fact::SIBLINGS, "siblings"),
+            (Fact::TARGET, "target"),
+            (Fact::VALUE, "value"),
+            (Fact::KIND, "kind"),
+            (Fact::STRING, "string"),
+            (Fact::PLACES, "places"),
+            (Fact::URL, "url"),
+            (Fact::URL_HOST, "host"),
+        ];
+        let every = names.map(|(_, name)| name);
+        for (conditions, expected) in [
+            ("when { context has write }", &[][..]),
+            ("when { context.write.path == \"/name\" }", &["path"]),
+            ("when { context.write has value }", &["value"]),
+            ("when { context.write has value.string }", &["value", "string"]),
+            ("when { context.write has value.url }", &["value", "url"]),
+            (
+                "when { context.write has value.url.host && context.write.op == \"add\" }",
+                &["op", "value", "url", "host"],
+            ),
+            ("when { context.write.value.places.contains(\"a\") }", &["value", "places"]),
+            ("when { context.write.siblings.contains(context.write.value.kind) }", &["siblings", "value", "kind"]),
+            ("when { context.write has target.owner }", &["target"]),
+            ("when { {\"a\": context.write.value.url}[\"a\"].host == \"h\" }", &["value", "url", "host"]),
+            ("when { {\"a\": context.write.value}[\"a\"].kind == \"h\" }", &every[4..]),
+            ("when { {\"a\": context.write}[\"a\"].path == \"/name\" }", &every),
+            ("when { {\"a\": context}[\"a\"].write.path == \"/name\" }", &every),
+            ("when { context.write has another }", &every),
+        ] {
+            let policy = Policy::parse(None, format!("permit(principal, action, resource) {conditions};")).unwrap();
+            for json in [policy.to_json().unwrap(), evaluated(&policy).to_json().unwrap()] {
+                let reads = Reads::of(&policy, json.get("conditions"));
+                let found: Vec<&str> =
+                    names.iter().filter(|(fact, _)| reads.write(*fact)).map(|(_, name)| *name).collect();
+                assert_eq!(found, expected, "{conditions}");
+                assert!(reads.context("write"), "{conditions}");
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::context::Scenery;
 use crate::catalog::ResourceType;
 
 /// Properties of a node that can be shown to policies; nodes have about ten. A node with more is not decided about.
@@ -157,7 +158,7 @@ impl ObjectFacts {
         Self { node, ..self.clone() }
     }
 
-    /// The same object with another value (or none) of a string attribute, such as `owner`.
+    /// The same object with another value (or none) of a string attribute, such as `parent_node`.
     #[must_use]
     pub fn with(&self, attribute: &'static str, value: Option<&str>) -> Self {
         let mut facts = self.clone();
@@ -212,14 +213,20 @@ pub struct Objects<'a> {
     pub resource: Option<&'a ObjectFacts>,
     /// The node to which the write moves or binds the resource: `context.write.target`.
     pub target: Option<&'a ObjectFacts>,
-    /// What was found out for other writes of the same request, about the same resource.
+    /// What was found out for the same request and its other writes, about the same resource.
     pub sitting: Option<&'a Sitting>,
 }
 
-/// What is the same for all writes of one request, found once. To be used for one principal, route, circumstances and
+/// What is the same for a request and all its writes, found once. To be used for one principal, route, circumstances and
 /// resource only.
 #[derive(Debug, Default)]
-pub struct Sitting(Mutex<Vec<(usize, Findings)>>);
+pub struct Sitting {
+    findings: Mutex<Vec<(Kept, Findings)>>,
+    sceneries: Mutex<Vec<(Kept, Arc<Scenery>)>>,
+}
+
+/// What something was found for: the number of a sheet, and whether it holds for the writes only.
+type Kept = (usize, bool);
 
 /// Which policies applied, and which could not be evaluated; indices of the engine's rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -237,16 +244,27 @@ impl Findings {
 }
 
 impl Sitting {
-    /// What was found for these policies (by their number), found by `find` the first time.
-    pub(super) fn remember(&self, sheet: usize, find: impl FnOnce() -> Option<Findings>) -> Option<Findings> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, findings)) = known.iter().find(|(number, _)| *number == sheet) {
-            return Some(findings.clone());
-        }
-        let findings = find()?;
-        known.push((sheet, findings.clone()));
-        Some(findings)
+    /// What was found for these policies, found by `find` the first time.
+    pub(super) fn remember(&self, policies: Kept, find: impl FnOnce() -> Option<Findings>) -> Option<Findings> {
+        kept(&self.findings, policies, find)
     }
+
+    /// The entities for these policies, made by `make` the first time.
+    pub(super) fn scenery(&self, policies: Kept, make: impl FnOnce() -> Option<Scenery>) -> Option<Arc<Scenery>> {
+        kept(&self.sceneries, policies, || make().map(Arc::new))
+    }
+}
+
+/// What is known, or else found now. One request's questions are put one after the other, so nothing is found twice.
+fn kept<T: Clone>(known: &Mutex<Vec<(Kept, T)>>, key: Kept, find: impl FnOnce() -> Option<T>) -> Option<T> {
+    let open = || known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, found)) = open().iter().find(|(known, _)| *known == key) {
+        return Some(found.clone());
+    }
+    // Not under the lock: to find one thing the other may be needed.
+    let found = find()?;
+    open().push((key, found.clone()));
+    Some(found)
 }
 
 /// What has to be looked up before a question can be put.

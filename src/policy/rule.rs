@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
-    ResourceConstraint, Schema, ValidationMode, Validator,
+    ResourceConstraint,
 };
-use miette::Diagnostic;
 
+use super::cast::named;
 use super::filter::{Filter, in_scope};
-use super::finding::{Lines, PolicyFinding, Severity, place};
+use super::finding::{Lines, PolicyFinding, Severity};
 use super::guard::Depends;
 use super::lint::lint;
 use super::reads::Reads;
-use super::schema::schema_of;
+use super::strict::{AT_ONCE, at_label, strict};
 use crate::catalog::{Operation, catalog};
 
 /// One file of policies.
@@ -54,6 +54,8 @@ pub(super) struct Rule {
     /// No condition, and no particular resource: whether it applies depends on action and roles alone.
     pub(super) plain: bool,
     pub(super) reads: Reads,
+    /// The objects that it names one by one.
+    pub(super) named: Vec<EntityUid>,
     pub(super) depends: Depends,
     pub(super) place: Place,
 }
@@ -119,13 +121,17 @@ pub fn validate(sources: &[PolicySource]) -> Vec<PolicyFinding> {
     check(catalog().operations(), sources).1
 }
 
-/// The schema in Cedar's form. An error is a mistake in the catalogue; a test proves that there is none.
-pub(super) fn schema(operations: &[Operation]) -> Result<Schema, String> {
-    Schema::from_cedarschema_str(&schema_of(operations)).map(|(schema, _)| schema).map_err(|error| error.to_string())
-}
-
 /// The rules of these files, sorted by id, and everything that is wrong or odd about them.
 pub(super) fn check(operations: &[Operation], sources: &[PolicySource]) -> (Vec<Rule>, Vec<PolicyFinding>) {
+    check_with(operations, sources, AT_ONCE)
+}
+
+/// The same with as many rules validated at once as [`strict`] is told.
+pub(super) fn check_with(
+    operations: &[Operation],
+    sources: &[PolicySource],
+    at_once: usize,
+) -> (Vec<Rule>, Vec<PolicyFinding>) {
     let mut rules = Vec::new();
     let mut findings = Vec::new();
     for source in sources {
@@ -135,11 +141,8 @@ pub(super) fn check(operations: &[Operation], sources: &[PolicySource]) -> (Vec<
     duplicates(&rules, &mut findings);
     rules.dedup_by(|later, earlier| later.id == earlier.id);
     filters(operations, &rules, &mut findings);
-    match schema(operations) {
-        Ok(schema) => {
-            strict(schema, &rules, sources, &mut findings);
-            lint(operations, &rules, &mut findings);
-        }
+    match strict(operations, &rules, sources, at_once, &mut findings) {
+        Ok(()) => lint(operations, &rules, &mut findings),
         Err(message) => findings.push(PolicyFinding {
             file: "irongate.cedarschema".to_owned(),
             line: 1,
@@ -193,7 +196,8 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
         Ok(set) => set,
         Err(errors) => {
             let errors: &cedar_policy::ParseErrors = &errors;
-            findings.extend(errors.iter().map(|error| at_label(error, source, None)));
+            let lines = Lines::new(&source.text);
+            findings.extend(errors.iter().map(|error| at_label(error, source, &lines, None)));
             return;
         }
     };
@@ -220,7 +224,7 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
 fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rule {
     // Cedar numbers the policies of a text in their order: `policy0`, `policy1`, …
     let number = policy.id().to_string().trim_start_matches("policy").parse().map_or(0, |number: usize| number + 1);
-    let json = if policy.has_non_scope_constraint() { policy.to_json().ok() } else { None };
+    let json = if policy.has_non_scope_constraint() { evaluated(policy).to_json().ok() } else { None };
     let conditions = json.as_ref().and_then(|json| json.get("conditions"));
     let reads = Reads::of(policy, conditions);
     let conditions = conditions.and_then(serde_json::Value::as_array).map(Vec::as_slice);
@@ -240,6 +244,7 @@ fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rul
         },
         plain: is_plain(policy),
         reads,
+        named: named(policy),
         depends: Depends::of(conditions, reads.context("write")),
         place,
     };
@@ -257,6 +262,12 @@ fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rul
         ));
     }
     rule
+}
+
+/// The policy without its text. Its JSON is then what Cedar evaluates, its conditions joined and its shorthands written out;
+/// that of a policy with its text is made by reading the text again, which takes longer than all the rest of loading.
+pub(super) fn evaluated(policy: &Policy) -> Policy {
+    policy.as_ref().clone().into()
 }
 
 fn annotate(rule: &mut Rule, name: &str, value: &str) -> Result<(), (String, String)> {
@@ -363,67 +374,6 @@ fn filters(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFi
         };
         findings.push(rule.finding(Severity::Error, message, hint.to_owned()));
     }
-}
-
-fn strict(schema: Schema, rules: &[Rule], sources: &[PolicySource], findings: &mut Vec<PolicyFinding>) {
-    let Ok(set) = PolicySet::from_policies(rules.iter().map(|rule| rule.policy.clone())) else {
-        // Only duplicate ids are refused, and there are none any more.
-        return;
-    };
-    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    let of = |id: &PolicyId| {
-        let found = rules.binary_search_by(|rule| (*rule.id).cmp(AsRef::<str>::as_ref(id))).ok()?;
-        rules.get(found)
-    };
-    let mut report = |id: &PolicyId, severity: Severity, diagnostic: &dyn Diagnostic| {
-        let Some(rule) = of(id) else { return };
-        let Some(source) = sources.iter().find(|source| *source.name == *rule.place.file) else { return };
-        findings.push(PolicyFinding { severity, ..at_label(diagnostic, source, Some(rule)) });
-    };
-    for error in result.validation_errors() {
-        report(error.policy_id(), Severity::Error, error);
-    }
-    for warning in result.validation_warnings() {
-        report(warning.policy_id(), Severity::Warning, warning);
-    }
-}
-
-/// A finding at the place that Cedar points to, else where the policy starts.
-fn at_label(diagnostic: &dyn Diagnostic, source: &PolicySource, rule: Option<&Rule>) -> PolicyFinding {
-    let offset = diagnostic.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
-    let (line, column) = match (offset, rule) {
-        (Some(offset), _) => self::place(&source.text, offset),
-        (None, Some(rule)) => (rule.place.line, rule.place.column),
-        (None, None) => (1, 1),
-    };
-    let message = without_prefix(&diagnostic.to_string(), rule);
-    let hint = if message.contains("attribute `write.") && message.contains("in context") {
-        Some(
-            "what a write sets is optional, and so is each fact about it: write `context.write has value.string && …` first"
-                .to_owned(),
-        )
-    } else if message.contains("attribute `write") && message.contains("in context") {
-        Some(
-            "only actions that end in \":write\" have it: name one, or write `context has write && …` first".to_owned(),
-        )
-    } else {
-        diagnostic.help().map(|help| help.to_string())
-    };
-    PolicyFinding {
-        file: source.name.clone(),
-        line,
-        column,
-        severity: Severity::Error,
-        policy: rule.map(|rule| rule.id.to_string()),
-        message,
-        hint,
-    }
-}
-
-/// Cedar's message without the policy's id, which the finding has in a field of its own.
-fn without_prefix(message: &str, rule: Option<&Rule>) -> String {
-    let prefix = rule.map(|rule| format!("for policy `{}`, ", rule.id)).unwrap_or_default();
-    message.strip_prefix(&prefix).unwrap_or(message).to_owned()
 }
 
 impl Rule {

@@ -131,6 +131,11 @@ pub fn cedar_schema() -> String {
 
 /// The schema of these operations.
 pub(super) fn schema_of(operations: &[Operation]) -> String {
+    schema_about(operations, &|_| true)
+}
+
+/// The same where only those actions apply to anything, besides irongate's own: all are known, most can never be asked.
+pub(super) fn schema_about(operations: &[Operation], applies: &dyn Fn(&str) -> bool) -> String {
     let mut text = HEAD.to_owned();
     for resource in RESOURCE_TYPES {
         entity(&mut text, resource);
@@ -141,7 +146,7 @@ pub(super) fn schema_of(operations: &[Operation]) -> String {
     }
     push(&mut text, format_args!("action {};\n\n// Operations.\n", quoted(WRITE_GROUP)));
     for operation in operations {
-        operation_actions(&mut text, operation);
+        operation_actions(&mut text, operation, applies);
     }
     text.push_str("// Each field of `[[scrub.role]]` with `treatment = \"keep\"`; \"/driver_info/redfish_password\", for example.\n");
     let context = format!("{COMMON_CONTEXT}    parameters: {{}},\n    query: {{}},\n");
@@ -187,23 +192,35 @@ fn entity(text: &mut String, resource: ResourceType) {
     push(text, format_args!("entity {} {{ id: String{more} }};\n", resource.as_str()));
 }
 
-fn operation_actions(text: &mut String, operation: &Operation) {
+fn operation_actions(text: &mut String, operation: &Operation, applies: &dyn Fn(&str) -> bool) {
     let groups: Vec<String> = operation.groups.iter().map(|group| quoted(group.as_str())).collect();
     let context = context_type(operation);
     push(text, format_args!("// {} {}\n", operation.method.as_str(), operation.path));
-    action(text, &operation.id, &groups, operation.resource, &context, "");
+    let mut one = |id: &str, parents: &[String], more: &str| {
+        if applies(id) {
+            action(text, id, parents, operation.resource, &context, more);
+        } else {
+            named(text, id, parents);
+            text.push_str(";\n");
+        }
+    };
+    one(&operation.id, &groups, "");
     if has_writes(operation) {
         // Not a direct member of the groups: it is in them through the operation.
         let parents = [quoted(&operation.id), quoted(WRITE_GROUP)];
-        action(text, &write_action(&operation.id), &parents, operation.resource, &context, "    write: Write,\n");
+        one(&write_action(&operation.id), &parents, "    write: Write,\n");
     }
 }
 
-fn action(text: &mut String, id: &str, parents: &[String], resource: ResourceType, context: &str, more: &str) {
+fn named(text: &mut String, id: &str, parents: &[String]) {
     push(text, format_args!("action {}", quoted(id)));
     if !parents.is_empty() {
         push(text, format_args!(" in [{}]", parents.join(", ")));
     }
+}
+
+fn action(text: &mut String, id: &str, parents: &[String], resource: ResourceType, context: &str, more: &str) {
+    named(text, id, parents);
     push(
         text,
         format_args!(

@@ -4,9 +4,10 @@ mod attributes;
 mod decide;
 mod documented;
 mod load;
-mod shipped;
 mod secrets;
+mod shipped;
 mod sliced;
+mod strict;
 mod tidy;
 
 use std::borrow::Cow;
@@ -30,6 +31,8 @@ struct Ask {
     query: Vec<(&'static str, &'static str)>,
     microversion: u16,
     write: Option<AskWrite>,
+    /// The other writes of the same request.
+    others: Vec<AskWrite>,
     source: Option<&'static str>,
     now: i64,
     listener: &'static str,
@@ -46,6 +49,24 @@ struct AskWrite {
     secret: bool,
 }
 
+impl AskWrite {
+    fn written(&self) -> Write<'_> {
+        let step = |(interface, step, argument): (_, _, Option<&str>)| Step {
+            interface,
+            step,
+            argument: argument.map(str::to_owned),
+        };
+        Write {
+            op: self.op,
+            path: Pointer::parse(self.path).unwrap(),
+            value: self.value.as_ref(),
+            step: self.step.map(step),
+            secret: self.secret,
+            withheld: false,
+        }
+    }
+}
+
 fn ask(roles: &[&'static str], operation: &str) -> Ask {
     ask_of(roles, catalog().operation(operation).unwrap_or_else(|| panic!("no operation {operation}")))
 }
@@ -59,6 +80,7 @@ fn ask_of(roles: &[&'static str], operation: &'static Operation) -> Ask {
         query: Vec::new(),
         microversion: 115,
         write: None,
+        others: Vec::new(),
         source: None,
         now: 1_767_225_600,
         listener: "public",
@@ -81,6 +103,7 @@ impl fmt::Debug for Ask {
             query,
             microversion,
             write,
+            others,
             source,
             now,
             listener,
@@ -89,7 +112,7 @@ impl fmt::Debug for Ask {
         } = self;
         write!(
             formatter,
-            "{name} {roles:?} {} {parameters:?} {query:?} 1.{microversion} {write:?} {source:?} {now} {listener} {resource:?} {target:?}",
+            "{name} {roles:?} {} {parameters:?} {query:?} 1.{microversion} {write:?} {others:?} {source:?} {now} {listener} {resource:?} {target:?}",
             operation.id
         )
     }
@@ -97,7 +120,7 @@ impl fmt::Debug for Ask {
 
 impl Ask {
     fn write(mut self, op: WriteOp, path: &'static str, value: impl Into<Option<Json<'static>>>) -> Self {
-        self.write = Some(AskWrite { path, op, value: value.into(), step: None, secret: false });
+        self.write = Some(AskWrite { path, op, value: value.into(), step: None, secret: false, withheld: false });
         self
     }
 
@@ -148,18 +171,7 @@ impl Ask {
             query: self.query.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect(),
             microversion: Microversion::new(self.microversion).unwrap(),
         };
-        let write = self.write.as_ref().map(|write| Write {
-            op: write.op,
-            path: Pointer::parse(write.path).unwrap(),
-            value: write.value.as_ref(),
-            step: write.step.map(|(interface, step, argument)| Step {
-                interface,
-                step,
-                argument: argument.map(str::to_owned),
-            }),
-            secret: write.secret,
-            withheld: false,
-        });
+        let siblings: Vec<Write<'_>> = self.write.iter().chain(&self.others).map(AskWrite::written).collect();
         let circumstances = Circumstances {
             source: self.source.map(|source| source.parse::<IpAddr>().unwrap()),
             now: self.now,
@@ -169,8 +181,8 @@ impl Ask {
         ask(&AccessRequest {
             principal: &principal,
             route: &route,
-            write: write.as_ref(),
-            siblings: write.as_slice(),
+            write: siblings.first().filter(|_| self.write.is_some()),
+            siblings: if self.write.is_some() { &siblings } else { &[] },
             circumstances: &circumstances,
             objects: Objects { resource: self.resource.as_ref(), target: self.target.as_ref(), sitting: None },
         })

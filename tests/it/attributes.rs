@@ -27,13 +27,13 @@ pub fn start(ironic: &FakeIronic, policies: &str, in_policy: &str, more: &str) -
     Irongate { server, directory, address }
 }
 
-const MINE: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c001";
-const THEIRS: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c002";
+pub const MINE: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c001";
+pub const THEIRS: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c002";
 const PORT: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c003";
 const NOT_FOUND: &str = r#"{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"Node IDENT could not be found.\", \"debuginfo\": null}"}"#;
 
 /// A node of `operator` called `mine`, one of `admin` called `theirs`, a port of `mine`.
-fn world(request: &Arrived) -> Vec<u8> {
+pub fn world(request: &Arrived) -> Vec<u8> {
     let mut parts = request.line.split(' ');
     let (method, target) = (parts.next().unwrap(), parts.next().unwrap());
     let path = target.split('?').next().unwrap();
@@ -71,12 +71,12 @@ when
 };
 "#;
 
-fn lookups(ironic: &FakeIronic) -> usize {
+pub fn lookups(ironic: &FakeIronic) -> usize {
     ironic.arrived().iter().filter(|request| request.line.contains("fields=")).count()
 }
 
 #[track_caller]
-fn check(irongate: &Irongate, user: &str, request: &str, body: Option<&str>, status: u16) -> Answer {
+pub fn check(irongate: &Irongate, user: &str, request: &str, body: Option<&str>, status: u16) -> Answer {
     let (method, target) = request.split_once(' ').unwrap();
     let answer = irongate.ask(user, method, target, body);
     assert_eq!(answer.status, status, "{user} {request} {body:?}: {answer:?}");

@@ -30,6 +30,7 @@ mod life;
 mod limits;
 mod listeners;
 mod logs;
+mod lookups;
 mod metrics;
 mod microversion;
 mod operate;

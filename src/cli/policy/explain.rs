@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::lookup::{self, Move, Moves};
 use crate::microversion::Ceiling;
 use crate::policy::{
-    AccessRequest, Circumstances, Decision, Explanation, ObjectFacts, Objects, Outcome, Places, PolicyEngine,
-    PolicySource, explain,
+    AccessRequest, Circumstances, Decision, Explanation, NodeFields, ObjectFacts, Objects, Outcome, Places,
+    PolicyEngine, PolicySource, explain,
 };
 use crate::{route, validate};
 use asked::{object, recorded, written};
@@ -291,9 +291,11 @@ impl Question<'_> {
     ) -> Vec<Explanation> {
         let kind = route.operation().resource;
         let resource = Arc::new(resource.clone());
+        let needs = |writes| self.engine.needs(route.operation(), self.principal.roles(), writes).resource;
+        let fields = needs(true).into_iter().chain(needs(false)).fold(NodeFields::default(), NodeFields::union);
         let mut moves = Moves::default();
         for write in writes {
-            let place = lookup::moves(route, write).map(|place| {
+            let place = lookup::moves(route, write).filter(|place| place.is_read(fields)).map(|place| {
                 let node = match &place {
                     Move::To(identifier) | Move::Also(identifier) => {
                         target.filter(|node| node.is_called(identifier)).cloned().map(Arc::new)

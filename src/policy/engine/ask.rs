@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cedar_policy::{AuthorizationError, Context, Entities, Entity, EntityId, EntityUid, PolicyId, Request, Response};
+use cedar_policy::{
+    AuthorizationError, Context, Entities, Entity, EntityId, EntityUid, PolicyId, PolicySet, Request, Response,
+};
 
 use super::{ActionDesk, Desk, Granted, Outcome, PolicyEngine, Scene, Sheet, Slice, indeterminate};
 use crate::call::Write;
-use crate::policy::context::{Aside, Question, Stage, question};
+use crate::policy::context::{Aside, Scenery, Stage, asked, scenery};
 use crate::policy::filter::Fit;
-use crate::policy::guard::{Depends, PlaceOf};
-use crate::policy::resource::Findings;
+use crate::policy::guard::{Depends, Seen, holds};
+use crate::policy::resource::{Findings, Objects, has_attributes};
 use crate::policy::roles::{Memo, RoleTable};
 use crate::policy::rule::{Resources, Rule, Who};
 use crate::policy::{AccessRequest, Denial, DenialReason};
@@ -30,52 +32,63 @@ impl PolicyEngine {
             Some(Memo::Ask(sheet)) => sheet,
             None => &slice.sheet,
         };
-        let scene = Scene { request, desk, action, table, aside };
+        if aside.is_none() && !sheet.concealing.is_empty() && is_missing(request) {
+            let speaks =
+                |index: &usize| self.rules.get(*index).is_some_and(|rule| rule.scope_holds(table, desk) != Some(false));
+            let concealing: Vec<usize> = sheet.concealing.iter().copied().filter(speaks).collect();
+            if !concealing.is_empty() {
+                return self.denial(DenialReason::Forbidden, concealing);
+            }
+        }
+        let scene = Scene { request, desk, action, table, aside, literals: sheet.literals(&self.rules), whole: sheet };
         let found = match request.write {
-            Some(write) => self.about_write(scene, sheet, write),
-            None => self.ask(scene, sheet),
+            Some(write) => self.about_write(scene, write),
+            None => self.once(scene, sheet),
         };
         found.map_or_else(indeterminate, |found| self.conclude(found))
     }
 
-    /// Asks Cedar about a write: what looks at nothing of it once for the whole request, and of the rest only what its place
-    /// does not rule out.
-    fn about_write(&self, scene: Scene<'_>, sheet: &Sheet, write: &Write<'_>) -> Option<Findings> {
-        let place = PlaceOf::new(write);
+    /// Asks about a write: what looks at nothing of it once for the whole request, and of the rest only what is not
+    /// known without Cedar.
+    fn about_write(&self, scene: Scene<'_>, write: &Write<'_>) -> Option<Findings> {
+        let seen = Seen::new(write);
         let mut found = Findings::default();
         let mut rest = Vec::new();
-        for index in &sheet.rules {
+        for index in &scene.whole.rules {
             let rule = self.rules.get(*index)?;
-            match &rule.depends {
-                Depends::Request if rule.is_constant() => match rule.scope_holds(scene.table, scene.desk) {
-                    Some(true) => found.applied.push(*index),
-                    Some(false) => {}
-                    None => rest.push(*index),
+            let known = match &rule.depends {
+                Depends::Request if rule.is_constant() => true,
+                Depends::Request => continue,
+                Depends::Write { guard, whole } => match holds(guard, &seen) {
+                    Some(false) => continue,
+                    held => *whole && held.is_some(),
                 },
-                Depends::Request => {}
-                Depends::Write { guard, .. } if !guard.iter().all(|test| test.holds(&place)) => {}
-                Depends::Write { whole, .. } => {
-                    match rule.scope_holds(scene.table, scene.desk).filter(|holds| *whole || !holds) {
-                        Some(true) => found.applied.push(*index),
-                        Some(false) => {}
-                        None => rest.push(*index),
-                    }
-                }
+            };
+            match rule.scope_holds(scene.table, scene.desk).filter(|holds| known || !holds) {
+                Some(true) => found.applied.push(*index),
+                Some(false) => {}
+                None => rest.push(*index),
             }
         }
-        let request = sheet.request.get_or_init(|| self.request_sheet(sheet));
+        let request = scene.whole.request.get_or_init(|| self.request_sheet(scene.whole));
         if let Some(request) = request {
-            let ask = || self.ask(scene, request);
-            let of_request = match scene.request.objects.sitting {
-                Some(sitting) => sitting.remember(request.number, ask)?,
-                None => ask()?,
-            };
-            found.add(of_request);
+            found.add(self.once(scene, request)?);
         }
         if !rest.is_empty() {
             found.add(self.ask(scene, &self.smaller_sheet(rest))?);
         }
         Some(found)
+    }
+
+    /// Asks about what is the same for all writes, and perhaps for the request too, once.
+    fn once(&self, scene: Scene<'_>, sheet: &Sheet) -> Option<Findings> {
+        let ask = || self.ask(scene, sheet);
+        let of_writes = scene.request.write.is_some();
+        match scene.request.objects.sitting {
+            Some(sitting) if sheet.reads.of_request() => sitting.remember((sheet.number, false), ask),
+            Some(sitting) if of_writes => sitting.remember((sheet.number, true), ask),
+            Some(_) | None => ask(),
+        }
     }
 
     /// Those of a sheet's rules that are the same for every write of a request.
@@ -88,18 +101,50 @@ impl PolicyEngine {
 
     /// Puts a sheet's policies to Cedar. `None`: the question cannot be put.
     fn ask(&self, scene: Scene<'_>, sheet: &Sheet) -> Option<Findings> {
-        let stage = Stage {
+        let stage = |reads| Stage {
             action: &scene.action.uid,
             actions: &scene.action.entities,
             resource_type: &scene.desk.resource_type,
             fixed_id: &scene.desk.fixed_id,
             roles: &scene.table.parents,
-            reads: sheet.reads,
+            reads,
             aside: scene.aside,
-            literals: &self.literals,
+            literals: scene.literals,
         };
-        let Question { request, entities } = question(scene.request, &stage).ok()?;
-        Some(self.found(&self.authorizer.is_authorized(&request, sheet.set(&self.rules)?, &entities)))
+        let put = |scenery: &Scenery| {
+            let asked = asked(scene.request, &stage(sheet.reads), scenery).ok()?;
+            self.put(scene, sheet, &asked, &scenery.entities)
+        };
+        let Objects { sitting, target, .. } = scene.request.objects;
+        let reads = scene.whole.reads;
+        match sitting {
+            // Each write has a target of its own.
+            Some(sitting) if !reads.target || target.is_none() => {
+                let kept = (scene.whole.number, scene.request.write.is_some());
+                put(&*sitting.scenery(kept, || scenery(scene.request, &stage(reads)).ok())?)
+            }
+            Some(_) | None => put(&scenery(scene.request, &stage(sheet.reads)).ok()?),
+        }
+    }
+
+    /// Where one object is named by its name and by its UUID, which hardly ever is so, those policies that name it by its name
+    /// are asked with its UUID there.
+    fn put(&self, scene: Scene<'_>, sheet: &Sheet, asked: &Request, entities: &Entities) -> Option<Findings> {
+        let answer = |set: &PolicySet| self.found(&self.authorizer.is_authorized(asked, set, entities));
+        let aliases = scene.literals.aliases(&scene.desk.resource_type, scene.request.objects);
+        if aliases.is_empty() {
+            return sheet.set(&self.rules).map(answer);
+        }
+        let is_aliased = |index: &usize| {
+            self.rules.get(*index).is_some_and(|rule| rule.named.iter().any(|uid| aliases.contains_key(uid)))
+        };
+        let (aliased, others): (Vec<usize>, Vec<usize>) = sheet.rules.iter().copied().partition(is_aliased);
+        let by_uuid =
+            aliased.into_iter().map(|index| self.rules.get(index)?.policy.sub_entity_literals(aliases.clone()).ok());
+        let by_uuid = PolicySet::from_policies(by_uuid.collect::<Option<Vec<_>>>()?).ok()?;
+        let mut found = answer(&by_uuid);
+        found.add(self.smaller_sheet(others).set(&self.rules).map(answer)?);
+        Some(found)
     }
 
     /// What Cedar's answer says of each policy.
@@ -123,13 +168,15 @@ impl PolicyEngine {
             return self.denial(DenialReason::Indeterminate, broken);
         }
         let is_permit = |index: &usize| self.rules.get(*index).is_some_and(Rule::is_permit);
-        let (permits, forbids): (BTreeSet<usize>, BTreeSet<usize>) = applied.into_iter().partition(is_permit);
+        let (mut permits, forbids): (Vec<usize>, Vec<usize>) = applied.into_iter().partition(is_permit);
         if !forbids.is_empty() {
             return self.denial(DenialReason::Forbidden, forbids);
         }
         if permits.is_empty() {
             return self.denial(DenialReason::NoPermit, []);
         }
+        permits.sort_unstable();
+        permits.dedup();
         let rules: Vec<&Rule> = permits.iter().filter_map(|index| self.rules.get(*index)).collect();
         Outcome::Permit(Granted {
             policies: rules.iter().map(|rule| Arc::clone(&rule.id)).collect(),
@@ -149,10 +196,15 @@ impl PolicyEngine {
 
     /// These rules as a sheet, made once.
     fn smaller_sheet(&self, rules: Vec<usize>) -> Arc<Sheet> {
+        self.one_sheet(rules, |rules| Arc::new(Sheet::new(&self.rules, rules.to_vec())))
+    }
+
+    /// One sheet for the same rules, so that what was found for the request is found again for its writes.
+    fn one_sheet(&self, rules: Vec<usize>, make: impl FnOnce(&[usize]) -> Arc<Sheet>) -> Arc<Sheet> {
         if let Some(known) = self.smaller.get(&rules) {
             return known;
         }
-        let sheet = Arc::new(Sheet::new(&self.rules, rules.clone()));
+        let sheet = make(&rules);
         self.smaller.insert(rules, Arc::clone(&sheet));
         sheet
     }
@@ -191,7 +243,7 @@ impl PolicyEngine {
             return Memo::Constant(asked.unwrap_or_else(indeterminate));
         }
         if relevant.len() == sheet.rules.len() {
-            return Memo::Ask(Arc::clone(sheet));
+            return Memo::Ask(self.one_sheet(relevant, |_| Arc::clone(sheet)));
         }
         Memo::Ask(self.smaller_sheet(relevant))
     }
@@ -220,6 +272,14 @@ impl Rule {
             Resources::Some => Some(false),
         }
     }
+}
+
+/// Whether the request is about one object that is not there. The policies that hide objects were told of it: were it there,
+/// it would have been looked up for them.
+fn is_missing(request: &AccessRequest<'_>) -> bool {
+    has_attributes(request.route.operation().resource)
+        && request.route.resource_id().is_some()
+        && request.objects.resource.is_none()
 }
 
 fn principal_of_roles(table: &RoleTable, actions: &Entities) -> Option<(EntityUid, Entities)> {

@@ -240,8 +240,11 @@ fn write_facts(request: &PastRequest, write: &PastWrite) -> Option<RestrictedExp
         ("op".to_owned(), string(write.op.as_str())),
         ("field".to_owned(), string(&pointer.segments().next().unwrap_or_default())),
         ("key".to_owned(), string(&pointer.segments().last().unwrap_or_default())),
-        ("siblings".to_owned(), siblings(request, write)?),
     ]);
+    // Too many are not there: what reads them cannot decide, and only that, as for a request that is served.
+    if let Some(siblings) = siblings(request, write) {
+        pairs.insert("siblings".to_owned(), siblings);
+    }
     if let Some(secret) = write.secret {
         pairs.insert("secret".to_owned(), RestrictedExpression::new_bool(secret));
     }

@@ -1,7 +1,7 @@
 //! Decisions, row by row.
 
 use super::super::*;
-use super::{Ask, ask, denied, load, text};
+use super::{Ask, AskWrite, ask, denied, load, text};
 use crate::call::WriteOp;
 use crate::json::Json;
 
@@ -296,6 +296,28 @@ fn the_dry_run_remembers_the_denial() {
     assert_eq!(permit.waived(), Some(&denial));
     assert!(permit.policies().is_empty());
     assert_eq!(ShadowMode::from_configuration(PolicyMode::Enforce), None);
+}
+
+#[test]
+fn a_request_with_too_many_places_is_denied_by_what_reads_them() {
+    let policies = "@id(\"all\") permit(principal is Principal, action, resource);
+        @id(\"re-point\") forbid(principal, action == Action::\"node:update:write\", resource)
+            when { context.write.key like \"*_address\" && !(context.write.siblings.contains(\"/extra/0\")) };
+        @id(\"length\") forbid(principal, action == Action::\"node:update:write\", resource)
+            when { context.write has value && context.write.value.length > 9 };";
+    let with = |others: usize, path: &'static str| {
+        let other = |number: usize| AskWrite {
+            path: Box::leak(format!("/extra/{number}x").into_boxed_str()),
+            op: WriteOp::Add,
+            value: Some(text("x")),
+            step: None,
+            secret: false,
+        };
+        Ask { others: (0..others).map(other).collect(), ..ask(&["a"], "node:update").add(path, text("x")) }
+    };
+    check(policies, &with(255, "/driver_info/redfish_address"), "deny forbidden re-point");
+    check(policies, &with(256, "/driver_info/redfish_address"), "deny indeterminate");
+    check(policies, &with(256, "/driver_info/redfish_username"), "permit all");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The shipped policies: what each role may do.
 
-use super::super::rule::schema;
+use super::super::strict::schema;
 use super::super::*;
 use super::{Ask, ask, check_golden, list, repository_file, text};
 use crate::catalog::catalog;

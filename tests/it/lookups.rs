@@ -1,0 +1,162 @@
+//! What look-ups cost, and what they tell: who is denied anyway makes none, and a hidden object is as a missing one.
+
+use crate::attributes::{MINE, check, lookups, start, world};
+use crate::support::{Answer, FakeIronic, Irongate, json};
+
+const HIDING: &str = r#"
+@id("all") permit (principal in Role::"operator", action, resource);
+@id("hide") @conceal forbid (principal in Role::"operator", action, resource is Node)
+when { resource has owner } unless { resource.owner == principal.name };
+"#;
+
+#[test]
+fn nobody_whom_no_policy_permits_makes_irongate_ask() {
+    let ironic = FakeIronic::start(world);
+    let policies = r#"
+        permit (principal in Role::"operator", action, resource);
+        forbid (principal, action, resource is Node) when { resource has protected && resource.protected };
+    "#;
+    let irongate = start(&ironic, policies, "", "");
+    for (user, request, status) in [
+        ("", "GET /v1/nodes/mine", 401),
+        ("", "DELETE /v1/nodes/nowhere", 401),
+        ("auditor", "GET /v1/nodes/mine", 403),
+        ("auditor", "GET /v1/nodes/broken", 403),
+    ] {
+        check(&irongate, user, request, None, status);
+    }
+    assert_eq!(ironic.arrived().len(), 0);
+    check(&irongate, "operator", "GET /v1/nodes/mine", None, 200);
+    assert_eq!(lookups(&ironic), 1);
+}
+
+#[test]
+fn look_ups_are_held_to_the_callers_rate() {
+    let ironic = FakeIronic::start(world);
+    let rate = "limits = { class.read = { rate_per_minute = 1, burst = 2 } }";
+    let policies = "permit (principal is Principal, action, resource is Node)
+        when { resource has owner && resource.owner == principal.name };";
+    let irongate = start(&ironic, policies, "resource_cache_seconds = 0", rate);
+    for node in ["theirs", "nowhere"] {
+        check(&irongate, "operator", &format!("GET /v1/nodes/{node}"), None, 403);
+    }
+    assert_eq!(lookups(&ironic), 2);
+    for node in ["theirs", "nowhere", "mine"] {
+        check(&irongate, "operator", &format!("GET /v1/nodes/{node}"), None, 429);
+    }
+    assert_eq!(lookups(&ironic), 2);
+    // What is decided without a look-up and denied takes no token, as before.
+    for _ in 0..3 {
+        check(&irongate, "admin", "GET /v1/chassis", None, 403);
+    }
+}
+
+/// What the caller sees of a request about a hidden node and about one that does not exist, but for the name.
+fn told(irongate: &Irongate, method: &str, rest: &str, headers: &str, body: Option<&str>) -> [(u16, String); 2] {
+    ["theirs", "gone-1"].map(|node| {
+        let Answer { status, body, .. } =
+            irongate.ask_with("operator", method, &format!("/v1/nodes/{node}{rest}"), headers, body);
+        (status, body.replace(node, "NODE"))
+    })
+}
+
+#[test]
+fn a_hidden_node_cannot_be_told_from_a_missing_one() {
+    let ironic = FakeIronic::start(world);
+    let irongate = start(&ironic, HIDING, "", "");
+    let patch = r#"[{"op": "add", "path": "/extra/a", "value": 1}]"#;
+    for (method, rest, headers, body) in [
+        ("GET", "", "", None),
+        ("DELETE", "", "", None),
+        ("PATCH", "", "", Some(patch)),
+        ("PATCH", "", "", Some("[]x")),
+        ("PATCH", "", "", Some("{}")),
+        ("PATCH", "", "", Some(r#"[{"op": "add", "path": "/no_such_field", "value": 1}]"#)),
+        ("PATCH", "", "Expect: 100-continue\r\n", Some("[]x")),
+        ("PUT", "/states/power", "", Some(r#"{"target": 1}"#)),
+        ("GET", "/states", "", None),
+    ] {
+        let [hidden, missing] = told(&irongate, method, rest, headers, body);
+        assert_eq!(hidden, missing, "{method} {rest} {body:?}");
+        assert_eq!(hidden.0, 404, "{method} {rest} {body:?}");
+    }
+    // Nothing of all this reached Ironic but the look-ups, and the caller's own node is there.
+    assert_eq!(ironic.arrived().len(), lookups(&ironic));
+    check(&irongate, "operator", "PATCH /v1/nodes/mine", Some("[]x"), 400);
+    check(&irongate, "operator", &format!("PATCH /v1/nodes/{MINE}"), Some(patch), 200);
+    let record = irongate.records(1).remove(0);
+    assert_eq!((&record["decision"], &record["policies"][0]), (&"deny".into(), &"hide".into()));
+}
+
+#[test]
+fn a_rate_does_not_tell_a_hidden_node_from_a_missing_one() {
+    let rate = "limits = { class.read = { rate_per_minute = 1, burst = 2 } }";
+    for node in ["theirs", "gone-1"] {
+        let ironic = FakeIronic::start(world);
+        let irongate = start(&ironic, HIDING, "", rate);
+        for status in [404, 404, 429] {
+            check(&irongate, "operator", &format!("GET /v1/nodes/{node}"), None, status);
+        }
+    }
+}
+
+#[test]
+fn every_attribute_that_policies_read_is_decided_at_both_places() {
+    let ironic = FakeIronic::start(|request| {
+        let node = format!(
+            r#"{{"uuid": "{MINE}", "name": "mine", "driver": "ipmi", "resource_class": "small", "protected": false, "retired": false,
+                "properties": {{"rack": "r1", "n": 4}}}}"#
+        );
+        json("200 OK", if request.line.contains("/nodes/") { &node } else { "{}" })
+    });
+    let patch = |path: &str, value: &str| format!(r#"[{{"op": "add", "path": "{path}", "value": {value}}}]"#);
+    for (condition, path, denied, permitted) in [
+        (r#"resource has driver && resource.driver == "ipmi""#, "/driver", r#""redfish""#, r#""ipmi""#),
+        (
+            r#"resource has resource_class && resource.resource_class == "small""#,
+            "/resource_class",
+            r#""big""#,
+            r#""small""#,
+        ),
+        (r#"!(resource has instance_uuid)"#, "/instance_uuid", r#""1be26c0b-03f2-4d2e-ae87-c02d7f33c009""#, "null"),
+        (r#"resource has name && resource.name like "m*""#, "/name", r#""other""#, r#""Moved""#),
+        (r#"resource == Node::"mine""#, "/name", r#""other""#, r#""mine""#),
+        (r#"resource has protected && !resource.protected"#, "/protected", "true", "false"),
+        (r#"resource has retired && !resource.retired"#, "/retired", "true", "false"),
+        (r#"resource.hasTag("rack") && resource.getTag("rack") == "r1""#, "/properties/rack", r#""r2""#, r#""r1""#),
+        (r#"resource.hasTag("rack") && resource.getTag("rack") == "r1""#, "/properties", "{}", r#"{"rack": "r1"}"#),
+    ] {
+        let policies = format!(
+            "permit (principal is Principal, action, resource is Node)
+             when {{ {condition} }};"
+        );
+        let irongate = start(&ironic, &policies, "", "");
+        check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&patch(path, denied)), 403);
+        check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&patch(path, permitted)), 200);
+        check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&patch("/extra/a", "1")), 200);
+    }
+}
+
+#[test]
+fn a_request_names_only_so_many_nodes() {
+    let ironic = FakeIronic::start(world);
+    let policies = r#"
+        permit (principal is Principal, action == Action::"allocation:create", resource);
+        permit (principal is Principal, action == Action::"allocation:create:write", resource)
+        when { !(context.write has target) };
+    "#;
+    let irongate = start(&ironic, policies, "", "");
+    let body = |count: usize| {
+        let nodes: Vec<String> = (0..count).map(|number| format!("\"gone-{number}\"")).collect();
+        format!(r#"{{"resource_class": "x", "candidate_nodes": [{}]}}"#, nodes.join(", "))
+    };
+    check(&irongate, "operator", "POST /v1/allocations", Some(&body(64)), 201);
+    assert_eq!(lookups(&ironic), 64);
+    let answer = check(&irongate, "operator", "POST /v1/allocations", Some(&body(65)), 503);
+    assert_eq!(answer.code(), "resource_unavailable");
+    assert_eq!(lookups(&ironic), 64);
+    // Where no policy reads them they are not looked up, and may be many.
+    let irongate = start(&ironic, "permit (principal is Principal, action, resource);", "", "");
+    check(&irongate, "operator", "POST /v1/allocations", Some(&body(65)), 201);
+    assert_eq!(lookups(&ironic), 64);
+}
