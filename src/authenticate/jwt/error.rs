@@ -74,7 +74,7 @@ pub enum JwtKeyError {
     )]
     NoUsable,
     /// Not PEM.
-    #[error("the file holds no public key: it must have a block that begins with -----BEGIN PUBLIC KEY-----")]
+    #[error("the file holds no public key: it must have a PEM block named PUBLIC KEY")]
     NoPem,
     /// PEM of something else.
     #[error(

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::logs::{LogPaths, note_skipped, read};
-use super::policy_learn::{moment, suggest};
-use super::{USAGE, print, say, sources};
+use super::learn::{moment, suggest};
+use super::sources;
+use crate::cli::logs::{LogPaths, note_skipped, read};
+use crate::cli::{USAGE, print, say};
 use crate::history::shown;
 use crate::learn::Window;
 use crate::report::Report;
@@ -16,7 +17,7 @@ use crate::report::Report;
 const SUGGESTIONS_MAX: usize = 100;
 
 #[derive(Debug, Args)]
-pub(super) struct ReportArguments {
+pub(in crate::cli) struct ReportArguments {
     #[command(flatten)]
     logs: LogPaths,
     /// The file to write; "-" is standard output.

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{FINDINGS, Format, USAGE, complain, load, print, say, sources};
+use super::sources;
 use crate::authenticate::{Principal, SchemeName};
 use crate::call::{Route, Write};
 use crate::catalog::ResourceType;
+use crate::cli::{FINDINGS, Format, USAGE, complain, load, print, say};
 use crate::lookup::{self, Move, Moves};
 use crate::microversion::Ceiling;
 use crate::policy::{
@@ -24,7 +25,7 @@ use crate::{route, validate};
 use asked::{object, recorded, written};
 
 #[derive(Debug, Args)]
-pub(super) struct Explain {
+pub(in crate::cli) struct Explain {
     /// The configuration whose policies are asked.
     #[arg(long, value_name = "FILE", env = "IRONGATE_CONFIG", required_unless_present = "policies")]
     config: Option<PathBuf>,

@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::logs::{LogPaths, note_skipped, read};
-use super::{Format, USAGE, policy_test, print, say, sources};
+use super::{sources, test};
+use crate::cli::logs::{LogPaths, note_skipped, read};
+use crate::cli::{Format, USAGE, print, say};
 use crate::history::shown as line;
 use crate::learn::{self, Candidate, Compared, Comparison, Learned, Learner, Window};
 use crate::policy::PolicySource;
 
 #[derive(Debug, Args)]
-pub(super) struct LearnArguments {
+pub(in crate::cli) struct LearnArguments {
     #[command(flatten)]
     logs: LogPaths,
     /// Records from this moment: 2026-01-31, or 2026-01-31T08:00:00Z. UTC.
@@ -127,7 +128,7 @@ pub(super) fn suggest(learned: &Learned<'_>, window: &Window) -> Result<Suggesti
     let tested = if one_by_one.is_empty() {
         Vec::new()
     } else {
-        policy_test::test_sources(&[source], &one_by_one).map_err(|errors| errors.join("; "))?.runs
+        test::test_sources(&[source], &one_by_one).map_err(|errors| errors.join("; "))?.runs
     };
     let holds = |index: usize| tested.get(index).is_some_and(|run| run.failure.is_none());
     let without_case = candidates.iter().enumerate().filter(|(index, case)| case.permit && !holds(*index)).count();

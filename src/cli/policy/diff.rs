@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{FINDINGS, Format, USAGE, print, say, sources};
+use super::sources;
+use crate::cli::{FINDINGS, Format, USAGE, print, say};
 use crate::policy::{PolicyEngine, diff};
 
 /// Lines of formatted policies, in characters, and their indentation.

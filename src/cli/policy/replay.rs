@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::logs::{LogPaths, note_skipped, read};
-use super::{FINDINGS, Format, USAGE, print, say, sources};
+use super::sources;
+use crate::cli::logs::{LogPaths, note_skipped, read};
+use crate::cli::{FINDINGS, Format, USAGE, print, say};
 use crate::history::shown as line;
 use crate::replay::{Change, Replay, Tally};
 
 #[derive(Debug, Args)]
-pub(super) struct ReplayArguments {
+pub(in crate::cli) struct ReplayArguments {
     #[command(flatten)]
     logs: LogPaths,
     /// Directories with *.cedar files, or single files: the policies to decide under.
