@@ -1,7 +1,7 @@
 //! Health on a listener of its own, loopback by default: it is for probes, not for callers.
 //!
-//! `/healthz` and `/livez`: the process answers. `/readyz`: it serves and Ironic answers; `?verbose` says which part is
-//! not ready. `/status`: what it is and does, as JSON. `/metrics`: what is counted ([`crate::metrics`]).
+//! `/healthz`: the process answers. `/livez`: its workers come round too. `/readyz`: it serves and Ironic answers; `?verbose`
+//! says which part is not ready. `/status`: what it is and does, as JSON. `/metrics`: what is counted ([`crate::metrics`]).
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -20,10 +20,15 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::metrics::Metrics;
+use crate::server::ACCEPT_PAUSE;
 
 /// Connections at once; probes need few.
 const CONNECTIONS_MAX: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// For one request and its answer; a connection has no more.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// The same while half of the connections are taken: who reads nothing must not keep probes waiting.
+const DEADLINE_WHEN_CROWDED: Duration = Duration::from_secs(1);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// One part of readiness.
@@ -39,6 +44,8 @@ pub struct Check {
 
 /// What the pages are made of, at the moment of asking.
 pub struct Pages {
+    /// Whether every worker comes round.
+    pub alive: Box<dyn Fn() -> bool + Send + Sync>,
     /// The parts of readiness.
     pub checks: Box<dyn Fn() -> Vec<Check> + Send + Sync>,
     /// `/status` as JSON; `None` when there is nothing left to tell of.
@@ -59,7 +66,13 @@ pub async fn serve(listener: TcpListener, pages: Pages) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            // No file descriptors left, most likely: others get time to end.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let crowded = permits.available_permits() < CONNECTIONS_MAX / 2;
+        let deadline = if crowded { DEADLINE_WHEN_CROWDED } else { DEADLINE };
         let pages = Arc::clone(&pages);
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
@@ -69,8 +82,9 @@ pub async fn serve(listener: TcpListener, pages: Pages) {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
+                .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), service);
-            drop(connection.await);
+            drop(tokio::time::timeout(deadline, connection).await);
             drop(permit);
         });
     }
@@ -87,7 +101,9 @@ fn answer<B>(request: &Request<B>, pages: &Pages) -> Response<Full<Bytes>> {
     }
     let verbose = request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "verbose"));
     match request.uri().path() {
-        "/healthz" | "/livez" => text(StatusCode::OK, "ok\n".to_owned()),
+        "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
+        "/livez" if (pages.alive)() => text(StatusCode::OK, "ok\n".to_owned()),
+        "/livez" => text(StatusCode::SERVICE_UNAVAILABLE, "a worker hangs\n".to_owned()),
         "/readyz" => {
             let checks = (pages.checks)();
             let ready = checks.iter().all(|check| check.ready || !check.needed);
@@ -133,9 +149,11 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use http::Request;
     use http_body_util::BodyExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::{Check, Pages, answer};
     use crate::metrics::Metrics;
@@ -149,7 +167,37 @@ mod tests {
             ]
         };
         let status = || Some("{}".to_owned());
-        Pages { checks: Box::new(checks), status: Box::new(status), metrics: Arc::new(Metrics::new(1, &[])) }
+        let alive = Box::new(|| true);
+        Pages { alive, checks: Box::new(checks), status: Box::new(status), metrics: Arc::new(Metrics::new(1, &[])) }
+    }
+
+    #[test]
+    fn a_worker_that_hangs_is_not_alive() {
+        let request = |path: &str| Request::get(path).body(()).unwrap();
+        let hanging = Pages { alive: Box::new(|| false), ..pages(true, true) };
+        assert_eq!(answer(&request("/livez"), &hanging).status().as_u16(), 503);
+        assert_eq!(answer(&request("/healthz"), &hanging).status().as_u16(), 200);
+    }
+
+    #[tokio::test]
+    async fn who_reads_nothing_does_not_keep_others_out() {
+        let listener = super::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let status = || Some("a".repeat(6 * 1024 * 1024));
+        let serving = tokio::spawn(super::serve(listener, Pages { status: Box::new(status), ..pages(true, true) }));
+        let mut stalling = Vec::new();
+        for _ in 0..80 {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET /status HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            stalling.push(stream);
+        }
+        let mut probe = tokio::net::TcpStream::connect(address).await.unwrap();
+        probe.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let mut told = String::new();
+        // To the end: a connection has one request.
+        tokio::time::timeout(Duration::from_secs(60), probe.read_to_string(&mut told)).await.unwrap().unwrap();
+        assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+        serving.abort();
     }
 
     #[test]

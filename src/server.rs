@@ -5,6 +5,7 @@
 
 mod compression;
 mod connection;
+mod descriptors;
 mod gate;
 mod inherited;
 mod listen;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
@@ -32,8 +33,10 @@ use crate::pipeline::Pipeline;
 use crate::snapshot::{Current, Snapshot};
 use crate::trace::{TraceError, Tracer};
 
+use descriptors::Descriptors;
 pub use gate::{Gate, TurnedAway};
-use listen::Listening;
+pub(crate) use listen::ACCEPT_PAUSE;
+use listen::{Listening, SocketFile};
 pub use probe::{Target, probe};
 pub use pulse::{Closing, Pulse, Sending};
 pub use status::Status;
@@ -45,6 +48,8 @@ const PERMITS: u32 = 1 << 24;
 
 /// Between two signs of life of a worker.
 const BEAT: Duration = Duration::from_secs(1);
+/// A worker that did not come round for so long hangs.
+const HANG: Duration = Duration::from_secs(20);
 
 /// What the threads do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +114,9 @@ pub struct Server {
     started: jiff::Timestamp,
     phase: watch::Sender<Phase>,
     workers: Mutex<Vec<JoinHandle<()>>>,
-    sockets: Vec<PathBuf>,
+    sockets: Mutex<Vec<SocketFile>>,
+    descriptors: Descriptors,
+    since: Instant,
     beats: Vec<Arc<AtomicU64>>,
 }
 
@@ -122,8 +129,9 @@ struct Worker {
     gate: Arc<Gate>,
     /// For each listener, whether its socket was passed to irongate.
     inherited: Vec<bool>,
-    /// Counts as long as the worker works.
+    /// Goes on as long as the worker works.
     beat: Arc<AtomicU64>,
+    since: Instant,
 }
 
 impl Server {
@@ -147,7 +155,10 @@ impl Server {
         let metrics = Arc::new(Metrics::new(config.workers, &names));
         let current = Arc::new(Current::new(snapshot, config, file, tls, metrics.rules()));
         let state = Arc::new(UpstreamState::new(&config.upstream));
-        let gate = Arc::new(Gate::new(config.listeners.len()));
+        let descriptors = Descriptors::raised();
+        descriptors.tell(&config.limits);
+        let gate = Arc::new(Gate::new(config.listeners.len(), descriptors));
+        let since = Instant::now();
         let (phase, observed) = watch::channel(Phase::Serve);
         let mut workers = Vec::with_capacity(config.workers);
         let mut beats = Vec::with_capacity(config.workers);
@@ -169,6 +180,7 @@ impl Server {
                 gate: Arc::clone(&gate),
                 inherited: inherited.clone(),
                 beat: Arc::clone(&beat),
+                since,
             };
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
@@ -199,7 +211,9 @@ impl Server {
             started: jiff::Timestamp::now(),
             phase,
             workers,
-            sockets: files,
+            sockets: Mutex::new(files),
+            descriptors,
+            since,
             beats,
         })
     }
@@ -215,13 +229,28 @@ impl Server {
         });
     }
 
-    /// How often each worker has come round; a number that stays is a worker that hangs.
+    /// When each worker last came round, in milliseconds after the start; a number that stays is a worker that hangs.
     pub fn beats(&self) -> Vec<u64> {
         self.beats.iter().map(|beat| beat.load(Ordering::Relaxed)).collect()
     }
 
-    /// Stops accepting; what runs is finished.
+    /// Whether every worker came round lately. Those that have drained are silent, and that is well.
+    pub fn alive(&self) -> bool {
+        let now = milliseconds(self.since);
+        let late = |beat: u64| now.saturating_sub(beat) >= HANG.as_millis().try_into().unwrap_or(u64::MAX);
+        !self.serving() || !self.beats().into_iter().any(late)
+    }
+
+    /// Tells where the limits in force need more file descriptors than there are.
+    pub fn tell_descriptors(&self) {
+        self.descriptors.tell(&self.current.load().limits);
+    }
+
+    /// Stops accepting; what runs is finished. The place of a unix socket is free for the next instance from now on.
     pub fn drain(&self) {
+        for socket in self.sockets.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            socket.remove();
+        }
         self.phase.send_replace(Phase::Drain);
     }
 
@@ -236,9 +265,6 @@ impl Server {
         for worker in workers {
             drop(worker.join());
         }
-        for socket in &self.sockets {
-            drop(std::fs::remove_file(socket));
-        }
         let left = self.audit.flush();
         if left > 0 {
             tracing::error!(count = left, "audit records are lost: the sink did not take them before the end");
@@ -249,15 +275,19 @@ impl Server {
     }
 }
 
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Worker {
     async fn run(self) {
         // Every connection holds a permit, so that the drain can wait for all of them.
         let permits = Arc::new(Semaphore::new(PERMITS as usize));
         let mut accepting = tokio::task::JoinSet::new();
-        let beat = self.beat;
+        let (beat, since) = (self.beat, self.since);
         tokio::spawn(async move {
             loop {
-                beat.fetch_add(1, Ordering::Relaxed);
+                beat.store(milliseconds(since), Ordering::Relaxed);
                 tokio::time::sleep(BEAT).await;
             }
         });

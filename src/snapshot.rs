@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub places: Arc<Places>,
     /// The secret map, for every role.
     pub scrub: Arc<Treatments>,
+    /// Whether a changed file is a reason to reload.
+    pub watch: bool,
     /// What becomes of records that cannot be written.
     pub audit: AuditTerms,
     /// The checks of bodies that are only tried out.
@@ -178,6 +180,7 @@ impl Snapshot {
             resource_cache: config.resource_cache,
             denial_detail: config.denial_detail,
             scrub: Arc::clone(&config.scrub),
+            watch: config.watch,
             audit: config.audit.terms,
             shadow_checks: config.shadow_checks,
             limits: config.limits.clone(),

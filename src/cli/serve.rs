@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use super::{USAGE, say};
 use crate::admin::{self, Check, Pages};
@@ -22,7 +23,10 @@ pub(super) fn serve(config: &Config, file: &Path) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    match runtime.block_on(control(config, file)) {
+    let ended = runtime.block_on(control(config, file));
+    // A reload that still reads is not waited for: its file may be a pipe that nobody writes.
+    runtime.shutdown_background();
+    match ended {
         Ok(End::Drained) => ExitCode::SUCCESS,
         // Threads that still run would keep the process alive.
         Ok(End::AtOnce) => std::process::exit(i32::from(super::FINDINGS)),
@@ -56,6 +60,8 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
     if let Some(listener) = admin {
         let watched = Arc::downgrade(&server);
         let told = Arc::downgrade(&server);
+        let lived = Arc::downgrade(&server);
+        let alive = move || lived.upgrade().is_none_or(|server| server.alive());
         let metrics = Arc::clone(&server.metrics);
         let checks = move || {
             let server = watched.upgrade();
@@ -75,20 +81,22 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
             ]
         };
         let status = move || told.upgrade().and_then(|server| serde_json::to_string_pretty(&server.status()).ok());
-        tokio::spawn(admin::serve(listener, Pages { checks: Box::new(checks), status: Box::new(status), metrics }));
+        let pages = Pages { alive: Box::new(alive), checks: Box::new(checks), status: Box::new(status), metrics };
+        tokio::spawn(admin::serve(listener, pages));
     }
     tokio::spawn(probe(server.targets.clone(), Arc::clone(&server.state)));
 
     tokio::spawn(systemd::watchdog(Arc::downgrade(&server)));
     systemd::ready(&serving(&server.current));
-    if config.watch {
-        let current = Arc::clone(&server.current);
-        tokio::spawn(watch::watch(Arc::clone(&server.current), move || reload(Arc::clone(&current))));
-    }
+    let watching = Arc::clone(&server);
+    tokio::spawn(watch::watch(Arc::clone(&server.current), move || reload(Arc::clone(&watching))));
+    // A reload may take long, or hang on a file: other signals go on, and a further HUP means one more reload.
+    let wanted = Arc::new(Notify::new());
+    tokio::spawn(reloads(Arc::clone(&server), Arc::clone(&wanted)));
 
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(Arc::clone(&server.current)).await,
+            _ = hangup.recv() => wanted.notify_one(),
             _ = reopen.recv() => server.audit.reopen(),
             () = either(&mut terminate, &mut interrupt) => break,
         }
@@ -129,8 +137,17 @@ async fn either(first: &mut Signal, second: &mut Signal) {
     }
 }
 
+/// One reload after the other, as they are wanted.
+async fn reloads(server: Arc<Server>, wanted: Arc<Notify>) {
+    loop {
+        wanted.notified().await;
+        reload(Arc::clone(&server)).await;
+    }
+}
+
 /// Reading and checking take a while: probes and signals go on meanwhile.
-async fn reload(current: Arc<Current>) {
+async fn reload(server: Arc<Server>) {
+    let current = Arc::clone(&server.current);
     systemd::reloading();
     let reloaded = tokio::task::spawn_blocking({
         let current = Arc::clone(&current);
@@ -142,6 +159,7 @@ async fn reload(current: Arc<Current>) {
             for setting in current.reloads().restart {
                 tracing::warn!(setting, "changed in the configuration, and needs a restart to take effect");
             }
+            server.tell_descriptors();
         }
         Ok(Err(errors)) => {
             for error in errors {
@@ -150,7 +168,9 @@ async fn reload(current: Arc<Current>) {
         }
         Err(_) => tracing::error!("not reloaded: reading failed; the old configuration stays"),
     }
-    systemd::ready(&serving(&current));
+    if server.serving() {
+        systemd::ready(&serving(&current));
+    }
 }
 
 /// For the service manager.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::descriptors::Descriptors;
 use super::pulse::Closing;
 use crate::config::Limits;
 use crate::limits::{Budget, Counter, NoRoom, network};
@@ -80,6 +81,7 @@ pub struct Gate {
     listeners: Vec<Counter>,
     handshakes: Budget,
     answers: AtomicUsize,
+    descriptors: Descriptors,
     hasher: RandomState,
     addresses: [Mutex<HashMap<IpAddr, Arc<Address>>>; SHARDS],
     turned_away: Tally<{ TurnedAway::ALL.len() }>,
@@ -129,12 +131,13 @@ impl Drop for Place<'_> {
 }
 
 impl Gate {
-    pub(super) fn new(listeners: usize) -> Self {
+    pub(super) fn new(listeners: usize, descriptors: Descriptors) -> Self {
         Self {
             connections: Counter::default(),
             listeners: (0..listeners).map(|_| Counter::default()).collect(),
             handshakes: Budget::default(),
             answers: AtomicUsize::new(0),
+            descriptors,
             hasher: RandomState::new(),
             addresses: std::array::from_fn(|_| Mutex::default()),
             turned_away: Tally::default(),
@@ -202,7 +205,8 @@ impl Gate {
         address: Option<IpAddr>,
         limits: &Limits,
     ) -> Result<Seat, TurnedAway> {
-        if !self.connections.take(limits.connections_max) {
+        let (connections_max, address_max) = self.descriptors.connections(limits);
+        if !self.connections.take(connections_max) {
             return Err(TurnedAway::Full);
         }
         // From here on, dropping the seat gives back what it holds.
@@ -210,9 +214,9 @@ impl Gate {
             gate: Arc::clone(self),
             listener: usize::MAX,
             address: None,
-            connections_max: limits.connections_max,
+            connections_max,
             listener_max: listener_max.unwrap_or(usize::MAX),
-            address_max: limits.connections_per_address_max,
+            address_max,
         };
         if let Some(counter) = self.listeners.get(listener) {
             if !counter.take(seat.listener_max) {
@@ -224,7 +228,7 @@ impl Gate {
             let counts = {
                 let mut shard = self.shard(address).lock().unwrap_or_else(PoisonError::into_inner);
                 let counts = Arc::clone(shard.entry(address).or_default());
-                if !counts.connections.take(limits.connections_per_address_max) {
+                if !counts.connections.take(address_max) {
                     return Err(TurnedAway::AddressFull);
                 }
                 counts
@@ -294,13 +298,17 @@ impl Drop for Seat {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Gate, TurnedAway};
+    use super::{Descriptors, Gate, TurnedAway};
     use crate::config::Limits;
+
+    fn gate(listeners: usize) -> Arc<Gate> {
+        Arc::new(Gate::new(listeners, Descriptors::of(usize::MAX)))
+    }
 
     #[test]
     fn places_are_bounded_in_all_by_listener_and_by_address() {
         let limits = Limits { connections_max: 5, connections_per_address_max: 2, ..Limits::default() };
-        let gate = Arc::new(Gate::new(2));
+        let gate = gate(2);
         let seat = |listener, address: &str| gate.seat(listener, Some(4), Some(address.parse().unwrap()), &limits);
         let first = seat(0, "10.0.0.1").unwrap();
         let second = seat(0, "10.0.0.1").unwrap();
@@ -323,7 +331,7 @@ mod tests {
     #[tokio::test]
     async fn handshakes_are_short_when_there_are_many() {
         let limits = Limits { handshakes_max: 4, handshake_timeout_seconds: 10, ..Limits::default() };
-        let gate = Arc::new(Gate::new(1));
+        let gate = gate(1);
         // One for each address; unix sockets have none.
         let seat =
             |address: Option<&str>| gate.seat(0, None, address.map(|one| one.parse().unwrap()), &limits).unwrap();
@@ -347,7 +355,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_with_many_handshakes_waits_for_itself() {
         let limits = Limits { handshakes_max: 64, ..Limits::default() };
-        let gate = Arc::new(Gate::new(1));
+        let gate = gate(1);
         let seat = |address: &str| gate.seat(0, None, Some(address.parse().unwrap()), &limits).unwrap();
         let (many, other) = (seat("10.0.0.1"), seat("10.0.0.2"));
         let mut turns = Vec::new();

@@ -1,6 +1,6 @@
 //! Binding and accepting.
 
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::config::{Config, ListenAddress, Listener};
 /// Connections that the kernel keeps for us.
 const BACKLOG: i32 = 1024;
 /// After a failure to accept (no file descriptors left, most likely) others get time to end.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A bound socket of one worker, not yet on a runtime.
 pub(super) enum Listening {
@@ -52,6 +52,29 @@ impl Listening {
     }
 }
 
+/// A unix socket's file, and which one it was when it was bound.
+pub(super) struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn bound(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+
+    /// Removes it, unless another instance has put its own in that place.
+    pub(super) fn remove(&self) {
+        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    std::fs::symlink_metadata(path).map(|told| (told.dev(), told.ino()))
+}
+
 /// What was bound.
 pub(super) struct Bound {
     /// For each worker its sockets.
@@ -59,7 +82,7 @@ pub(super) struct Bound {
     /// Where they really are.
     pub(super) addresses: Vec<ListenAddress>,
     /// Unix sockets that go when irongate goes.
-    pub(super) files: Vec<PathBuf>,
+    pub(super) files: Vec<SocketFile>,
 }
 
 /// Binds every listener once for each worker.
@@ -91,7 +114,7 @@ pub(super) fn bind(config: &Config) -> Result<Bound, StartError> {
                     sockets.push(Listening::Unix(socket.try_clone().map_err(failed)?));
                 }
                 addresses.push(ListenAddress::Unix(path.clone()));
-                files.push(path.clone());
+                files.push(SocketFile::bound(path).map_err(failed)?);
             }
             ListenAddress::Inherited { name, unix } => {
                 let Some(inherited) = &mut inherited else { continue };
@@ -160,6 +183,7 @@ pub(super) async fn accept(
         }
     };
     let door = Arc::new(door);
+    let mut failures: u64 = 0;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -172,7 +196,10 @@ pub(super) async fn accept(
         match accepted {
             (Ok(stream), Ok(permit)) => serve(&door, stream, permit),
             (Err(error), _) => {
-                tracing::warn!(kind = ?error.kind(), "a connection could not be accepted");
+                failures = failures.wrapping_add(1);
+                if failures.is_power_of_two() {
+                    tracing::warn!(kind = ?error.kind(), count = failures, "a connection could not be accepted");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
             (_, Err(_)) => return,

@@ -208,11 +208,12 @@ impl Drop for Working {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::descriptors::Descriptors;
     use super::{Closing, Gate, Pulse, Sending};
     use crate::config::Limits;
 
     fn pulse(limits: &Limits) -> Arc<Pulse> {
-        Pulse::new(limits, Arc::new(Gate::new(1)))
+        Pulse::new(limits, Arc::new(Gate::new(1, Descriptors::of(usize::MAX))))
     }
 
     #[test]
@@ -259,7 +260,7 @@ mod tests {
 
     #[test]
     fn many_unread_answers_are_a_hoard_where_there_are_many_in_all() {
-        let gate = Arc::new(Gate::new(1));
+        let gate = Arc::new(Gate::new(1, Descriptors::of(usize::MAX)));
         let limits = Limits { requests_max: 5, ..Limits::default() };
         let (one, other) = (Pulse::new(&limits, Arc::clone(&gate)), Pulse::new(&limits, gate));
         let answers = |pulse: &Arc<Pulse>, count| -> Vec<Sending> {

@@ -1,6 +1,6 @@
 //! What a running irongate cannot change: what its threads and sockets were made with.
 
-use crate::config::Config;
+use crate::config::{Config, Tracing};
 
 /// Words that say what was configured, each with a name for it. None of them is a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,11 +8,12 @@ pub(super) struct Fixed(Vec<(String, String)>);
 
 impl Fixed {
     pub(super) fn of(config: &Config) -> Self {
-        let upstream = &config.upstream;
+        let (upstream, audit) = (&config.upstream, &config.audit);
         let mut told = vec![
             ("workers".to_owned(), config.workers.to_string()),
             ("admin.address".to_owned(), format!("{:?}", config.admin)),
-            ("audit".to_owned(), format!("{:?}", config.audit)),
+            ("audit".to_owned(), format!("{:?}", (&audit.sink, &audit.cadf, audit.queue_bytes_max))),
+            ("tracing".to_owned(), config.tracing.as_ref().map_or_else(String::new, traces)),
             ("upstream.endpoints".to_owned(), format!("{:?}", upstream.endpoints)),
             ("TLS towards the upstream".to_owned(), upstream.tls.is_some().to_string()),
         ];
@@ -33,4 +34,9 @@ impl Fixed {
         let same = |name: &str, value: &str| self.0.iter().any(|(known, is)| known == name && is == value);
         next.0.iter().filter(|(name, value)| !same(name, value)).map(|(name, _)| name.clone()).collect()
     }
+}
+
+/// What the exporter was made with; of its CA only that there is one, as towards Ironic.
+fn traces(tracing: &Tracing) -> String {
+    format!("{} {} {:?} {:?}", tracing.endpoint, tracing.tls.is_some(), tracing.ratio, tracing.trusted_listeners)
 }

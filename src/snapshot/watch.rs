@@ -73,7 +73,8 @@ fn folders(files: &[PathBuf]) -> BTreeSet<PathBuf> {
     folders
 }
 
-/// Watches until `current` has no other owner, and calls `reload` when something changed.
+/// Watches until `current` has no other owner, and calls `reload` when something changed, unless the configuration in force
+/// says that this is no reason.
 pub async fn watch<F, R>(current: Arc<Current>, reload: F)
 where
     F: Fn() -> R,
@@ -97,7 +98,8 @@ where
     let mut files = current.files();
     let mut seen = Seen::of(&files);
     loop {
-        follow(watcher.as_mut(), &mut watched, folders(&files));
+        let wanted = if current.load().watch { folders(&files) } else { BTreeSet::new() };
+        follow(watcher.as_mut(), &mut watched, wanted);
         tokio::select! {
             event = told.recv(), if watcher.is_some() => {
                 if event.is_none() {
@@ -111,7 +113,9 @@ where
         if now != seen {
             // What changes while it is read is seen next time.
             seen = now;
-            reload().await;
+            if current.load().watch {
+                reload().await;
+            }
             let named = current.files();
             if named != files {
                 files = named;

@@ -9,10 +9,13 @@ const CANARY: &str = "c4n4ry-7e57";
 
 /// The fields that a log line may have, with the types that make them safe. None holds what a caller or Ironic sent.
 const ALLOWED_FIELDS: &[&str] = &[
-    "address",    // `IpAddr`, or the address of a listener as configured
-    "endpoint",   // of the configuration
+    "address",         // `IpAddr`, or the address of a listener as configured
+    "endpoint",        // of the configuration
     "error", // `hyper::Error`, `KeystoneError`, `FetchError`: one of a fixed set of texts; `ConfigError`: of the operator's files
     "count", // a number
+    "allowed", // a number
+    "needed", // a number
+    "connections_max", // a number
     "host",  // of the configuration
     "kind",  // `io::ErrorKind`
     "listener", // a listener's name, of the configuration

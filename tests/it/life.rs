@@ -2,12 +2,16 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use irongate::config;
+use irongate::server::Server;
+
 use crate::support::client::{basic, pause};
-use crate::support::{FakeIronic, Irongate, PASSWORD, json};
+use crate::support::{FakeIronic, Irongate, PASSWORD, configuration, json};
 
 /// A connection that stays. An end that it was not told of is a failure.
 struct Kept {
@@ -171,6 +175,11 @@ fn what_needs_a_restart_is_named() {
     assert_eq!(irongate.server.current.reloads().restart, ["workers", "the address of listener public"]);
     irongate.reload(|text| text.replace("127.0.0.1:1", "127.0.0.1:0").replace("workers = 2", "workers = 1"));
     assert_eq!(irongate.server.current.reloads().restart, [""; 0]);
+    // What is in force at once is not named; what is new and waits for a restart is.
+    irongate.reload(|text| text.replace("[audit]\n", "[audit]\non_full = \"drop\"\nkeep_one_read_in = 2\n"));
+    assert_eq!(irongate.server.current.reloads().restart, [""; 0]);
+    irongate.reload(|text| format!("{text}\n[tracing]\nendpoint = \"http://127.0.0.1:4318\"\n"));
+    assert_eq!(irongate.server.current.reloads().restart, ["tracing"]);
     let file = irongate.directory.path().join("irongate.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("name = \"public\"", "name = \"other\"")).unwrap();
@@ -180,7 +189,12 @@ fn what_needs_a_restart_is_named() {
 #[tokio::test]
 async fn changed_files_are_noticed() {
     let ironic = FakeIronic::plain();
-    let irongate = Irongate::start(&ironic, "");
+    let candidates = tempfile::tempdir().unwrap();
+    let candidate = candidates.path().join("next.cedar");
+    std::fs::write(&candidate, "@id(\"a\") permit (principal, action, resource);").unwrap();
+    let irongate = Irongate::start_edited(&ironic.endpoint(), |text| {
+        text.replace("[policy]\n", &format!("[policy]\ncandidates = [\"{}\"]\n", candidates.path().display()))
+    });
     let directory = irongate.directory.path().to_owned();
     let current = std::sync::Arc::clone(&irongate.server.current);
     // The configuration as Kubernetes mounts it: links to `..data`, which is swapped.
@@ -223,6 +237,15 @@ async fn changed_files_are_noticed() {
     std::fs::write(directory.join("htpasswd.new"), users.lines().next().unwrap()).unwrap();
     std::fs::rename(directory.join("htpasswd.new"), directory.join("htpasswd")).unwrap();
     until(3, 1).await;
+    // A candidate's policy.
+    std::fs::write(&candidate, "@id(\"b\") permit (principal, action, resource);").unwrap();
+    until(4, 1).await;
+    // Watching ends with the configuration that says so; that one is noticed.
+    mounted("..4", "workers = 1", "reload = { watch = false }\nworkers = 1");
+    until(5, 1).await;
+    mounted("..5", "workers = 1", "wolkers = 1");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!((current.reloads().succeeded, current.reloads().failed), (5, 1));
     watching.abort();
     tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
 }
@@ -306,4 +329,32 @@ fn one_instance_follows_the_other_and_nobody_fails() {
             client.join().unwrap().unwrap();
         }
     });
+}
+
+#[test]
+fn one_instance_follows_the_other_on_a_unix_socket() {
+    let ironic = FakeIronic::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("irongate.sock");
+    let file = configuration(directory.path(), &ironic.endpoint(), "");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("127.0.0.1:0", &format!("unix:{}", socket.display()))).unwrap();
+    let start = || Server::start(&config::load(&file).unwrap(), file.clone()).unwrap();
+    let reached = || UnixStream::connect(&socket).is_ok();
+
+    let old = start();
+    assert!(reached());
+    // Something holds up its end.
+    let mut kept = UnixStream::connect(&socket).unwrap();
+    kept.write_all(b"GET /v1/nodes HTTP/1.1\r\n").unwrap();
+    old.drain();
+    assert!(!socket.exists(), "its place is free");
+    let new = start();
+    assert!(reached());
+    drop(kept);
+    old.wait();
+    assert!(reached(), "the old one left the new one's socket alone");
+    new.drain();
+    new.wait();
+    assert!(!socket.exists());
 }

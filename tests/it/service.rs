@@ -149,6 +149,28 @@ fn callers_wait_at_a_passed_socket_while_one_instance_follows_the_other() {
 }
 
 #[test]
+fn a_reload_that_hangs_keeps_no_signal_waiting() {
+    let ironic = FakeIronic::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), &ironic.endpoint(), "reload = { watch = false }");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", "fd:public")).unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut service = Service::start(&file, &socket, Duration::from_secs(60));
+    service.told("READY=1");
+    // A pipe that nobody writes to: reading it does not end.
+    let users = directory.path().join("htpasswd");
+    std::fs::remove_file(&users).unwrap();
+    assert!(Command::new("mkfifo").arg(&users).status().unwrap().success());
+    service.signal("HUP");
+    service.told("RELOADING=1");
+    service.signal("HUP");
+    assert_eq!(list(socket.local_addr().unwrap()), 200);
+    service.signal("TERM");
+    service.told("STOPPING=1");
+    assert_eq!(service.ended(), Some(0));
+}
+
+#[test]
 fn a_socket_that_was_not_passed_is_a_mistake() {
     let directory = tempfile::tempdir().unwrap();
     let file = configuration(directory.path(), "unix:/nowhere.sock", "");

@@ -35,7 +35,7 @@ impl Checker<'_> {
     pub(super) fn candidates(&mut self, directories: &[Spanned<PathBuf>]) -> Vec<(String, Vec<PolicySource>)> {
         let mut candidates = Vec::new();
         for directory in directories {
-            match policy_sources(&self.path(directory.get_ref())) {
+            match policy_sources(&self.noted(directory.get_ref())) {
                 Ok(found) => candidates.push((directory.get_ref().display().to_string(), found)),
                 Err(message) => self.push(Some(directory.span().start), message),
             }
