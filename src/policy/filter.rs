@@ -276,9 +276,11 @@ mod tests {
         }
     }
 
+    type Query = &'static [(&'static str, &'static str)];
+
     #[test]
     fn filters_are_read_as_ironic_reads_them() {
-        let fit = |text: &str, id: &str, query: &[(&'static str, &'static str)]| {
+        let fit = |text: &str, id: &str, query: Query| {
             let route = Route {
                 operation: catalog().operation(id).unwrap(),
                 alias: None,
@@ -292,7 +294,7 @@ mod tests {
                 Fit::No => "no",
             }
         };
-        let rows: &[(&str, &str, &[(&'static str, &'static str)], &str)] = &[
+        let rows: [(&str, &str, Query, &str); 9] = [
             ("conductor_groups = 'a'", "port:list", &[], "add"),
             ("conductor_groups = 'a'", "port:list", &[("conductor_groups", "a")], "said"),
             ("conductor_groups = 'a'", "port:list", &[("conductor_groups", "a,b")], "no"),
@@ -305,7 +307,7 @@ mod tests {
             ("owner = principal.name", "node:list", &[], "add"),
         ];
         for (text, id, query, expected) in rows {
-            assert_eq!(fit(text, id, query), *expected, "{text} {id} {query:?}");
+            assert_eq!(fit(text, id, query), expected, "{text} {id} {query:?}");
         }
     }
 }

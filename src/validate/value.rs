@@ -37,10 +37,11 @@ pub(super) fn check(
     match field.kind {
         Kind::Any => allowed(takes(field, value), field, at),
         Kind::ArrayOrObject => allowed(matches!(value, Json::Array(_) | Json::Object(_)), field, at),
-        Kind::StringList => match value {
-            Json::Array(items) => allowed(items.iter().all(|item| matches!(item, Json::String(_))), field, at),
-            text => allowed(matches!(text, Json::String(_)), field, at),
-        },
+        Kind::StringList => {
+            let of_text = |items: &[Json<'_>]| items.iter().all(|item| matches!(item, Json::String(_)));
+            let is_list = matches!(value, Json::Array(items) if of_text(items));
+            allowed(is_list || matches!(value, Json::String(_)), field, at)
+        }
         Kind::String | Kind::HostPort => check_text(text(value, field, at)?, field, at),
         Kind::StrictBoolean => allowed(matches!(value, Json::Boolean(_)), field, at),
         Kind::Boolean => {
