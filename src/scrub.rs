@@ -6,12 +6,14 @@
 //! Errors are not passed on but [rebuilt](rebuild).
 
 mod decide;
+mod echo;
 mod error;
 mod frame;
 mod hidden;
 mod hold;
 mod key;
 mod link;
+mod links;
 mod name;
 mod number;
 mod omit;

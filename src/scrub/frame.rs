@@ -1,7 +1,7 @@
 //! Where in an answer the scrubber is.
 
 use super::key::KeyClass;
-use super::place::{Action, Step, length_bit};
+use super::place::{Action, Step, key_bit};
 use super::rules::Plan;
 
 /// An open object or array.
@@ -22,8 +22,8 @@ pub(super) struct Frame {
     /// Elements read so far.
     index: u32,
     sets: Sets,
-    /// The lengths of keys that make a difference here, as [`length_bit`]s.
-    pub(super) lengths: u64,
+    /// The keys that make a difference here, as [`key_bit`]s.
+    pub(super) watched: u64,
 }
 
 /// Which places may be below: bit sets of [`super::place::Places`].
@@ -38,9 +38,9 @@ pub(super) struct Sets {
 }
 
 impl Sets {
-    fn lengths(&self, plan: &Plan, depth: usize) -> u64 {
-        let root = if self.root == 0 { 0 } else { plan.root.lengths(depth) };
-        let resource = if self.resource == 0 { 0 } else { plan.resource.lengths(depth.saturating_sub(self.base)) };
+    fn watched(&self, plan: &Plan, depth: usize) -> u64 {
+        let root = if self.root == 0 { 0 } else { plan.root.watched(depth) };
+        let resource = if self.resource == 0 { 0 } else { plan.resource.watched(depth.saturating_sub(self.base)) };
         root | resource
     }
 }
@@ -87,7 +87,7 @@ impl Member {
             named: Named::Not,
             index: 0,
             sets: self.sets,
-            lengths: self.sets.lengths(plan, depth) | if depth == 0 { length_bit(b"node".len()) } else { 0 },
+            watched: self.sets.watched(plan, depth) | if depth == 0 { key_bit(b"node") } else { 0 },
         }
     }
 }

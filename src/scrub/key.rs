@@ -45,6 +45,12 @@ impl KeyClass {
         self.0 & !(Self::FREE.0 | Self::FREE_OBJECT.0 | Self::ARGS.0) == 0
     }
 
+    /// As [`KeyClass::is_plain`], but that the value is a secret.
+    #[inline]
+    pub(super) const fn is_plain_secret(self) -> bool {
+        self.has(Self::SECRET) && Self(self.0 & !Self::SECRET.0).is_plain()
+    }
+
     const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -90,6 +96,7 @@ pub(super) struct Keys {
     /// Keys with a meaning of their own, without separators and in lower case.
     normal: Table,
     words: Regex,
+    links_usual: bool,
 }
 
 impl Keys {
@@ -120,10 +127,18 @@ impl Keys {
             keys.split(' ').for_each(|key| add(key, class));
         }
         names.for_each(|name| add(name, KeyClass::SECRET));
-        let mut keys = Self { known: Table::default(), normal: Table::new(exact.into_iter()), words };
+        let mut keys =
+            Self { known: Table::default(), normal: Table::new(exact.into_iter()), words, links_usual: false };
         let known: BTreeSet<&str> = COMMON.split(' ').chain(FREE.split(' ')).chain(known).collect();
         keys.known = Table::new(known.into_iter().map(|key| (key, keys.judge(key))));
+        keys.links_usual = keys.judge("href") == KeyClass::HREF && keys.judge("rel") == KeyClass::default();
         Ok(keys)
+    }
+
+    /// Whether the keys of a link say no more than what they say in Ironic.
+    #[inline]
+    pub(super) const fn links_usual(&self) -> bool {
+        self.links_usual
     }
 
     /// Keys that are known in advance, as they are written without escapes.

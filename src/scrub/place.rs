@@ -41,14 +41,19 @@ pub(super) enum Step<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places {
     patterns: Vec<Pattern>,
-    /// For each depth the lengths of the keys that are looked for, as bits; the highest stands for all longer ones.
-    lengths: Vec<u64>,
+    /// For each depth the keys that are looked for, as [`key_bit`]s.
+    watched: Vec<u64>,
 }
 
-/// A key's length as a bit.
+/// A key as one bit of a set: its length and its ends without case. Keys that are no more alike may have the same.
 #[inline]
-pub(super) const fn length_bit(length: usize) -> u64 {
-    1 << if length < 63 { length } else { 63 }
+pub(super) const fn key_bit(key: &[u8]) -> u64 {
+    match (key.first(), key.last()) {
+        (Some(first), Some(last)) => {
+            1 << (((*first | 0x20) as usize * 5 + (*last | 0x20) as usize * 11 + key.len()) % 64)
+        }
+        _ => 1,
+    }
 }
 
 /// Why a text is no place.
@@ -75,11 +80,11 @@ impl Places {
         if self.patterns.len() >= PLACES_MAX {
             return Err(PlaceError::TooMany);
         }
-        self.lengths.resize(self.lengths.len().max(segments.len()), 0);
-        for (lengths, segment) in self.lengths.iter_mut().zip(&segments) {
-            *lengths |= match segment {
+        self.watched.resize(self.watched.len().max(segments.len()), 0);
+        for (watched, segment) in self.watched.iter_mut().zip(&segments) {
+            *watched |= match segment {
                 Segment::Any => u64::MAX,
-                Segment::Key(key) => length_bit(key.len()),
+                Segment::Key(key) => key_bit(key.as_bytes()),
             };
         }
         self.patterns.push(Pattern { segments, action });
@@ -94,18 +99,18 @@ impl Places {
         }
     }
 
-    /// The lengths of the keys that are looked for at `depth` below the root, as [`length_bit`]s.
-    pub(super) fn lengths(&self, depth: usize) -> u64 {
-        self.lengths.get(depth).copied().unwrap_or(0)
+    /// The keys that are looked for at `depth` below the root, as [`key_bit`]s.
+    pub(super) fn watched(&self, depth: usize) -> u64 {
+        self.watched.get(depth).copied().unwrap_or(0)
     }
 
     /// One step down: from the set at `depth` below the root to the next set, and what happens at the value.
     pub(super) fn step(&self, set: u64, depth: usize, step: Step<'_>) -> (u64, Option<Action>) {
         let mut next = 0;
         let mut action = None;
-        // Most keys are not even as long as one that is looked for.
+        // Most keys are not even like one that is looked for.
         if let Step::Key(key) = step
-            && self.lengths(depth) & length_bit(key.len()) == 0
+            && self.watched(depth) & key_bit(key) == 0
         {
             return (0, None);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::catalog::Operation;
 
 use super::decide::Treatment;
+use super::echo::Echo;
 use super::frame::{Frame, Member};
 use super::hold::Holds;
 use super::key::KeyClass;
@@ -13,7 +14,7 @@ use super::omit::{OMITTED, Omitter};
 use super::rules::{Plan, ScrubRules};
 use super::scan::Scan;
 use super::string::{Role, StringToken, Strings};
-use super::table::{Learnt, Sequence};
+use super::table::Learnt;
 use super::treatment::SecretTreatment;
 use super::{QUOTED_MASK, ScrubError, ScrubReport};
 
@@ -37,9 +38,9 @@ pub struct Scrubber {
     pub(super) dropping: Option<usize>,
     pub(super) strings: Strings,
     pub(super) learnt: Learnt,
-    pub(super) sequence: Sequence,
-    /// The place (and one) of the known key before, for [`Sequence`].
-    pub(super) before: usize,
+    pub(super) echo: Echo,
+    /// What was replaced in the last link.
+    pub(super) led: Vec<u8>,
     pub(super) holds: Holds,
     /// Whether every string is searched, for the operator's shapes.
     pub(super) looks_at_all: bool,
@@ -101,8 +102,8 @@ impl Scrubber {
             dropping: None,
             strings: Strings::default(),
             learnt: Learnt::default(),
-            sequence: Sequence::default(),
-            before: Sequence::BEGIN,
+            echo: Echo::default(),
+            led: Vec::new(),
             holds: Holds::default(),
             looks_at_all,
             instead: SecretTreatment::Mask,
@@ -165,7 +166,8 @@ impl Scrubber {
     #[cfg(test)]
     pub(super) fn bytes_kept(&self) -> usize {
         self.strings.bytes_kept()
-            + self.sequence.bytes_kept()
+            + self.echo.bytes_kept()
+            + self.led.capacity()
             + self.holds.bytes_kept()
             + self.frames.capacity() * size_of::<Frame>()
             + size_of::<Self>()
@@ -189,7 +191,7 @@ impl Scrubber {
                 Expect::KeyOrEnd if *byte == b'}' => self.close(&mut input, out),
                 Expect::Key | Expect::KeyOrEnd if *byte == b'"' => {
                     let before = input.at;
-                    self.usual_members(&plan, rules.keys.known(), &mut input, out);
+                    self.usual_members(&plan, &rules, &mut input, out);
                     if input.at == before {
                         let treatment = self.key_treatment();
                         self.string(Role::Key, treatment, &mut input, out)?;
@@ -281,6 +283,9 @@ impl Scrubber {
         if treatment == Treatment::Mask {
             self.mask(input, out);
             self.dropping = Some(self.frames.len() + 1);
+        }
+        if object && (1..=2).contains(&self.frames.len()) && self.frames.last().is_some_and(|frame| !frame.object) {
+            self.echo.item_begins();
         }
         let frame = self.member.open(plan, self.frames.len(), self.frames.last(), object, treatment == Treatment::Pass);
         self.frames.push(frame);

@@ -12,6 +12,7 @@ use super::key::KeyClass;
 use super::omit::OMITTED;
 use super::stream::{Input, Scrubber};
 use super::suspect::suspect;
+use super::table::Ends;
 use super::treatment::{SecretTreatment, is_hmac};
 use super::window::Edit;
 use super::{MASK, QUOTED_MASK, ScrubError, WINDOW_BYTES};
@@ -247,7 +248,7 @@ impl Scrubber {
             Treatment::Drop => {}
             Treatment::Mask if self.instead == SecretTreatment::Drop => {
                 self.emit(&[OMITTED], out);
-                self.report.masked += 1;
+                self.report.masked += u64::from(!hidden_already(raw));
                 token.treatment = Treatment::Drop;
             }
             Treatment::Mask if raw.is_empty() => self.emit(b"\"", out),
@@ -305,7 +306,8 @@ impl Scrubber {
         }
         let text = std::mem::take(&mut self.strings.text);
         let key = if seen.escape { text.as_str() } else { std::str::from_utf8(raw).unwrap_or_default() };
-        let class = self.rules.keys.judge(key);
+        let known = if seen.escape { None } else { self.rules.keys.known().find(raw, Ends::of(raw)) };
+        let class = known.unwrap_or_else(|| self.rules.keys.judge(key));
         if !seen.escape && !suspect(raw, 0, raw.len()) {
             self.learnt.learn(raw, class);
         }
@@ -341,7 +343,7 @@ impl Scrubber {
 }
 
 /// The mask, or an HMAC of ours: what is hidden already does not count again.
-fn hidden_already(raw: &[u8]) -> bool {
+pub(super) fn hidden_already(raw: &[u8]) -> bool {
     raw == MASK.as_bytes() || std::str::from_utf8(raw).is_ok_and(is_hmac)
 }
 

@@ -12,30 +12,45 @@ const PART: usize = 16;
 #[inline]
 pub(super) fn suspect(bytes: &[u8], start: usize, end: usize) -> bool {
     match bytes.get(start..).and_then(<[u8]>::first_chunk) {
-        Some(part) if end - start <= PART => sets(part).any(end - start) && search(bytes, start, end),
-        Some(_) | None => search(bytes, start, end),
+        Some(part) if end - start <= PART => {
+            noted(part) & !(u32::MAX << (end - start)) != 0 && look(bytes.get(start..end).unwrap_or_default())
+        }
+        Some(_) | None => search(bytes.get(start..end).unwrap_or_default()),
     }
 }
 
 #[inline(never)]
-fn search(bytes: &[u8], start: usize, end: usize) -> bool {
-    let mut at = start;
-    while at < end {
-        let rest = bytes.get(at..).unwrap_or_default();
+fn search(text: &[u8]) -> bool {
+    let (parts, _) = text.as_chunks();
+    match text.last_chunk() {
+        Some(last) => (parts.iter().any(|part| noted(part) != 0) || noted(last) != 0) && look(text),
+        None => look(text),
+    }
+}
+
+/// Looks at every colon.
+#[inline(never)]
+fn look(text: &[u8]) -> bool {
+    // Whether a letter that tells was met.
+    let mut told = false;
+    for at in (0..text.len()).step_by(PART) {
+        let rest = text.get(at..).unwrap_or_default();
         let mut padded = [0; PART];
         let part = rest.first_chunk().unwrap_or_else(|| {
             padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
             &padded
         });
-        let found = sets(part);
-        if found.any(end - at) {
-            let Sets { marks, colons } = found.within(end - at);
-            let text = bytes.get(start..end).unwrap_or_default();
-            if marks != 0 || any_assigns(text, at - start, colons) {
-                return true;
-            }
+        let Sets { marks, colons } = sets(part);
+        if marks != 0 {
+            return true;
         }
-        at += PART;
+        let tells = telling(part);
+        // What stands in front of all letters that tell assigns nothing.
+        let behind = if told { u32::MAX } else { u32::MAX.checked_shl(tells.trailing_zeros()).unwrap_or(0) };
+        if any_assigns(text, at, colons & behind) {
+            return true;
+        }
+        told |= tells != 0;
     }
     false
 }
@@ -47,30 +62,42 @@ struct Sets {
     colons: u32,
 }
 
-impl Sets {
-    /// What of it lies within so many bytes.
-    #[inline]
-    const fn within(self, bytes: usize) -> Self {
-        let within = if bytes < PART { !(u32::MAX << bytes) } else { u32::MAX };
-        Self { marks: self.marks & within, colons: self.colons & within }
-    }
+#[inline]
+fn sets(part: &[u8; PART]) -> Sets {
+    let bytes = lanes(part);
+    Sets { marks: marks(bytes).to_bitmask(), colons: bytes.simd_eq(all(b':')).to_bitmask() }
+}
 
-    /// Whether anything does.
-    #[inline]
-    const fn any(self, bytes: usize) -> bool {
-        let Self { marks, colons } = self.within(bytes);
-        marks | colons != 0
-    }
+/// Both sets as one.
+#[inline]
+fn noted(part: &[u8; PART]) -> u32 {
+    let bytes = lanes(part);
+    (marks(bytes) | bytes.simd_eq(all(b':'))).to_bitmask()
 }
 
 #[inline]
-fn sets(part: &[u8; PART]) -> Sets {
-    let all = |byte: u8| i8x16::splat(byte.cast_signed());
-    let bytes = i8x16::new(part.map(u8::cast_signed));
+fn marks(bytes: i8x16) -> i8x16 {
     // `$` and `%`, `@` and `A` differ in their last bit only.
     let even = bytes & all(0xfe);
-    let marks = even.simd_eq(all(b'$')) | even.simd_eq(all(b'@')) | bytes.simd_eq(all(b'=')) | bytes.simd_eq(all(b'J'));
-    Sets { marks: marks.to_bitmask(), colons: bytes.simd_eq(all(b':')).to_bitmask() }
+    even.simd_eq(all(b'$')) | even.simd_eq(all(b'@')) | bytes.simd_eq(all(b'=')) | bytes.simd_eq(all(b'J'))
+}
+
+/// The letters that [tell](tells), as bits.
+#[inline]
+fn telling(part: &[u8; PART]) -> u32 {
+    let lower = lanes(part) | all(0x20);
+    let letters = lower.simd_gt(all(b'f')) & lower.simd_lt(all(b'{'));
+    (letters & !lower.simd_eq(all(b't'))).to_bitmask()
+}
+
+#[inline]
+fn lanes(part: &[u8; PART]) -> i8x16 {
+    i8x16::new(part.map(u8::cast_signed))
+}
+
+#[inline]
+fn all(byte: u8) -> i8x16 {
+    i8x16::splat(byte.cast_signed())
 }
 
 fn any_assigns(text: &[u8], from: usize, mut colons: u32) -> bool {
@@ -151,19 +178,40 @@ mod tests {
         Sets { marks: set(b"$%@A=J"), colons: set(b":") }
     }
 
+    fn scalar_telling(part: &[u8; PART]) -> u32 {
+        (0..PART).map(|bit| u32::from(tells(part[bit])) << bit).sum()
+    }
+
+    /// The plain twin of the whole.
+    fn scalar_suspect(text: &[u8]) -> bool {
+        let marked = text.iter().any(|byte| b"$%@A=J".contains(byte));
+        let told = |at: usize| text[..at].iter().any(|byte| tells(*byte));
+        marked || (0..text.len()).any(|at| text[at] == b':' && told(at) && may_assign(text, at))
+    }
+
     proptest! {
+        #[test]
+        fn a_text_is_as_suspect_as_byte_by_byte(text in "[a-f0-9T:zst '/._-]{0,70}|[ -~]{0,40}", more in "[ -~]{0,20}") {
+            let bytes = format!("{more}{text}{more}");
+            let found = suspect(bytes.as_bytes(), more.len(), more.len() + text.len());
+            prop_assert_eq!(found, scalar_suspect(text.as_bytes()), "{}", text);
+        }
+
         #[test]
         fn the_fast_sets_equal_the_plain_ones(part in proptest::array::uniform::<_, 16>(prop_oneof![
             any::<u8>(), proptest::sample::select(b":$%@A=J#&BKI<>".to_vec()),
         ])) {
             prop_assert_eq!(sets(&part), scalar(&part));
+            prop_assert_eq!(noted(&part), scalar(&part).marks | scalar(&part).colons);
+            prop_assert_eq!(telling(&part), scalar_telling(&part));
         }
     }
 
     #[test]
     fn every_byte_has_the_same_sets() {
         for byte in 0..=u8::MAX {
-            assert_eq!(sets(&[byte; PART]), scalar(&[byte; PART]), "{byte}");
+            let part = [byte; PART];
+            assert_eq!((sets(&part), telling(&part)), (scalar(&part), scalar_telling(&part)), "{byte}");
         }
     }
 

@@ -81,52 +81,6 @@ impl Table {
             at = (at + 1) & self.mask;
         }
     }
-
-    /// Where the key ends that begins at `start`, and its class, if it is the one of that place, with its closing quote.
-    #[inline]
-    pub(super) fn is_at(&self, place: usize, bytes: &[u8], start: usize) -> Option<(usize, KeyClass)> {
-        let slot = self.slots.get(place)?;
-        let end = start + slot.length as usize;
-        let ends = Ends::between(bytes, start, end)?;
-        let long = || self.long.get(usize::from(slot.long)).is_some_and(|long| bytes.get(start..end) == Some(&**long));
-        let same = slot.head == ends.head
-            && slot.tail == ends.tail
-            && bytes.get(end) == Some(&b'"')
-            && (ends.length <= ENDS_BYTES || long());
-        same.then_some((end, slot.class))
-    }
-}
-
-/// Which key came after which in this answer: in lists the same comes again, and need not be searched for.
-#[derive(Default)]
-pub(super) struct Sequence {
-    next: Vec<u16>,
-}
-
-impl Sequence {
-    /// Stands before an object's first key, and after one that has no place.
-    pub(super) const BEGIN: usize = 0;
-
-    /// The place that came after this one the last time; `before` is a place and one.
-    #[inline]
-    pub(super) fn after(&self, before: usize) -> Option<usize> {
-        self.next.get(before).map(|place| usize::from(*place))
-    }
-
-    /// Keeps what came after `before`.
-    pub(super) fn learn(&mut self, before: usize, place: usize) {
-        if self.next.len() <= before {
-            self.next.resize(before + 1, u16::MAX);
-        }
-        if let (Some(next), Ok(place)) = (self.next.get_mut(before), u16::try_from(place)) {
-            *next = place;
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn bytes_kept(&self) -> usize {
-        self.next.capacity() * size_of::<u16>()
-    }
 }
 
 /// Keys that were met in this answer and are not known beforehand, up to [`ENDS_BYTES`] bytes: lists repeat them.
@@ -190,27 +144,6 @@ impl Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_key_of_a_place_is_recognised_whole() {
-        let keys = ["name", "", "abcdefgh", "provision_state", "target_provision_state"];
-        let table = Table::new(keys.iter().map(|key| (key, KeyClass::HREF)));
-        for key in keys {
-            let (place, _) = table.place(key.as_bytes(), Ends::of(key.as_bytes())).unwrap();
-            for (text, found) in [
-                (format!("\"{key}\": 1, and more"), true),
-                (format!("\"{key}x\": 1, and more"), false),
-                (format!("\"x{key}\": 1, and more"), false),
-                (format!("\"{}\": 1, and more", key.replace("_p", "-p")), !key.contains("_p")),
-                (format!("\"{key}"), false),
-            ] {
-                let expected = found.then_some((1 + key.len(), KeyClass::HREF));
-                assert_eq!(table.is_at(place, text.as_bytes(), 1), expected, "{text}");
-            }
-        }
-        // A free place, and none.
-        assert!((0..100).all(|place| Table::default().is_at(place, b"\"\": 1, and more", 1).is_none()));
-    }
 
     #[test]
     fn ends_within_a_text_are_those_of_the_key() {

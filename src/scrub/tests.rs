@@ -1,5 +1,6 @@
 //! Rows through [`check`]: an answer, and what the caller sees of it, whatever the chunks.
 
+mod lists;
 mod malformed;
 mod property;
 mod shapes;
@@ -468,6 +469,8 @@ fn memory_is_bounded_whatever_the_answer() {
     let long = "x".repeat(1_000_000);
     let escapes = r"\u00e9".repeat(100_000);
     let secrets = "pw=x ".repeat(100_000);
+    let members: Vec<String> = (0..3000).map(|index| format!(r#""k{index}": "{}""#, "v".repeat(index % 70))).collect();
+    let item = format!("{{{}}}", members.join(", "));
     for answer in [
         format!(r#"{{"a": "{long}"}}"#),
         format!(r#"{{"{long}": 1}}"#),
@@ -476,6 +479,7 @@ fn memory_is_bounded_whatever_the_answer() {
         format!(r#"{{"password": "{long}", "value": ["{long}", "{escapes}"]}}"#),
         format!(r#"{{"value": [{}1]}}"#, "[1], ".repeat(100_000)),
         format!(r#"{{"value": 1, "x": [{}1]}}"#, r#"{"value": 1}, "#.repeat(200_000)),
+        format!(r#"{{"nodes": [{item}, {item}, {item}, {{"uuid": "{escapes}", "password": "{long}"}}, {item}]}}"#),
     ] {
         for chunk in [5000, usize::MAX] {
             let mut scrubber = Scrubber::new(Arc::clone(&RULES), operation("node:get"), ORIGIN.into());

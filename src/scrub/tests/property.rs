@@ -9,7 +9,7 @@ use crate::scrub::reference::reference;
 const SECRET: &str = "C4nary-7f3a";
 
 /// Keys that mean something, and some that do not.
-fn key() -> impl Strategy<Value = String> {
+pub(super) fn key() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => proptest::sample::select(vec![
             "name", "value", "href", "next", "links", "args", "headers", "extra", "properties", "driver_info", "id",
@@ -31,7 +31,7 @@ fn string() -> impl Strategy<Value = String> {
     ]
 }
 
-fn tree() -> impl Strategy<Value = Value> {
+pub(super) fn tree() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),

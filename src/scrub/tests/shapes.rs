@@ -213,3 +213,15 @@ fn the_shipped_words_are_noticed_by_their_letters() {
         }
     }
 }
+
+#[test]
+fn an_operators_shape_is_found_in_known_keys_too() {
+    let own = ScrubAdditions { shapes: vec!["redf[a-z]*".to_owned()], ..ScrubAdditions::default() };
+    let rules = Arc::new(ScrubRules::new(&own).unwrap());
+    let answer = br#"{"driver_info": {"redfish_address": "a redfish", "deploy_kernel": "x"}, "uuid": "y"}"#;
+    for chunk in [1, 7, usize::MAX] {
+        let shown = scrub_with(&rules, "node:get", answer, chunk).unwrap().0;
+        let wanted = r#"{"driver_info": {"******_address": "a ******", "deploy_kernel": "x"}, "uuid": "y"}"#;
+        assert_eq!(shown, wanted, "in chunks of {chunk}");
+    }
+}
