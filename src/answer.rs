@@ -301,6 +301,12 @@ impl AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let this = self.get_mut();
+        // A reader that takes a piece now and then keeps Ironic's connection no longer than Ironic may take.
+        if this.scrubber.is_some() && tokio::time::Instant::now() >= this.deadline {
+            this.scrubber = None;
+            this.ready.clear();
+            return Poll::Ready(Some(Err(Cut("transfer_timeout"))));
+        }
         loop {
             if !this.ready.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.ready).into()))));

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use crate::answer::AnswerBody;
 use crate::audit::Record;
-use crate::limits::{NoRoom, Room, Ticket};
+use crate::limits::{NoRoom, Room, SMALL_BYTES, Ticket};
 use crate::server::{Pulse, Sending};
 
 /// What irongate answers with. It carries the request's record, which is written when the body is gone, whether it was
@@ -22,10 +22,10 @@ use crate::server::{Pulse, Sending};
 pub struct Body {
     content: Content,
     record: Option<Box<Record>>,
-    /// Its place among the requests under way, given back with it.
+    /// Its place among the requests under way. A refusal has none.
     ticket: Option<Ticket>,
-    /// What the connection is told of it.
-    sending: Option<Sending>,
+    /// What the connection is told of it; it takes the ticket along.
+    sending: Option<Arc<Sending>>,
     /// What is left of the request's body: it is dropped, which ends the request's stream, after the answer is sent.
     unread: Option<Box<Incoming>>,
 }
@@ -68,10 +68,13 @@ impl Body {
         self
     }
 
-    /// Tells the connection how it is read.
+    /// Tells the connection how it is read. A refusal to who reads none, while many are not read, has only its head.
     #[must_use]
-    pub fn with_pulse(mut self, pulse: &Arc<Pulse>) -> Self {
-        self.sending = Some(Sending::new(Arc::clone(pulse)));
+    pub fn with_pulse(mut self, pulse: &Arc<Pulse>, http2: bool) -> Self {
+        if http2 && self.ticket.is_none() && pulse.hoards() {
+            self.content = Content::Whole(None);
+        }
+        self.sending = Some(Arc::new(Sending::new(Arc::clone(pulse), self.ticket.take(), http2)));
         self
     }
 
@@ -121,9 +124,13 @@ impl HttpBody for Body {
             Content::Whole(bytes) => Poll::Ready(piece(bytes).map(|bytes| Ok(Frame::data(bytes)))),
             Content::Stream(answer) => Pin::new(answer.as_mut()).poll_frame(context),
         };
-        if let Some(sending) = &mut self.sending {
-            sending.polled(frame.is_ready());
-        }
+        let frame = match &self.sending {
+            Some(sending) => {
+                sending.polled(frame.is_ready());
+                frame.map_ok(|frame| frame.map_data(|piece| sending.piece(piece)))
+            }
+            None => frame,
+        };
         match &frame {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
@@ -259,7 +266,7 @@ where
 const DISCARD_BYTES_MAX: usize = 64 * 1024;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Lets in what is left of a refused request's body, if it is small.
+/// Lets in what is left of a refused request's body, if it is small. Whoever calls has bounded how many do.
 pub async fn discard<B>(body: &mut B)
 where
     B: HttpBody<Data = Bytes> + Unpin,
@@ -286,8 +293,10 @@ where
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
+    // A large body gets its room before it is sent; a small one takes it as it comes, so that announcing holds nothing.
+    let announced = if declared > SMALL_BYTES { declared } else { 0 };
     if let Some(room) = &mut room {
-        room.hold(declared).await.map_err(|NoRoom| BodyError::NoRoom)?;
+        room.hold(announced).await.map_err(|NoRoom| BodyError::NoRoom)?;
     }
     let mut first = None;
     let mut whole = BytesMut::new();
@@ -297,7 +306,7 @@ where
         if length > bytes_max {
             return Err(BodyError::TooLarge);
         }
-        // Only a body without a declared length (HTTP/2 permits it) comes to need more here.
+        // A small body, or one without a declared length (HTTP/2 permits it).
         if let Some(room) = &mut room {
             room.hold(length).await.map_err(|NoRoom| BodyError::NoRoom)?;
         }
@@ -305,8 +314,8 @@ where
             // Most bodies come in one piece, which is used as it is.
             None if whole.is_empty() => first = Some(piece),
             Some(earlier) => {
-                // The declared length is reserved once: growing by doubling would hold a large body twice.
-                whole.reserve(declared.max(length));
+                // A large body's length is reserved once: growing by doubling would hold it twice.
+                whole.reserve(announced.max(length));
                 whole.extend_from_slice(&earlier);
                 whole.extend_from_slice(&piece);
             }
@@ -332,7 +341,7 @@ mod tests {
 
     async fn whole(body: impl http_body::Body<Data = Bytes> + Unpin, bytes_max: usize) -> Result<Bytes, BodyError> {
         let budget = BodyBudget::default();
-        let read = read(body, bytes_max, DEADLINES, &mut budget.room(1000, Duration::ZERO)).await;
+        let read = read(body, bytes_max, DEADLINES, &mut budget.room(1000, Duration::ZERO, None)).await;
         assert_eq!(budget.bytes(), 0);
         read
     }

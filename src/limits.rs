@@ -1,6 +1,7 @@
 //! How much at once and how often: [`Limiter`] holds the bounds of a snapshot and what is counted against them.
 //!
-//! A request is counted from its head to the last piece of its answer by a [`Ticket`], which rides in the answer's body.
+//! A request is counted from its head to the last piece of its answer by a [`Ticket`], which rides in the answer's body; one
+//! that is refused, until it is refused.
 //! It is refused at [`Limiter::enter`] if all places are taken, and at [`Limiter::admit`], once its class, its roles and
 //! its principal are known. Reads give way first: they get three quarters of all places, other requests nine tenths, and
 //! the last tenth is the ramdisk's. Counts outlive a reload; bounds are the snapshot's.
@@ -21,10 +22,13 @@ use crate::authenticate::Principal;
 use crate::catalog::Class;
 use crate::config::{Limits, RoleLimits};
 
-pub use budget::{BodyBudget, Budget, NoRoom, Room};
-use caller::Callers;
+pub use budget::{BodyBudget, Budget, NoRoom, Room, SMALL_BYTES};
 pub(crate) use caller::network;
+use caller::{Caller, Callers};
 pub use rate::Rates;
+
+/// So many refused requests may send what is left of their body at once; others are answered without.
+const LEFTOVERS_MAX: usize = 100;
 
 /// Seconds after which a busy irongate may be asked again.
 const BUSY_RETRY_SECONDS: u64 = 1;
@@ -126,6 +130,7 @@ pub struct Load {
     callers: Callers,
     refused: Refused,
     bodies: BodyBudget,
+    leftovers: Counter,
 }
 
 impl Load {
@@ -217,7 +222,7 @@ pub struct Ticket {
     load: Arc<Load>,
     listener: Option<Arc<Counter>>,
     class: Option<Class>,
-    caller: Option<Arc<Counter>>,
+    caller: Option<Arc<Caller>>,
     roles: Vec<Arc<Counter>>,
 }
 
@@ -227,9 +232,22 @@ impl Drop for Ticket {
         if let Some(class) = self.class {
             at(&self.load.classes, class).release();
         }
-        for counter in self.listener.iter().chain(&self.caller).chain(&self.roles) {
+        if let Some(caller) = &self.caller {
+            caller.requests.release();
+        }
+        for counter in self.listener.iter().chain(&self.roles) {
             counter.release();
         }
+    }
+}
+
+/// A place to let in what is left of a refused request's body; dropped, it is given back.
+#[derive(Debug)]
+pub struct Leftover<'a>(&'a Counter);
+
+impl Drop for Leftover<'_> {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 
@@ -280,9 +298,15 @@ impl Limiter {
         &self.load
     }
 
-    /// The room for bodies, and how long to wait for it.
-    pub fn bodies(&self) -> Room<'_> {
-        self.load.bodies.room(self.body_bytes_max, self.body_wait)
+    /// The room for the body of an admitted request, and how long to wait for it.
+    pub fn bodies<'a>(&'a self, ticket: &'a Ticket) -> Room<'a> {
+        let caller = ticket.caller.as_ref().map(|caller| &caller.bodies);
+        self.load.bodies.room(self.body_bytes_max, self.body_wait, caller)
+    }
+
+    /// A place to let in what is left of a refused request's body; `None` when many do already.
+    pub fn leftover(&self) -> Option<Leftover<'_>> {
+        self.load.leftovers.take(LEFTOVERS_MAX).then(|| Leftover(&self.load.leftovers))
     }
 
     /// Counts a request on the listener with this place in the configuration. Nothing else is known of it yet.
@@ -321,11 +345,11 @@ impl Limiter {
         source: Option<std::net::IpAddr>,
     ) -> Result<(), LimitError> {
         self.places(ticket, listener, class, principal.roles()).map_err(|error| self.load.refuse(class, error))?;
-        let counter = self.load.callers.of(principal, source);
-        if !counter.take(self.caller_max) {
+        let caller = self.load.callers.of(principal, source);
+        if !caller.requests.take(self.caller_max) {
             return Err(self.load.refuse(class, LimitError::CallerBusy));
         }
-        ticket.caller = Some(counter);
+        ticket.caller = Some(caller);
         // Last, so that a request which is refused for another reason costs the caller no token.
         self.rates.check(class, principal, source).map_err(|error| self.load.refuse(class, error))
     }

@@ -87,12 +87,16 @@ impl Pipeline {
         let mut response = match self.enforce(&head, &mut incoming, &scene, &mut record, &mut ticket).await {
             Ok(response) => response,
             Err(rejection) => {
+                // What is refused takes no place from others, however long it takes to say so.
+                drop(ticket.take());
                 record.reject(&rejection);
                 // A refusal is answered once it can be recorded, where the configuration says so.
                 self.audit.admit(Class::Denial, &snapshot.audit).await.ok();
                 // A caller that is still sending when its stream ends may never look at the answer: a small body is
                 // let in first. Who waits for 100-continue has sent none.
-                if !head.headers.contains_key(EXPECT) {
+                if !head.headers.contains_key(EXPECT)
+                    && let Some(_leftover) = snapshot.limiter.leftover()
+                {
                     body::discard(&mut incoming).await;
                 }
                 rejection.response().map(|body| body.with_unread(incoming))
@@ -149,7 +153,7 @@ impl Pipeline {
 
         record.leave();
         snapshot.limiter.admit(ticket, listener.index, operation.class(), &principal, peer.address)?;
-        let mut room = snapshot.limiter.bodies();
+        let mut room = snapshot.limiter.bodies(ticket);
         let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot), &mut room).await?;
         record.request_bytes(bytes.len());
         let invalid = |error| Rejection::Invalid(error, ceiling);

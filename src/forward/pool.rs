@@ -122,9 +122,9 @@ impl Pool {
     /// A kept connection, or a new one.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, ConnectError> {
         let pending = Pending::on(self);
-        while let Some(mut kept) = self.pop() {
-            let fit = kept.since.elapsed() < self.idle_timeout && !kept.link.sender.is_closed();
-            if fit && kept.link.sender.ready().await.is_ok() {
+        while let Some(kept) = self.pop() {
+            // Nothing is waited for: what cannot take a request now may never do so again.
+            if kept.since.elapsed() < self.idle_timeout && kept.link.sender.is_ready() {
                 return Ok(Lease { link: kept.link, pending, reused: true });
             }
         }
@@ -171,10 +171,11 @@ impl Lease {
         self.link.sender.try_send_request(request).await.map_err(|mut error| Failure { unsent: error.take_message() })
     }
 
-    /// The answer was read to its end: the next request may use the connection.
+    /// The answer was read to its end: the next request may use the connection, unless the request before it is not
+    /// fully sent. Who answers without reading it may never read on.
     pub fn give_back(self) {
         let Self { link, pending, .. } = self;
-        if !link.sender.is_closed() {
+        if link.sender.is_ready() {
             pending.0.push(link);
         }
     }

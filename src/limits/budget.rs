@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Bodies up to this size have room of their own, so that large uploads do not keep heartbeats waiting.
-const SMALL_BYTES: usize = 64 * 1024;
+pub const SMALL_BYTES: usize = 64 * 1024;
 /// The part of the room that is for small bodies.
 const SMALL_PART: usize = 16;
+/// One caller has this part of either room.
+const CALLER_PART: usize = 4;
 
 /// Who waits has a place among the requests under way: not all of those may wait.
 const WAITING_MAX: usize = 100;
@@ -102,9 +104,13 @@ impl BodyBudget {
         self.small.used() + self.large.used()
     }
 
-    /// Room for one body among `bytes_max` bytes of all.
-    pub const fn room(&self, bytes_max: usize, wait: Duration) -> Room<'_> {
-        Room { budget: self, bytes_max, wait, small: 0, large: 0 }
+    const fn of(&self, small: bool) -> &Budget {
+        if small { &self.small } else { &self.large }
+    }
+
+    /// Room for one body among `bytes_max` bytes of all, and among what its caller holds.
+    pub const fn room<'a>(&'a self, bytes_max: usize, wait: Duration, caller: Option<&'a Self>) -> Room<'a> {
+        Room { budget: self, caller, bytes_max, wait, small: 0, large: 0 }
     }
 }
 
@@ -112,6 +118,7 @@ impl BodyBudget {
 #[derive(Debug)]
 pub struct Room<'a> {
     budget: &'a BodyBudget,
+    caller: Option<&'a BodyBudget>,
     bytes_max: usize,
     wait: Duration,
     small: usize,
@@ -129,22 +136,46 @@ impl Room<'_> {
             return Ok(());
         }
         let small_max = self.bytes_max / SMALL_PART;
-        if self.large == 0 && bytes <= SMALL_BYTES {
-            self.budget.small.take(more, small_max, self.wait).await?;
+        let small = self.large == 0 && bytes <= SMALL_BYTES;
+        let max = if small { small_max } else { self.bytes_max - small_max };
+        // Who is over his part waits among his own, so that nobody else waits behind him. One body alone may have it all.
+        let own = self.caller.map(|caller| caller.of(small));
+        if let Some(own) = own {
+            own.take(more, (max / CALLER_PART).max(bytes), self.wait).await?;
+        }
+        let mut taken = Taken { own, bytes: more };
+        self.budget.of(small).take(more, max, self.wait).await?;
+        taken.bytes = 0;
+        if small {
             self.small += more;
         } else {
-            self.budget.large.take(more, self.bytes_max - small_max, self.wait).await?;
             self.large += more;
         }
         Ok(())
     }
 }
 
+/// What a body has of its caller's part until it has it of the whole room.
+struct Taken<'a> {
+    own: Option<&'a Budget>,
+    bytes: usize,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Some(own) = self.own.filter(|_| self.bytes > 0) {
+            own.release(self.bytes);
+        }
+    }
+}
+
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        for (budget, held) in [(&self.budget.small, self.small), (&self.budget.large, self.large)] {
-            if held > 0 {
-                budget.release(held);
+        for budget in std::iter::once(self.budget).chain(self.caller) {
+            for (budget, held) in [(&budget.small, self.small), (&budget.large, self.large)] {
+                if held > 0 {
+                    budget.release(held);
+                }
             }
         }
     }

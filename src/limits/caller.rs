@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use super::Counter;
+use super::{BodyBudget, Counter};
 use crate::authenticate::{Principal, SchemeName};
 
 /// Callers that are remembered; beyond, the least active is forgotten, and begins anew.
@@ -31,15 +31,22 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// What one caller has under way.
+#[derive(Debug, Default)]
+pub(super) struct Caller {
+    pub(super) requests: Counter,
+    pub(super) bodies: BodyBudget,
+}
+
 /// What each caller has under way.
 pub(super) struct Callers {
     hasher: RandomState,
-    counters: Cache<u64, Arc<Counter>>,
+    callers: Cache<u64, Arc<Caller>>,
 }
 
 impl Default for Callers {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), counters: Cache::new(CALLERS_MAX) }
+        Self { hasher: RandomState::new(), callers: Cache::new(CALLERS_MAX) }
     }
 }
 
@@ -50,11 +57,11 @@ impl std::fmt::Debug for Callers {
 }
 
 impl Callers {
-    pub(super) fn of(&self, principal: &Principal, source: Option<IpAddr>) -> Arc<Counter> {
+    pub(super) fn of(&self, principal: &Principal, source: Option<IpAddr>) -> Arc<Caller> {
         let key = key(&self.hasher, principal, source);
-        self.counters.get(&key).unwrap_or_else(|| {
+        self.callers.get(&key).unwrap_or_else(|| {
             let made = || Ok::<_, std::convert::Infallible>(Arc::default());
-            self.counters.get_or_insert_with(&key, made).unwrap_or_else(|never| match never {})
+            self.callers.get_or_insert_with(&key, made).unwrap_or_else(|never| match never {})
         })
     }
 }

@@ -163,7 +163,7 @@ fn each_caller_has_a_bucket_for_each_class() {
 async fn bodies_share_a_bounded_room() {
     const LARGE: usize = 1024 * 1024;
     let budget = BodyBudget::default();
-    let room = || budget.room(4 * LARGE, Duration::ZERO);
+    let room = || budget.room(4 * LARGE, Duration::ZERO, None);
     let (mut first, mut second, mut third) = (room(), room(), room());
     first.hold(3 * LARGE).await.unwrap();
     assert_eq!(second.hold(LARGE).await, Err(NoRoom));
@@ -183,7 +183,7 @@ async fn bodies_share_a_bounded_room() {
 #[tokio::test]
 async fn a_body_waits_for_room_and_a_waiter_that_leaves_holds_nothing() {
     let budget = BodyBudget::default();
-    let room = || budget.room(1_000_000, Duration::from_secs(60));
+    let room = || budget.room(1_000_000, Duration::from_secs(60), None);
     let (mut holding, mut waiting, mut leaving) = (room(), room(), room());
     holding.hold(900_000).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(10), leaving.hold(900_000)).await.is_err());
@@ -196,4 +196,36 @@ async fn a_body_waits_for_room_and_a_waiter_that_leaves_holds_nothing() {
     assert_eq!(budget.bytes(), 900_000);
     drop(waiting);
     assert_eq!(budget.bytes(), 0);
+}
+
+#[tokio::test]
+async fn one_caller_has_a_part_of_either_room() {
+    // 62,500 bytes for small bodies, 937,500 for large ones; a quarter of each for one caller.
+    for (bytes, fits) in [(5_000, 3), (70_000, 3), (900_000, 1)] {
+        let (all, many, other) = (BodyBudget::default(), BodyBudget::default(), BodyBudget::default());
+        let room = |caller| all.room(1_000_000, Duration::ZERO, Some(caller));
+        let mut held = Vec::new();
+        for place in 0..fits + 3 {
+            let mut one = room(&many);
+            let taken = one.hold(bytes).await;
+            assert_eq!(taken.is_ok(), place < fits, "{bytes}: {place}");
+            held.push(one);
+        }
+        assert_eq!((many.bytes(), all.bytes()), (fits * bytes, fits * bytes));
+        // Who holds nothing yet finds room, unless one body alone has it all; and then nothing is kept of the attempt.
+        let mut first = room(&other);
+        assert_eq!(first.hold(bytes).await.is_ok(), bytes < 900_000);
+        assert_eq!(other.bytes(), if bytes < 900_000 { bytes } else { 0 });
+        drop((held, first));
+        assert_eq!((many.bytes(), other.bytes(), all.bytes()), (0, 0, 0));
+    }
+}
+
+#[test]
+fn few_refused_requests_may_go_on_sending() {
+    let limiter = limiter(&Limits::default(), None);
+    let places: Vec<_> = std::iter::from_fn(|| limiter.leftover()).collect();
+    assert_eq!(places.len(), 100);
+    drop(places);
+    assert!(limiter.leftover().is_some());
 }

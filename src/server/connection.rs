@@ -109,7 +109,7 @@ impl Door {
         };
         match (stream, listener.tls.clone()) {
             (Stream::Tcp(stream, address), Some(tls)) => {
-                let Ok(turn) = self.gate.handshake(&snapshot.limits).await else {
+                let Ok(turn) = self.gate.handshake(&seat, &snapshot.limits).await else {
                     self.gate.turn_away(TurnedAway::HandshakesFull, &listener.name, Some(address));
                     return;
                 };
@@ -141,7 +141,7 @@ impl Door {
         let (compress, name) = (listener.compression, Arc::clone(&listener.name));
         let address = peer.address;
         let door = Arc::clone(&self);
-        let pulse = Pulse::new(limits);
+        let pulse = Pulse::new(limits, Arc::clone(&self.gate));
         let beating = Arc::clone(&pulse);
         let pipeline = service_fn(move |request: Request<Incoming>| {
             let door = Arc::clone(&door);
@@ -216,7 +216,7 @@ impl Door {
         if !http2 && working.pulse().leaving() {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let answer = answer.map(|body| body.with_pulse(working.pulse()));
+        let answer = answer.map(|body| body.with_pulse(working.pulse(), http2));
         working.answered();
         answer
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use crate::limits::{Budget, Counter, NoRoom, network};
 
 /// Locks between which the addresses are shared out; each is held for one look-up, when a connection comes or goes.
 const SHARDS: usize = 16;
+/// One address has this part of all handshakes.
+const ADDRESS_PART: usize = 8;
 /// How long a handshake may take while most places for handshakes are taken.
 const HANDSHAKE_WHEN_CROWDED: Duration = Duration::from_secs(2);
 
@@ -77,10 +79,18 @@ pub struct Gate {
     connections: Counter,
     listeners: Vec<Counter>,
     handshakes: Budget,
+    answers: AtomicUsize,
     hasher: RandomState,
-    addresses: [Mutex<HashMap<IpAddr, Arc<Counter>>>; SHARDS],
+    addresses: [Mutex<HashMap<IpAddr, Arc<Address>>>; SHARDS],
     turned_away: Tally<{ TurnedAway::ALL.len() }>,
     closed: Tally<{ Closing::ALL.len() }>,
+}
+
+/// What one address has.
+#[derive(Debug, Default)]
+struct Address {
+    connections: Counter,
+    handshakes: Budget,
 }
 
 /// A connection's place; dropped, it is free again.
@@ -88,7 +98,7 @@ pub struct Gate {
 pub(super) struct Seat {
     gate: Arc<Gate>,
     listener: usize,
-    address: Option<(IpAddr, Arc<Counter>)>,
+    address: Option<(IpAddr, Arc<Address>)>,
     connections_max: usize,
     listener_max: usize,
     address_max: usize,
@@ -96,9 +106,26 @@ pub(super) struct Seat {
 
 /// A turn for a handshake.
 pub(super) struct Turn<'a> {
-    gate: &'a Gate,
+    _all: Place<'a>,
+    _address: Option<Place<'a>>,
     /// For the handshake.
     pub(super) deadline: Duration,
+}
+
+/// One of the handshakes that a budget counts.
+struct Place<'a>(&'a Budget);
+
+impl<'a> Place<'a> {
+    async fn of(handshakes: &'a Budget, max: usize, wait: Duration) -> Result<Self, NoRoom> {
+        handshakes.take(1, max, wait).await?;
+        Ok(Self(handshakes))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.release(1);
+    }
 }
 
 impl Gate {
@@ -107,6 +134,7 @@ impl Gate {
             connections: Counter::default(),
             listeners: (0..listeners).map(|_| Counter::default()).collect(),
             handshakes: Budget::default(),
+            answers: AtomicUsize::new(0),
             hasher: RandomState::new(),
             addresses: std::array::from_fn(|_| Mutex::default()),
             turned_away: Tally::default(),
@@ -122,6 +150,19 @@ impl Gate {
     /// TLS handshakes under way.
     pub fn handshakes(&self) -> usize {
         self.handshakes.used()
+    }
+
+    /// Answers that are on their way out.
+    pub fn answers(&self) -> usize {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn answer_begins(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn answer_ends(&self) {
+        self.answers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Connections that were not served for this reason, since the start.
@@ -180,28 +221,37 @@ impl Gate {
             seat.listener = listener;
         }
         if let Some(address) = address.map(network) {
-            let counter = {
+            let counts = {
                 let mut shard = self.shard(address).lock().unwrap_or_else(PoisonError::into_inner);
-                let counter = Arc::clone(shard.entry(address).or_default());
-                if !counter.take(limits.connections_per_address_max) {
+                let counts = Arc::clone(shard.entry(address).or_default());
+                if !counts.connections.take(limits.connections_per_address_max) {
                     return Err(TurnedAway::AddressFull);
                 }
-                counter
+                counts
             };
-            seat.address = Some((address, counter));
+            seat.address = Some((address, counts));
         }
         Ok(seat)
     }
 
-    /// A turn for a handshake. While most turns are taken, each is short: who stalls makes room for others.
-    pub(super) async fn handshake(&self, limits: &Limits) -> Result<Turn<'_>, NoRoom> {
+    /// A turn for a handshake: among those of the address first, so that nobody waits for who waits for himself. While
+    /// most turns are taken, each is short: who stalls makes room for others.
+    pub(super) async fn handshake<'a>(&'a self, seat: &'a Seat, limits: &Limits) -> Result<Turn<'a>, NoRoom> {
         let deadline = Duration::from_secs(limits.handshake_timeout_seconds);
-        self.handshakes.take(1, limits.handshakes_max, deadline).await?;
-        let crowded = self.handshakes.used() >= crowd(limits.handshakes_max);
-        Ok(Turn { gate: self, deadline: if crowded { deadline.min(HANDSHAKE_WHEN_CROWDED) } else { deadline } })
+        let address_max = (limits.handshakes_max / ADDRESS_PART).max(1);
+        let own = seat.address.as_ref().map(|(_, address)| &address.handshakes);
+        let address = match own {
+            Some(own) => Some(Place::of(own, address_max, deadline).await?),
+            None => None,
+        };
+        let all = Place::of(&self.handshakes, limits.handshakes_max, deadline).await?;
+        let crowded = self.handshakes.used() >= crowd(limits.handshakes_max)
+            || own.is_some_and(|own| own.used() > crowd(address_max));
+        let deadline = if crowded { deadline.min(HANDSHAKE_WHEN_CROWDED) } else { deadline };
+        Ok(Turn { _all: all, _address: address, deadline })
     }
 
-    fn shard(&self, address: IpAddr) -> &Mutex<HashMap<IpAddr, Arc<Counter>>> {
+    fn shard(&self, address: IpAddr) -> &Mutex<HashMap<IpAddr, Arc<Address>>> {
         let [first, ..] = &self.addresses;
         let place = usize::try_from(self.hasher.hash_one(address) % SHARDS as u64).unwrap_or(0);
         self.addresses.get(place).unwrap_or(first)
@@ -217,7 +267,7 @@ impl Seat {
     /// Whether places are scarce: in all, on this listener, or for this address.
     pub(super) fn crowded(&self) -> bool {
         let listener = self.gate.listeners.get(self.listener).map_or(0, Counter::count);
-        let address = self.address.as_ref().map_or(0, |(_, counter)| counter.count());
+        let address = self.address.as_ref().map_or(0, |(_, address)| address.connections.count());
         self.gate.connections.count() >= crowd(self.connections_max)
             || listener >= crowd(self.listener_max)
             || address >= crowd(self.address_max)
@@ -230,19 +280,13 @@ impl Drop for Seat {
         if let Some(counter) = self.gate.listeners.get(self.listener) {
             counter.release();
         }
-        if let Some((address, counter)) = &self.address {
+        if let Some((address, counts)) = &self.address {
             let mut shard = self.gate.shard(*address).lock().unwrap_or_else(PoisonError::into_inner);
-            counter.release();
-            if counter.count() == 0 {
+            counts.connections.release();
+            if counts.connections.count() == 0 {
                 shard.remove(address);
             }
         }
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.gate.handshakes.release(1);
     }
 }
 
@@ -279,16 +323,42 @@ mod tests {
     #[tokio::test]
     async fn handshakes_are_short_when_there_are_many() {
         let limits = Limits { handshakes_max: 4, handshake_timeout_seconds: 10, ..Limits::default() };
-        let gate = Gate::new(1);
+        let gate = Arc::new(Gate::new(1));
+        // One for each address; unix sockets have none.
+        let seat =
+            |address: Option<&str>| gate.seat(0, None, address.map(|one| one.parse().unwrap()), &limits).unwrap();
+        let (one, same, other, third) =
+            (seat(Some("10.0.0.1")), seat(Some("10.0.0.1")), seat(Some("10.0.0.2")), seat(None));
+        let none = Limits { handshake_timeout_seconds: 0, ..limits.clone() };
         let mut turns = Vec::new();
-        for seconds in [10, 10, 10, 2] {
-            let turn = gate.handshake(&limits).await.ok().unwrap();
+        for (seat, seconds) in [(&one, 10), (&other, 10), (&third, 10), (&third, 2)] {
+            assert_eq!(gate.handshake(&same, &none).await.is_ok(), turns.is_empty(), "an address has its part");
+            let turn = gate.handshake(seat, &limits).await.ok().unwrap();
             assert_eq!(turn.deadline.as_secs(), seconds);
             turns.push(turn);
         }
-        let none = Limits { handshake_timeout_seconds: 0, ..limits };
-        assert!(gate.handshake(&none).await.is_err());
+        assert!(gate.handshake(&third, &none).await.is_err());
         turns.pop();
-        assert!(gate.handshake(&none).await.is_ok());
+        assert!(gate.handshake(&third, &none).await.is_ok());
+        turns.clear();
+        assert_eq!(gate.handshakes(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_address_with_many_handshakes_waits_for_itself() {
+        let limits = Limits { handshakes_max: 64, ..Limits::default() };
+        let gate = Arc::new(Gate::new(1));
+        let seat = |address: &str| gate.seat(0, None, Some(address.parse().unwrap()), &limits).unwrap();
+        let (many, other) = (seat("10.0.0.1"), seat("10.0.0.2"));
+        let mut turns = Vec::new();
+        for seconds in [10, 10, 10, 10, 10, 10, 10, 2] {
+            let turn = gate.handshake(&many, &limits).await.ok().unwrap();
+            assert_eq!(turn.deadline.as_secs(), seconds);
+            turns.push(turn);
+        }
+        let none = Limits { handshake_timeout_seconds: 0, ..limits.clone() };
+        assert!(gate.handshake(&many, &none).await.is_err());
+        assert_eq!(gate.handshake(&other, &none).await.ok().unwrap().deadline.as_secs(), 0);
+        assert_eq!(gate.handshakes(), 8);
     }
 }

@@ -52,6 +52,10 @@ pub(super) fn register(metrics: &Metrics, current: &Arc<Current>, gate: &Arc<Gat
         f64::from(u32::try_from(load.body_bytes()).unwrap_or(u32::MAX))
     });
     let now = Arc::clone(gate);
+    metrics.gauge("irongate_answers_sending", "Answers that are not handed over to their end", move || {
+        f64::from(u32::try_from(now.answers()).unwrap_or(u32::MAX))
+    });
+    let now = Arc::clone(gate);
     metrics.gauge("irongate_tls_handshakes", "TLS handshakes under way", move || {
         f64::from(u32::try_from(now.handshakes()).unwrap_or(u32::MAX))
     });

@@ -4,19 +4,27 @@
 //! under way, an answer that nobody reads, streams that are begun only to be cancelled, and, when places get scarce,
 //! connections that hold one for nothing.
 
+mod sending;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::gate::Seat;
+use super::gate::{Gate, Seat};
 use crate::config::Limits;
+
+use sending::Answers;
+pub use sending::Sending;
 
 /// Between two looks at a connection.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a connection may be quiet when places are scarce.
 const QUIET_WHEN_CROWDED: Duration = Duration::from_millis(500);
+
+/// So many answers that are not read are no hoard on any connection.
+const UNREAD_MAX: usize = 8;
 
 /// How long irongate waits for a first request when it is about to end.
 const QUIET_WHEN_LEAVING: Duration = Duration::from_secs(2);
@@ -24,15 +32,14 @@ const QUIET_WHEN_LEAVING: Duration = Duration::from_secs(2);
 /// What one connection is doing. Its own worker writes it.
 #[derive(Debug)]
 pub struct Pulse {
+    gate: Arc<Gate>,
     since: Instant,
     /// Milliseconds after `since` of the last thing that happened.
     moved: AtomicU64,
     /// Requests in the pipeline.
     working: AtomicUsize,
-    /// Answers that are not handed over to their end.
-    sending: AtomicUsize,
-    /// Of these, such as wait for Ironic and not for their reader.
-    waiting: AtomicUsize,
+    /// On their way out.
+    answers: Answers,
     spoken: AtomicBool,
     /// irongate is about to end.
     leaving: AtomicBool,
@@ -41,6 +48,8 @@ pub struct Pulse {
     header_timeout: Duration,
     idle_timeout: Duration,
     send_timeout: Duration,
+    /// So many answers may be on their way on all connections before a hoard of them counts.
+    answers_max: usize,
     reset: Notify,
 }
 
@@ -73,13 +82,13 @@ impl Closing {
 }
 
 impl Pulse {
-    pub(super) fn new(limits: &Limits) -> Arc<Self> {
+    pub(super) fn new(limits: &Limits, gate: Arc<Gate>) -> Arc<Self> {
         Arc::new(Self {
+            gate,
             since: Instant::now(),
             moved: AtomicU64::new(0),
             working: AtomicUsize::new(0),
-            sending: AtomicUsize::new(0),
-            waiting: AtomicUsize::new(0),
+            answers: Answers::default(),
             spoken: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             cancelled: AtomicU32::new(0),
@@ -87,13 +96,23 @@ impl Pulse {
             header_timeout: Duration::from_secs(limits.header_timeout_seconds),
             idle_timeout: Duration::from_secs(limits.idle_timeout_seconds),
             send_timeout: Duration::from_secs(limits.send_timeout_seconds),
+            answers_max: limits.requests_max.saturating_mul(2),
             reset: Notify::new(),
         })
     }
 
+    fn now(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn beat(&self) {
-        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.moved.store(now, Ordering::Relaxed);
+        self.moved.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Whether this connection holds many answers that it does not read, while there are many in all. Its refusals go
+    /// without a body then: that needs no reader.
+    pub(crate) fn hoards(&self) -> bool {
+        self.gate.answers() >= self.answers_max && self.answers.count() >= UNREAD_MAX
     }
 
     fn quiet(&self) -> Duration {
@@ -136,13 +155,13 @@ impl Pulse {
 
     fn look(&self, crowded: bool) -> Option<Closing> {
         let quiet = self.quiet();
-        let sending = self.sending.load(Ordering::Relaxed);
-        if self.working.load(Ordering::Relaxed) > 0 {
-            return None;
+        // Each answer for itself: what else moves on the connection says nothing of one that does not.
+        let oldest = self.answers.oldest().map(|moved| Duration::from_millis(self.now().saturating_sub(moved)));
+        if oldest.is_some_and(|oldest| oldest >= self.send_timeout) {
+            return Some(Closing::Unread);
         }
-        if sending > 0 {
-            let unread = sending > self.waiting.load(Ordering::Relaxed);
-            return (unread && quiet >= self.send_timeout).then_some(Closing::Unread);
+        if self.working.load(Ordering::Relaxed) > 0 || self.answers.count() > 0 {
+            return None;
         }
         let spoken = self.spoken.load(Ordering::Relaxed);
         let patience = if spoken { self.idle_timeout } else { self.header_timeout };
@@ -185,74 +204,76 @@ impl Drop for Working {
     }
 }
 
-/// An answer on its way out.
-#[derive(Debug)]
-pub struct Sending {
-    pulse: Arc<Pulse>,
-    waits: bool,
-}
-
-impl Sending {
-    pub(crate) fn new(pulse: Arc<Pulse>) -> Self {
-        pulse.sending.fetch_add(1, Ordering::Relaxed);
-        Self { pulse, waits: false }
-    }
-
-    /// Its reader took more: a piece was ready, or Ironic has to send one first.
-    pub(crate) fn polled(&mut self, ready: bool) {
-        self.pulse.beat();
-        if self.waits == ready {
-            self.waits = !ready;
-            if ready {
-                self.pulse.waiting.fetch_sub(1, Ordering::Relaxed);
-            } else {
-                self.pulse.waiting.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        if self.waits {
-            self.pulse.waiting.fetch_sub(1, Ordering::Relaxed);
-        }
-        self.pulse.sending.fetch_sub(1, Ordering::Relaxed);
-        self.pulse.beat();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::{Closing, Pulse, Sending};
+    use super::{Closing, Gate, Pulse, Sending};
     use crate::config::Limits;
+
+    fn pulse(limits: &Limits) -> Arc<Pulse> {
+        Pulse::new(limits, Arc::new(Gate::new(1)))
+    }
 
     #[test]
     fn what_is_under_way_keeps_a_connection() {
         let quick =
             Limits { send_timeout_seconds: 0, idle_timeout_seconds: 0, header_timeout_seconds: 0, ..Limits::default() };
-        let (pulse, slow) = (Pulse::new(&quick), Pulse::new(&Limits::default()));
+        let (pulse, slow) = (pulse(&quick), pulse(&Limits::default()));
         assert_eq!(pulse.look(false), Some(Closing::Idle), "nothing was ever asked");
         assert_eq!(slow.look(true), None, "a connection gets a moment in any case");
         let working = pulse.work();
         assert_eq!(pulse.look(true), None);
-        let mut sending = Sending::new(Arc::clone(&pulse));
+        let sending = Sending::new(Arc::clone(&pulse), None, false);
         working.answered();
         assert_eq!(pulse.look(true), Some(Closing::Unread), "nobody reads");
         sending.polled(false);
         assert_eq!(pulse.look(true), None, "Ironic has to send first");
         sending.polled(true);
         assert_eq!(pulse.look(true), Some(Closing::Unread));
-        drop(sending);
+        // Others that move, and a request that is under way, do not excuse it.
+        let other = Sending::new(Arc::clone(&pulse), None, false);
+        other.polled(false);
+        let working = pulse.work();
+        assert_eq!(pulse.look(false), Some(Closing::Unread));
+        drop((sending, working));
+        assert_eq!(pulse.look(false), None);
+        drop(other);
         assert_eq!(pulse.look(false), Some(Closing::Idle));
-        assert_eq!(pulse.cancelled.load(std::sync::atomic::Ordering::Relaxed), 0);
+        assert_eq!(pulse.cancelled.load(std::sync::atomic::Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn an_answer_is_on_its_way_until_its_last_piece_is_sent() {
+        let pulse = pulse(&Limits { send_timeout_seconds: 0, ..Limits::default() });
+        let sending = Arc::new(Sending::new(Arc::clone(&pulse), None, true));
+        let mut pieces = vec![Sending::unsent(&sending, "a".into()), Sending::unsent(&sending, "b".into())];
+        drop(sending);
+        assert_eq!((pieces[0].as_ref(), pulse.gate.answers(), pulse.answers.count()), (&b"a"[..], 1, 1));
+        assert_eq!(pulse.look(false), Some(Closing::Unread));
+        pieces.pop();
+        assert_eq!(pulse.gate.answers(), 1);
+        pieces.pop();
+        assert_eq!((pulse.gate.answers(), pulse.answers.count(), pulse.look(false)), (0, 0, None));
+    }
+
+    #[test]
+    fn many_unread_answers_are_a_hoard_where_there_are_many_in_all() {
+        let gate = Arc::new(Gate::new(1));
+        let limits = Limits { requests_max: 5, ..Limits::default() };
+        let (one, other) = (Pulse::new(&limits, Arc::clone(&gate)), Pulse::new(&limits, gate));
+        let answers = |pulse: &Arc<Pulse>, count| -> Vec<Sending> {
+            (0..count).map(|_| Sending::new(Arc::clone(pulse), None, true)).collect()
+        };
+        let _hoarded = answers(&one, 9);
+        assert!(!one.hoards(), "there are few in all");
+        let _few = answers(&other, 1);
+        assert!(one.hoards() && !other.hoards());
     }
 
     #[tokio::test]
     async fn cancelling_again_and_again_ends_the_connection() {
-        let pulse = Pulse::new(&Limits { resets_max: 2, ..Limits::default() });
+        let pulse = pulse(&Limits { resets_max: 2, ..Limits::default() });
         drop((pulse.work(), pulse.work()));
         assert!(!notified(&pulse).await);
         drop(pulse.work());

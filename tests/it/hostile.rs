@@ -140,6 +140,55 @@ fn a_connection_that_is_reset_and_a_handshake_that_never_ends() {
     drop(listener);
 }
 
+#[test]
+fn a_connection_whose_request_was_not_read_is_not_used_again() {
+    // Refuses an upload from its head alone, keeps the connection, and never reads on.
+    let refusing = Hostile::start(|mut stream| {
+        let mut piece = [0; 65536];
+        while let Ok(length @ 1..) = stream.read(&mut piece) {
+            drop(stream.write_all(&json("400 Bad Request", "{}")));
+            if piece[..length].starts_with(b"PUT") {
+                return pause(Duration::from_secs(20));
+            }
+        }
+    });
+    let irongate = Irongate::at(&refusing.endpoint(), "");
+    let body = format!(r#"{{"target": "active", "configdrive": "{}"}}"#, "QUJD".repeat(1024 * 1024));
+    for _ in 0..2 {
+        let upload = irongate.ask("admin", "PUT", "/v1/nodes/n/states/provision", Some(&body));
+        assert_eq!(upload.status, 400, "{upload:?}");
+        assert_eq!(list(&irongate).status, 400);
+    }
+    all_is_free(&irongate);
+}
+
+#[test]
+fn a_connection_whose_request_was_read_is_used_again() {
+    let opened = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&opened);
+    let well = Hostile::start(move |mut stream| {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut read = Vec::new();
+        let mut piece = [0; 65536];
+        while let Ok(length @ 1..) = stream.read(&mut piece) {
+            read.extend_from_slice(&piece[..length]);
+            // Each request of this test ends so.
+            if read.ends_with(b"\r\n\r\n") || read.ends_with(b"}]") {
+                read.clear();
+                drop(stream.write_all(&json("200 OK", "{}")));
+            }
+        }
+    });
+    let irongate = Irongate::at(&well.endpoint(), "");
+    let patch = r#"[{"op":"add","path":"/extra/a","value":1}]"#;
+    for _ in 0..5 {
+        assert_eq!(list(&irongate).status, 200);
+        assert_eq!(irongate.ask("admin", "PATCH", "/v1/nodes/n", Some(patch)).status, 200);
+        assert_eq!(irongate.ask("admin", "DELETE", "/v1/nodes/n", None).status, 200);
+    }
+    assert_eq!(opened.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
 fn several(endpoints: &[String], more: &str) -> Irongate {
     let endpoints: Vec<String> = endpoints.iter().map(|endpoint| format!("\"{endpoint}\"")).collect();
     let endpoints = format!("endpoints = [{}]\n{more}", endpoints.join(", "));

@@ -20,6 +20,7 @@ mod certificate;
 mod cli;
 mod compression;
 mod credentials;
+mod crowd;
 mod explain;
 mod framing;
 mod hostile;

@@ -14,20 +14,20 @@ use tokio_rustls::TlsConnector;
 use crate::support::client::basic;
 use crate::support::{FakeIronic, Irongate, PASSWORD, json};
 
-fn certificates() -> tempfile::TempDir {
+pub fn certificates() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     irongate::certs::dev(directory.path(), &[], 1, false).unwrap();
     directory
 }
 
-fn tls(certificates: &Path) -> String {
+pub fn tls(certificates: &Path) -> String {
     format!(
         "\n[listener.tls]\ncertificate_file = \"{0}/server.crt\"\nkey_file = \"{0}/server.key\"",
         certificates.display()
     )
 }
 
-fn connector(certificates: &Path, h2: bool) -> TlsConnector {
+pub fn connector(certificates: &Path, h2: bool) -> TlsConnector {
     let ca = CertificatePem::read(&certificates.join("ca.crt")).unwrap();
     let mut config = client_config(&ClientTls { ca, certificate: None, min_version: TlsVersion::V1_3 }).unwrap();
     if h2 {
