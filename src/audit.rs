@@ -37,7 +37,7 @@ use cadf::Event;
 use free::FreeText;
 use line::{CandidateLine, Line, Parameters, PrincipalLine, ResourceLine, VERSION, WouldBe};
 
-pub use output::AuditError;
+pub use output::{AuditError, check_sinks};
 pub use sink::{Audit, AuditCounts, AuditFull, QUEUE_BYTES_MAX};
 pub use terms::{AuditTerms, Class, OnFull};
 

@@ -264,7 +264,9 @@ impl<'a> Authorizer<'a> {
         for write in writes {
             let place = fields.and_then(|fields| Some((lookup::moves(route, write)?, fields)));
             let target = match place {
-                Some((Move::To(identifier), fields)) => self.lookup.node(identifier, fields).await,
+                Some((Move::To(identifier) | Move::Also(identifier), fields)) => {
+                    self.lookup.node(identifier, fields).await
+                }
                 Some((Move::Away | Move::Attribute(..), _)) | None => Ok(None),
             };
             let known = |found: &Found| found.as_ref().ok().and_then(Clone::clone);

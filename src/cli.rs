@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::audit;
 use crate::catalog::{self, TableFormat};
 use crate::config::{self, Config, ConfigError};
 use crate::microversion::Microversion;
@@ -243,6 +244,9 @@ fn check(file: &Path, show: bool) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
+    if let Err(error) = audit::check_sinks(&config.audit) {
+        return complain(&[ConfigError::new(file, None, error.to_string())]);
+    }
     match Snapshot::build(&config, file) {
         Ok(snapshot) => {
             for warning in snapshot.authenticator.warnings() {

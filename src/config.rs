@@ -8,6 +8,7 @@ mod check;
 mod limits;
 mod overrides;
 mod raw;
+mod source;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use crate::scrub::Treatments;
 use crate::tls::{CertificateExpiry, ClientTls, ServerTls};
 use crate::validate::ShadowChecks;
 
-pub use check::{effective, load, load_noting, policy_sources};
+pub use check::{effective, load, load_noting, policy_sources_below};
 pub use limits::{ClassLimits, ClassesLimits, Limits, RoleLimits};
 
 /// Everything that `serve` needs, read from files and checked. It holds keys and hashes and so cannot be printed.

@@ -237,9 +237,9 @@ impl Upstream {
         body: Option<Canonical>,
         forwarded: &Forwarded<'_>,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
-        // A lookup hands out a token once: never twice on our own account.
+        // A lookup hands out a token once: never twice on our own account. Nor what a vendor method does with arguments.
         let operation = call.call().route().operation();
-        let repeatable = operation.method == Method::Get && operation.id != "ramdisk:lookup";
+        let repeatable = operation.method == Method::Get && operation.id != "ramdisk:lookup" && body.is_none();
         // The body goes with the first request that is written; only what has none is written again.
         let mut body = body;
         self.exchange(repeatable, |authority| request::write(call, body.take(), forwarded, authority)).await

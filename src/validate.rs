@@ -165,12 +165,10 @@ fn check(route: &Route<'_>, body: &mut Json<'_>, shadow: &Shadow) -> Result<(), 
         BodyKind::None => Err(InvalidRequest::BodyNotTaken),
         BodyKind::Any => {
             check_passthru(body)?;
-            check_open_keys(route, body)
+            check_keys(route, body, true)
         }
         BodyKind::Object { schema, .. } => {
-            if schema.open {
-                check_open_keys(route, body)?;
-            }
+            check_keys(route, body, schema.open)?;
             value::check(body, schema, &At::Root, &context)
         }
         BodyKind::Patch(name) => match catalog().patch(name) {
@@ -205,12 +203,13 @@ fn too_new_status(operation: &Operation) -> u16 {
     }
 }
 
-/// An argument has one place: a key of an open body may not repeat one of the query. `_method` is no argument anywhere.
-fn check_open_keys(route: &Route<'_>, body: &Json<'_>) -> Result<(), InvalidRequest> {
+/// An argument has one place: Ironic merges body and query, so that no key may repeat one of the query. `_method` is no
+/// argument anywhere.
+fn check_keys(route: &Route<'_>, body: &Json<'_>, open: bool) -> Result<(), InvalidRequest> {
     let Json::Object(members) = body else { return Ok(()) };
     for (key, _) in members {
         let field = || At::Root.key(key).place();
-        if key == "_method" {
+        if open && key == "_method" {
             return Err(InvalidRequest::ReservedName { field: field() });
         }
         if route.query().any(|(name, _)| name == key) {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::AuditSink;
+use crate::config::{AuditConfig, AuditSink};
 
 /// The sink cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,26 @@ impl Output {
             other => other,
         }
     }
+}
+
+/// Whether records could be written there, as far as can be told without a trace: a file that is there is opened, a folder
+/// gets a file for a moment.
+///
+/// # Errors
+/// Why not.
+pub fn check_sinks(config: &AuditConfig) -> Result<(), AuditError> {
+    for sink in std::iter::once(&config.sink).chain(&config.cadf) {
+        let AuditSink::File(path) = sink else { continue };
+        let tried = if path.exists() {
+            OpenOptions::new().append(true).open(path).map(drop)
+        } else {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let file = folder.join(format!(".irongate-check-{}", std::process::id()));
+            OpenOptions::new().create_new(true).write(true).open(&file).and_then(|_| std::fs::remove_file(&file))
+        };
+        tried.map_err(|source| AuditError { path: path.display().to_string(), source })?;
+    }
+    Ok(())
 }
 
 /// For appending, mode 0600 when made. A line that an earlier end cut off is closed.

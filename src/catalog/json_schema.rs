@@ -165,7 +165,10 @@ impl Writer {
             Kind::Any => json!({"type": field.types}),
             Kind::ArrayOrObject => json!({"type": ["array", "object"]}),
             Kind::String | Kind::HostPort => lengths(json!({"type": "string"}), field),
-            Kind::StringList => json!({"type": "string", "description": "names separated by commas"}),
+            Kind::StringList => json!({"anyOf": [
+                {"type": "string", "description": "names separated by commas"},
+                {"type": "array", "items": {"type": "string"}},
+            ]}),
             Kind::StrictBoolean => json!({"type": "boolean"}),
             Kind::Boolean if self.converts => {
                 json!({"anyOf": [{"type": "boolean"}, text(BOOLEAN), {"type": "integer", "enum": [0, 1]}]})

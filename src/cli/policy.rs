@@ -88,7 +88,7 @@ pub(super) enum PolicyCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct PolicyPaths {
-    /// Directories with *.cedar files, or single files.
+    /// Directories with *.cedar files, in them or below, or single files.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -122,7 +122,7 @@ impl PolicyCommand {
 pub(super) fn sources(paths: &[PathBuf]) -> Result<Vec<PolicySource>, ExitCode> {
     let mut sources = Vec::new();
     for path in paths {
-        match config::policy_sources(path) {
+        match config::policy_sources_below(path) {
             Ok(found) => sources.extend(found),
             Err(message) => {
                 say(&format!("error: {message}"));

@@ -19,12 +19,13 @@ use secrecy::SecretString;
 use toml::Spanned;
 
 pub(super) use jwt::RawJwt;
-pub use policy::policy_sources;
+pub use policy::policy_sources_below;
 pub use shown::effective;
 pub(super) use tracing::RawTracing;
 
 use super::raw::{RawConfig, RawListener, RawServerTls};
-use super::{Config, ConfigError, Limits, ListenAddress, Listener, Mode, overrides};
+use super::source::Source;
+use super::{Config, ConfigError, Limits, ListenAddress, Listener, Mode};
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
@@ -41,31 +42,25 @@ pub fn load(file: &Path) -> Result<Config, Vec<ConfigError>> {
 /// The same, and notes in `files` what it reads, whatever becomes of it.
 pub fn load_noting(file: &Path, files: &mut Vec<PathBuf>) -> Result<Config, Vec<ConfigError>> {
     files.push(file.to_owned());
-    let (text, raw) = read(file)?;
+    let (source, raw) = read(file)?;
     let directory = file.parent().unwrap_or(Path::new("")).to_owned();
-    Checker { file, text: &text, directory, errors: Vec::new(), certificates: Vec::new(), files }.check(raw)
+    Checker { file, source: &source, directory, errors: Vec::new(), certificates: Vec::new(), files }.check(raw)
 }
 
 /// The text with its overrides, and what it says.
-fn read(file: &Path) -> Result<(String, RawConfig), Vec<ConfigError>> {
+fn read(file: &Path) -> Result<(Source, RawConfig), Vec<ConfigError>> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| vec![ConfigError::new(file, None, format!("cannot be read: {error}"))])?;
-    let overridden =
-        overrides::apply(&text, std::env::vars()).map_err(|message| vec![ConfigError::new(file, None, message)])?;
-    let text = overridden.unwrap_or(text);
-    let raw = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map(|span| line(&text, span.start));
-        vec![ConfigError::new(file, line, shown::without_value(&error.message().trim().replace('\n', "; ")))]
+    let source = Source::new(text, std::env::vars()).map_err(|message| vec![ConfigError::new(file, None, message)])?;
+    let raw = toml::from_str(source.text()).map_err(|error| {
+        let offset = error.span().map(|span| span.start);
+        vec![source.error(file, offset, shown::without_value(&error.message().trim().replace('\n', "; ")))]
     })?;
-    Ok((text, raw))
+    Ok((source, raw))
 }
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-fn line(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// Which schemes have a section.
@@ -78,7 +73,7 @@ struct Configured {
 
 struct Checker<'a> {
     file: &'a Path,
-    text: &'a str,
+    source: &'a Source,
     directory: PathBuf,
     errors: Vec<ConfigError>,
     certificates: Vec<CertificateExpiry>,
@@ -160,8 +155,7 @@ impl Checker<'_> {
     }
 
     fn push(&mut self, offset: Option<usize>, message: String) {
-        let line = offset.map(|offset| line(self.text, offset));
-        self.errors.push(ConfigError::new(self.file, line, message));
+        self.errors.push(self.source.error(self.file, offset, message));
     }
 
     fn path(&self, path: &Path) -> PathBuf {

@@ -10,8 +10,11 @@ const PREFIX: &str = "IRONGATE_";
 /// Top-level keys that may be overridden; all others have a section and so `__` in the variable's name.
 const TOP_LEVEL: [&str; 2] = ["IRONGATE_MODE", "IRONGATE_WORKERS"];
 
+/// A text with its overrides: for each variable the path of the key that it wrote.
+type Applied = (String, Vec<(String, Vec<String>)>);
+
 /// Writes the overrides into `text`. An error names the variable, never its value.
-pub(super) fn apply(text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Option<String>, String> {
+pub(super) fn apply(text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Option<Applied>, String> {
     let mut overrides: Vec<(String, String)> = variables
         .filter(|(name, _)| name.starts_with(PREFIX) && (name.contains("__") || TOP_LEVEL.contains(&name.as_str())))
         .collect();
@@ -20,6 +23,7 @@ pub(super) fn apply(text: &str, variables: impl Iterator<Item = (String, String)
         return Ok(None);
     }
     let mut document: DocumentMut = text.parse().map_err(|_| "the file is not TOML".to_owned())?;
+    let mut applied = Vec::with_capacity(overrides.len());
     for (name, value) in overrides {
         let path: Vec<String> = name.trim_start_matches(PREFIX).split("__").map(str::to_lowercase).collect();
         set(document.as_table_mut(), &path, scalar(&value)).ok_or_else(|| {
@@ -27,8 +31,9 @@ pub(super) fn apply(text: &str, variables: impl Iterator<Item = (String, String)
                 "the variable {name} does not name a key: write IRONGATE_<section>__<key>, a list's item by its number"
             )
         })?;
+        applied.push((name, path));
     }
-    Ok(Some(document.to_string()))
+    Ok(Some((document.to_string(), applied)))
 }
 
 /// Numbers, booleans, quoted strings and arrays are TOML; anything else is a string as it stands.
@@ -63,7 +68,7 @@ mod tests {
     fn check(text: &str, variables: &[(&str, &str)], expected: Result<&str, &str>) {
         let given = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         match (apply(text, given), expected) {
-            (Ok(found), Ok(expected)) => assert_eq!(found.as_deref().unwrap_or(text), expected),
+            (Ok(found), Ok(expected)) => assert_eq!(found.map_or(text.to_owned(), |(text, _)| text), expected),
             (Err(found), Err(expected)) => assert!(found.contains(expected), "{found}"),
             (found, expected) => panic!("{found:?} is not {expected:?}"),
         }

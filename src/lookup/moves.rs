@@ -16,6 +16,8 @@ pub enum Move<'a> {
     To(&'a str),
     /// It takes the object away from its node.
     Away,
+    /// It names a node that the request acts on too.
+    Also(&'a str),
     /// It changes an attribute that policies decide by: its name, and its value if that is a string.
     Attribute(&'static str, Option<&'a str>),
 }
@@ -46,10 +48,16 @@ pub fn moves<'w>(route: &Route<'_>, write: &'w Write<'_>) -> Option<Move<'w>> {
         )
         | (ResourceType::Node | ResourceType::Collection, "/parent_node") => to_node(),
         (ResourceType::Collection, "/node") if operation.id == "allocation:create" => to_node(),
+        (ResourceType::Collection, "/node_ident") if operation.id == "port:create" => to_node(),
         (ResourceType::Collection, path)
             if operation.id == "allocation:create" && path.starts_with("/candidate_nodes/") =>
         {
             to_node()
+        }
+        (ResourceType::Node, path)
+            if operation.id == "node:set_provision_state" && path.contains("/limit_child_node_execution/") =>
+        {
+            text.map(Move::Also)
         }
         (ResourceType::Node | ResourceType::Allocation, "/owner") => Some(Move::Attribute("owner", text)),
         (ResourceType::Node, "/lessee") => Some(Move::Attribute("lessee", text)),
@@ -68,7 +76,9 @@ impl<'w> Moves<'w> {
         resource: Option<&Arc<ObjectFacts>>,
         next: Option<(Move<'w>, Option<Arc<ObjectFacts>>)>,
     ) {
-        if let (Some((place, node)), Some(before)) = (&next, self.after.as_ref().or(resource)) {
+        if let (Some((place, node)), Some(before)) = (&next, self.after.as_ref().or(resource))
+            && !matches!(place, Move::Also(_))
+        {
             let parent = |uuid: Option<&str>| before.with(PARENT_NODE, uuid);
             self.after = Some(Arc::new(match place {
                 Move::Attribute(name, value) => before.with(name, *value),
@@ -76,18 +86,20 @@ impl<'w> Moves<'w> {
                     parent(Some(node.as_ref().map_or(*identifier, |node| node.uuid.as_str())))
                 }
                 Move::Away if kind == ResourceType::Node => parent(None),
-                Move::To(_) | Move::Away => before.moved(node.clone()),
+                Move::To(_) | Move::Away | Move::Also(_) => before.moved(node.clone()),
             }));
         }
         self.each.push(next);
     }
 
     /// What else the write at this place in the order has to be permitted at: the object as the request would leave it,
-    /// and where a node is put below another, that one, since both must be within the caller's reach.
+    /// and where a node is put below another, or a step is to run on another, that one, since both must be within the
+    /// caller's reach.
     pub fn elsewhere(&self, kind: ResourceType, index: usize) -> Vec<Arc<ObjectFacts>> {
         let Some(Some((place, node))) = self.each.get(index) else { return Vec::new() };
-        let parent = node.as_ref().filter(|_| kind == ResourceType::Node && matches!(place, Move::To(_)));
-        self.after.iter().chain(parent).cloned().collect()
+        let reached = matches!(place, Move::To(_) | Move::Also(_));
+        let other = node.as_ref().filter(|_| kind == ResourceType::Node && reached);
+        self.after.iter().chain(other).cloned().collect()
     }
 
     /// The node that the write at this place in the order names.
@@ -98,7 +110,80 @@ impl<'w> Moves<'w> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
+    use crate::call::WriteOp;
+    use crate::catalog::{BodyKind, Field, Kind, Operation, catalog};
+    use crate::json::{Json, Pointer};
+    use crate::microversion::Microversion;
+
+    /// Fields of bodies that hold an identifier, and put nothing elsewhere.
+    const NO_PLACES: [(&str, &str); 12] = [
+        // The new object's own.
+        ("*", "/uuid"),
+        // Instances, VIFs and what events tell of are other services' objects.
+        ("*", "/instance_uuid"),
+        ("event:create", "/events/0/port_id"),
+        ("event:create", "/events/0/device_id"),
+        ("event:create", "/events/0/binding:host_id"),
+        ("node:vif:attach", "/id"),
+        // Ironic takes only those of the same node.
+        ("port:create", "/portgroup_uuid"),
+        ("port:update", "/portgroup_uuid"),
+        ("node:vif:attach", "/port_uuid"),
+        ("node:vif:attach", "/portgroup_uuid"),
+        // Steps that are kept elsewhere; they run on the resource.
+        ("node:set_provision_state", "/runbook"),
+        // Policies see the path; chassis have no attributes.
+        ("node:create", "/chassis_uuid"),
+    ];
+
+    /// The places below a field that hold the identifier of an object.
+    fn identifiers(field: &Field, at: &str, found: &mut Vec<String>) {
+        if matches!(field.kind, Kind::Uuid | Kind::UuidOrName) {
+            found.push(at.to_owned());
+        }
+        for inner in &field.fields {
+            identifiers(inner, &format!("{at}/{}", inner.name), found);
+        }
+        if let Some(item) = &field.items {
+            identifiers(item, &format!("{at}/0"), found);
+        }
+    }
+
+    fn is_move(operation: &'static Operation, path: &str) -> bool {
+        let value = Json::String(Cow::Borrowed("x-1"));
+        let route = Route {
+            operation,
+            alias: None,
+            parameters: Vec::new(),
+            query: Vec::new(),
+            microversion: Microversion::new(115).unwrap(),
+        };
+        let path = Pointer::parse(path).unwrap();
+        let write = Write { op: WriteOp::Add, path, value: Some(&value), step: None, secret: false, withheld: false };
+        moves(&route, &write).is_some()
+    }
+
+    #[test]
+    fn each_field_that_names_another_object_puts_something_there() {
+        for operation in &catalog().operations {
+            let mut found = Vec::new();
+            let fields = match &operation.body {
+                BodyKind::Object { schema, .. } => &schema.fields,
+                BodyKind::Patch(name) => &catalog().patch(name).unwrap().fields,
+                BodyKind::None | BodyKind::Any => continue,
+            };
+            for field in fields {
+                identifiers(field, &format!("/{}", field.name), &mut found);
+            }
+            for path in found {
+                let known = NO_PLACES.iter().any(|(id, known)| (*id == "*" || *id == operation.id) && *known == path);
+                assert_eq!(is_move(operation, &path), !known, "{} {path}", operation.id);
+            }
+        }
+    }
 
     fn node(uuid: &str, owner: &str) -> Arc<ObjectFacts> {
         Arc::new(ObjectFacts::node(&serde_json::json!({"uuid": uuid, "owner": owner, "lessee": "l"})).unwrap())

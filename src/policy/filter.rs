@@ -103,6 +103,13 @@ impl Filter {
             .find(|id| !HELD.iter().any(|(known, parameters)| known == id && parameters.contains(&&*self.parameter)))
     }
 
+    /// Whether Ironic would read the value as another, because it takes the parameter for a list.
+    pub(super) fn is_never_met<'o>(&self, mut operations: impl Iterator<Item = &'o Operation>) -> bool {
+        let Value::Text(text) = &self.value else { return false };
+        let is_list = |field: &Field| *field.name == *self.parameter && field.kind == Kind::StringList;
+        !is_one_item(text) && operations.any(|operation| operation.query.iter().any(is_list))
+    }
+
     /// How a request's query fits.
     pub(super) fn fit(&self, principal: &Principal, route: &Route<'_>) -> Fit {
         let facts = principal.keystone();
@@ -124,7 +131,8 @@ impl Filter {
             return Fit::No;
         }
         match route.query().find(|(name, _)| *name == field.name) {
-            None if field.kind == Kind::StringList && value.contains(',') => Fit::No,
+            // Ironic would read it as another, or as more than one.
+            None if field.kind == Kind::StringList && !is_one_item(&value) => Fit::No,
             None => Fit::Add(Added { parameter: &field.name, value }),
             Some((_, text)) if field.kind == Kind::StringList => {
                 if text.split(',').all(|item| item == &*value) {
@@ -137,6 +145,11 @@ impl Filter {
             Some(_) => Fit::No,
         }
     }
+}
+
+/// Whether Ironic reads this text as a list of itself: it takes lists apart at commas, trims and reads in lower case.
+fn is_one_item(text: &str) -> bool {
+    !text.contains(',') && text.trim() == text && text.to_lowercase() == text
 }
 
 /// The operations' requests that a scope speaks of.
@@ -153,9 +166,28 @@ pub(super) fn heeded<'q, I: Iterator<Item = &'q str>>(
     parameter: &str,
     others: impl Fn() -> I,
 ) -> bool {
+    let beside = |names: &[&str]| others().any(|other| names.contains(&other));
     match (operation.id.as_str(), parameter) {
-        // The port with this address is shown, in whatever shard it is.
-        ("port:list" | "port:list_detail", "shard") => !others().any(|other| other == "address"),
+        // The port with this address is shown, in whatever shard it is and whatever is said of it.
+        ("port:list" | "port:list_detail", "shard" | "description_contains") => !beside(&["address"]),
+        // One node's, or one port group's, with whatever address.
+        ("port:list" | "port:list_detail", "address") => !beside(&["node", "node_uuid", "portgroup"]),
+        // Of shards and conductor groups, only the shards.
+        ("port:list" | "port:list_detail", "conductor_groups") => !beside(&["shard"]),
+        // Of two nodes, that which is named by its UUID.
+        ("port:list" | "port:list_detail", "node") => !beside(&["node_uuid"]),
+        // What belongs to the object in the path is listed, whatever is said of others.
+        (
+            "node:ports:list" | "node:ports:list_detail" | "portgroup:ports:list" | "portgroup:ports:list_detail",
+            "node" | "node_uuid" | "portgroup" | "address",
+        )
+        | (
+            "node:portgroups:list"
+            | "node:portgroups:list_detail"
+            | "node:volume:connector:list"
+            | "node:volume:target:list",
+            "node",
+        ) => false,
         // For callers with system scope, and without Keystone, it is ignored.
         ("allocation:list", "node") => false,
         // What the caller may see is listed, whatever it says.
@@ -211,6 +243,69 @@ mod tests {
         }
         for id in OF_NODE {
             assert!(catalog().operation(id).unwrap().query.iter().any(|field| field.name == "node"), "{id}");
+        }
+    }
+
+    #[test]
+    fn what_is_heeded_beside_others() {
+        let rows: &[(&str, &str, &[&str], bool)] = &[
+            ("port:list", "shard", &["limit"], true),
+            ("port:list", "shard", &["address"], false),
+            ("port:list", "conductor_groups", &["fields"], true),
+            ("port:list_detail", "conductor_groups", &["shard"], false),
+            ("port:list", "node", &["limit"], true),
+            ("port:list", "node", &["node_uuid"], false),
+            ("port:list", "node_uuid", &["node"], true),
+            ("port:list", "address", &["shard"], true),
+            ("port:list_detail", "address", &["node"], false),
+            ("port:list", "address", &["portgroup"], false),
+            ("port:list", "description_contains", &["address"], false),
+            ("portgroup:list", "conductor_groups", &[], true),
+            ("node:ports:list", "node", &[], false),
+            ("node:ports:list", "address", &[], false),
+            ("node:portgroups:list", "node", &[], false),
+            ("node:volume:target:list", "node", &[], false),
+            ("volume:target:list", "node", &[], true),
+            ("volume:target:list", "project", &["node"], false),
+        ];
+        for (id, parameter, others, expected) in rows {
+            let operation = catalog().operation(id).unwrap();
+            assert!(operation.query.iter().any(|field| field.name == *parameter), "{id} {parameter}");
+            let others = || others.iter().copied();
+            assert_eq!(heeded(operation, parameter, others), *expected, "{id} {parameter}");
+        }
+    }
+
+    #[test]
+    fn filters_are_read_as_ironic_reads_them() {
+        let fit = |text: &str, id: &str, query: &[(&'static str, &'static str)]| {
+            let route = Route {
+                operation: catalog().operation(id).unwrap(),
+                alias: None,
+                parameters: Vec::new(),
+                query: query.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+                microversion: crate::microversion::Microversion::new(115).unwrap(),
+            };
+            match Filter::parse(text).unwrap().fit(&Principal::for_test("Team", &[]), &route) {
+                Fit::Said => "said",
+                Fit::Add(_) => "add",
+                Fit::No => "no",
+            }
+        };
+        let rows: &[(&str, &str, &[(&'static str, &'static str)], &str)] = &[
+            ("conductor_groups = 'a'", "port:list", &[], "add"),
+            ("conductor_groups = 'a'", "port:list", &[("conductor_groups", "a")], "said"),
+            ("conductor_groups = 'a'", "port:list", &[("conductor_groups", "a,b")], "no"),
+            ("conductor_groups = 'a'", "port:list", &[("shard", "b")], "no"),
+            ("conductor_groups = 'a'", "port:list", &[("shard", "b"), ("conductor_groups", "a")], "no"),
+            // Added as one parameter, it would be read in lower case.
+            ("shard = principal.name", "node:list", &[], "no"),
+            ("shard = principal.name", "node:list", &[("shard", "Team,Team")], "said"),
+            ("shard = principal.name", "node:list", &[("shard", "team")], "no"),
+            ("owner = principal.name", "node:list", &[], "add"),
+        ];
+        for (text, id, query, expected) in rows {
+            assert_eq!(fit(text, id, query), *expected, "{text} {id} {query:?}");
         }
     }
 }

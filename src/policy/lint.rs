@@ -1,5 +1,6 @@
 //! Policies that are valid Cedar and yet do not do what their author expects.
 
+mod fact;
 mod reach;
 mod wildcard;
 
@@ -17,17 +18,37 @@ use crate::catalog::{Operation, ResourceType};
 pub(super) fn lint(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
     let collections: BTreeSet<String> =
         operations.iter().filter(|operation| operation.resource == ResourceType::Collection).map(fixed_id).collect();
+    unmet(rules, findings);
+    let known = fact::known(operations);
     for rule in rules {
         for uid in rule.policy.entity_literals() {
             findings.extend(identifier(rule, &uid, &collections));
         }
         findings.extend(open(rule));
+        fact::unknown(rule, &known, findings);
         wildcard::wildcards(rule, findings);
     }
     halves(operations, rules, findings);
     aliases(rules, findings);
     reach::reach(operations, rules, findings);
 }
+
+/// What Cedar warns of, that a policy never applies, is an error in a forbid: somebody thinks that it guards something. A policy
+/// with an error is called impossible too, and is left to that.
+fn unmet(rules: &[Rule], findings: &mut [PolicyFinding]) {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let broken: HashSet<Option<String>> = errors.map(|finding| finding.policy.clone()).collect();
+    for finding in findings {
+        let rule = rules.iter().find(|rule| finding.policy.as_deref() == Some(&*rule.id));
+        let is_forbid = rule.is_some_and(|rule| !rule.is_permit());
+        if is_forbid && finding.message.starts_with(IMPOSSIBLE) && !broken.contains(&finding.policy) {
+            finding.severity = Severity::Error;
+        }
+    }
+}
+
+/// How Cedar begins to say that a policy never applies.
+const IMPOSSIBLE: &str = "policy is impossible";
 
 /// Identifiers that can never match. In a forbid they would be holes, so they are errors.
 fn identifier(rule: &Rule, uid: &EntityUid, collections: &BTreeSet<String>) -> Option<PolicyFinding> {

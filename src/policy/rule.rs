@@ -349,7 +349,10 @@ fn duplicates(rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
 fn filters(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
     for rule in rules {
         let Some(filter) = &rule.filter else { continue };
-        let (message, hint) = if rule.is_permit() {
+        let (message, hint) = if rule.is_permit() && filter.is_never_met(in_scope(operations, &rule.about)) {
+            let message = "Ironic reads this list in lower case, so that nothing meets this \"@filter\"".to_owned();
+            (message, "write the value in lower case; what has capitals in its name cannot be filtered by in this way")
+        } else if rule.is_permit() {
             let Some(operation) = filter.misplaced(in_scope(operations, &rule.about)) else { continue };
             (
                 format!("\"@filter\" is for lists that Ironic filters by it, and {operation:?} is none"),

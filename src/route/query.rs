@@ -1,6 +1,6 @@
 //! The query: which parameters, each once, in one spelling.
 
-mod value;
+pub(super) mod value;
 
 use std::borrow::Cow;
 
@@ -89,9 +89,10 @@ pub(super) fn read<'a>(
     }
     found
         .into_iter()
-        .map(|(field, text, _)| {
+        .map(|(field, text, repeated)| {
             available(operation, field, microversion)?;
-            let canonical = value::read(field, text, microversion)?;
+            let canonical =
+                if repeated { value::read_repeated(field, text)? } else { value::read(field, text, microversion)? };
             columns(operation, field, &canonical)?;
             Ok((Cow::Borrowed(field.name.as_str()), canonical))
         })

@@ -2,15 +2,17 @@
 
 use http::uri::PathAndQuery;
 
+use super::query::value::is_repeated;
 use crate::call::Route;
-use crate::catalog::Segment;
+use crate::catalog::{Kind, Segment};
 
 /// The hexadecimal digits of percent-encodings.
 const HEXADECIMAL: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
 
 impl Route<'_> {
     /// The path and query for Ironic: the operation's own path (or its first alias, where Ironic serves only that), and
-    /// the query parameters that are not in the path, in the order of the request.
+    /// the query parameters that are not in the path, in the order of the request: each once, but for a list that Ironic
+    /// would read otherwise in one.
     ///
     /// A route of this target is this route again.
     #[expect(
@@ -38,13 +40,25 @@ impl Route<'_> {
         let in_path = |name: &str| {
             alias.is_some() && template.iter().any(|part| matches!(part, Segment::Parameter(known, _) if known == name))
         };
-        for (index, (name, value)) in self.query().filter(|(name, _)| !in_path(name)).enumerate() {
-            target.push(if index == 0 { '?' } else { '&' });
-            target.push_str(name);
-            target.push('=');
-            encode(&mut target, value, b"");
+        let mut joint = '?';
+        for (name, value) in self.query().filter(|(name, _)| !in_path(name)) {
+            let mut push = |value: &str| {
+                target.push(std::mem::replace(&mut joint, '&'));
+                target.push_str(name);
+                target.push('=');
+                encode(&mut target, value, b"");
+            };
+            if self.is_list(name) && is_repeated(value) {
+                value.split(',').for_each(push);
+            } else {
+                push(value);
+            }
         }
         PathAndQuery::try_from(target).expect("a valid path and query")
+    }
+
+    fn is_list(&self, name: &str) -> bool {
+        self.operation().query.iter().any(|field| field.name == name && field.kind == Kind::StringList)
     }
 
     fn query_value(&self, name: &str) -> Option<&str> {

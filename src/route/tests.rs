@@ -172,7 +172,7 @@ fn what_clients_send() {
         ),
         ("GET", "/v1/nodes?fields=", "node:list /v1/nodes?fields="),
         ("GET", "/v1/nodes?fields=%20DRIVER_INFO,uuid", "node:list /v1/nodes?fields=driver_info%2Cuuid"),
-        ("GET", "/v1/nodes?fields=uuid&fields=Name&limit=5", "node:list /v1/nodes?fields=uuid%2Cname&limit=5"),
+        ("GET", "/v1/nodes?fields=uuid&fields=name&limit=5", "node:list /v1/nodes?fields=uuid%2Cname&limit=5"),
         ("GET", "/v1/nodes?detail=True&limit=0100", "node:list /v1/nodes?detail=true&limit=100"),
         ("GET", "/v1/nodes?maintenance=OFF", "node:list /v1/nodes?maintenance=false"),
         ("GET", "/v1/nodes?fault=power+failure", "node:list /v1/nodes?fault=power%20failure"),
@@ -231,6 +231,13 @@ fn what_clients_send() {
             "/v1/drivers/ipmi/raid/logical_disk_properties",
             "driver:raid_properties /v1/drivers/ipmi/raid/logical_disk_properties",
         ),
+        // One list is read in lower case; of repeated ones each is taken as it is.
+        ("GET", "/v1/nodes?shard=RackA,%20rackC,", "node:list /v1/nodes?shard=racka%2Crackc"),
+        ("GET", "/v1/nodes?shard=racka&limit=1&shard=rackc", "node:list /v1/nodes?shard=racka%2Crackc&limit=1"),
+        ("GET", "/v1/nodes?shard=RackA&limit=1&shard=RackC", "node:list /v1/nodes?shard=RackA&shard=RackC&limit=1"),
+        ("GET", "/v1/nodes?shard=RackA&shard=RackA", "node:list /v1/nodes?shard=RackA&shard=RackA"),
+        ("GET", "/v1/nodes?shard=+a&shard=", "node:list /v1/nodes?shard=%20a&shard="),
+        ("GET", "/v1/nodes?fields=uuid&fields=name&fields=uuid", "node:list /v1/nodes?fields=uuid%2Cname"),
         ("DELETE", "/v1/nodes/n1/traits/lower_case", "node:traits:delete /v1/nodes/n1/traits/lower_case"),
         (
             "GET",

@@ -75,7 +75,8 @@ fn a_body_is_there_or_not() {
     check("node:get", Some("{}"), "body_not_taken");
     check("node:get", Some(" "), "body_not_taken");
     check("node:delete", Some("{}"), "body_not_taken");
-    check("node:vendor_passthru:get", Some("{}"), "body_not_taken");
+    check("node:vendor_passthru:get", Some("{}"), "ok");
+    check("node:vendor_passthru:methods", Some("{}"), "body_not_taken");
     check("node:clear_maintenance", None, "ok");
     check("node:set_maintenance", None, "ok");
     check("node:set_maintenance", Some(" "), "json_empty");
@@ -219,6 +220,10 @@ fn an_argument_is_given_once() {
     check("ramdisk:continue_inspection", &[], inspection, "ok");
     check("node:vendor_passthru:post", &[("method", "a")], r#"{"method": "b"}"#, "argument_twice");
     check("node:vendor_passthru:post", &[("method", "a")], r#"{"b": {"method": "c"}}"#, "ok");
+    check("node:vendor_passthru:get", &[("method", "a")], r#"{"method": "b"}"#, "argument_twice");
+    check("node:vmedia:detach", &[("device_types", "cdrom")], r#"{"device_types": "disk"}"#, "argument_twice");
+    check("node:vmedia:detach", &[("device_types", "cdrom")], r#"{"device_types": null}"#, "argument_twice");
+    check("node:vmedia:detach", &[("device_types", "cdrom")], "{}", "ok");
 }
 
 #[test]

@@ -37,7 +37,11 @@ pub(super) fn check(
     match field.kind {
         Kind::Any => allowed(takes(field, value), field, at),
         Kind::ArrayOrObject => allowed(matches!(value, Json::Array(_) | Json::Object(_)), field, at),
-        Kind::String | Kind::StringList | Kind::HostPort => check_text(text(value, field, at)?, field, at),
+        Kind::StringList => match value {
+            Json::Array(items) => allowed(items.iter().all(|item| matches!(item, Json::String(_))), field, at),
+            text => allowed(matches!(text, Json::String(_)), field, at),
+        },
+        Kind::String | Kind::HostPort => check_text(text(value, field, at)?, field, at),
         Kind::StrictBoolean => allowed(matches!(value, Json::Boolean(_)), field, at),
         Kind::Boolean => {
             *value = Json::Boolean(boolean(value, context).ok_or_else(|| wrong_kind(field, at))?);
@@ -285,7 +289,8 @@ const fn plainly_expected(field: &Field) -> &'static str {
     match field.kind {
         Kind::Any => "any JSON",
         Kind::ArrayOrObject => "an array or an object",
-        Kind::String | Kind::Enum | Kind::StringList => "a string",
+        Kind::String | Kind::Enum => "a string",
+        Kind::StringList => "a string, or an array of strings",
         Kind::StrictBoolean => "true or false",
         Kind::Boolean => "true or false",
         Kind::Integer | Kind::StrictInteger => "an integer",

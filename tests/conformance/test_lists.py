@@ -63,6 +63,23 @@ def test_pages(world, target, pages):
     assert len(names) == len(set(names)) == COUNT
 
 
+def test_shards_keep_their_case(world):
+    """A list in one parameter is read in lower case, repeated parameters are not: the same nodes by either way."""
+    shards = ("RackA", "rackb", "RackC")
+    try:
+        for shard in shards:
+            made = world.direct.call("POST", "/v1/nodes", {"name": f"in-{shard}", "driver": "fake-hardware", "shard": shard})
+            assert made.status == 201, made.body
+        for query, expected in [("shard=RackA&shard=RackC", {"in-RackA", "in-RackC"}), ("shard=RackA,rackb", {"in-rackb"}), ("shard=RackA", set()),
+                                ("shard=RackA&shard=RackA", {"in-RackA"}), ("shard=rackb&shard=RackC&limit=10", {"in-rackb", "in-RackC"})]:
+            for way in (world.direct, world.raw):
+                answer = way.call("GET", f"/v1/nodes?fields=name&{query}", version="1.115")
+                assert {node["name"] for node in answer.json()["nodes"]} == expected, (query, answer.body)
+    finally:
+        for shard in shards:
+            world.direct.call("DELETE", f"/v1/nodes/in-{shard}")
+
+
 def test_every_link_leads_to_irongate(world):
     """`links` of the items, too."""
     answer = world.raw.call("GET", "/v1/nodes?detail=True&resource_class=crowd", host=urlsplit(world.url).netloc)

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use irongate::config::{self, ListenAddress};
 use irongate::server::Server;
 
+use crate::support::client::basic;
 use crate::support::ironic::Arrived;
-use crate::support::{Answer, FakeIronic, Irongate, configuration, json};
+use crate::support::{Answer, FakeIronic, Irongate, PASSWORD, configuration, json, send};
 
 /// irongate with these policies and more in `[policy]`; `more` is top-level configuration.
 pub fn start(ironic: &FakeIronic, policies: &str, in_policy: &str, more: &str) -> Irongate {
@@ -49,7 +50,7 @@ fn world(request: &Arrived) -> Vec<u8> {
         "theirs" | THEIRS => json("200 OK", &node(THEIRS, "theirs", "admin")),
         PORT => json("200 OK", &format!(r#"{{"uuid": "{PORT}", "node_uuid": "{MINE}"}}"#)),
         "ports" | "allocations" => json("201 Created", "{}"),
-        "power" => json("202 Accepted", ""),
+        "power" | "provision" => json("202 Accepted", ""),
         "broken" => json("503 Service Unavailable", "{}"),
         "odd" => json("200 OK", &node(THEIRS, "theirs", "operator")),
         name => json("404 Not Found", &NOT_FOUND.replace("IDENT", name)),
@@ -65,7 +66,7 @@ when { resource has node && resource.node has owner && resource.node.owner == pr
 @id("own.new-port.fields") permit (principal is Principal, action == Action::"port:create:write", resource)
 when
 {
-    context.write.path != "/node_uuid" ||
+    !["/node_uuid", "/node_ident"].contains(context.write.path) ||
     (context.write has target && context.write.target has owner && context.write.target.owner == principal.name)
 };
 "#;
@@ -122,6 +123,24 @@ fn what_is_put_elsewhere_is_decided_at_both_places() {
     let new = |node: &str| format!(r#"{{"address": "52:54:00:12:34:56", "node_uuid": "{node}"}}"#);
     check(&irongate, "operator", "POST /v1/ports", Some(&new(MINE)), 201);
     check(&irongate, "operator", "POST /v1/ports", Some(&new(THEIRS)), 403);
+    for (node, status) in [(MINE, 201), ("mine", 201), (THEIRS, 403), ("theirs", 403), ("gone", 403)] {
+        let body = format!(r#"{{"address": "52:54:00:12:34:56", "node_ident": "{node}"}}"#);
+        let request = format!(
+            "POST /v1/ports HTTP/1.1\r\nHost: irongate.test\r\nConnection: close\r\n{}\
+             X-OpenStack-Ironic-API-Version: 1.94\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            basic("operator", PASSWORD),
+            body.len()
+        );
+        let answer = send(irongate.address, request.as_bytes());
+        assert_eq!(answer.status, status, "{node}: {answer:?}");
+    }
+    for (children, status) in [(MINE.to_owned(), 202), (THEIRS.to_owned(), 403), (format!("{MINE}\", \"{THEIRS}"), 403)]
+    {
+        let body = format!(
+            r#"{{"target": "clean", "clean_steps": [{{"interface": "power", "step": "reset", "execute_on_child_nodes": true, "limit_child_node_execution": ["{children}"]}}]}}"#
+        );
+        check(&irongate, "operator", "PUT /v1/nodes/mine/states/provision", Some(&body), status);
+    }
     let give = |field: &str, value: &str| format!(r#"[{{"op": "add", "path": "/{field}", "value": {value}}}]"#);
     check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&give("owner", "\"admin\"")), 403);
     check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&give("owner", "null")), 403);

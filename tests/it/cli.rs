@@ -81,6 +81,31 @@ fn a_good_configuration_is_told_so() {
     assert!(text(&output.stdout).contains("good"));
 }
 
+#[test]
+fn a_sink_that_cannot_be_written_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:ironic.sock", "");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let sections = good.split("[audit]").next().unwrap();
+    let check = |audit: &str, code: i32, word: &str| {
+        std::fs::write(&file, format!("{sections}[audit]\n{audit}\n")).unwrap();
+        let output = irongate(&["check", "--config", file.to_str().unwrap()]);
+        let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(output.status.code() == Some(code) && told.contains(word), "{audit}: {told}");
+    };
+    check("file = \"audit.jsonl\"", 0, "good");
+    check("file = \"nowhere/audit.jsonl\"", 2, "nowhere/audit.jsonl cannot be opened");
+    check("file = \"-\"\ncadf_file = \"nowhere/cadf.jsonl\"", 2, "nowhere/cadf.jsonl cannot be opened");
+    check("file = \"htpasswd/audit.jsonl\"", 2, "cannot be opened");
+    assert!(!directory.path().join("audit.jsonl").exists());
+    assert!(
+        std::fs::read_dir(directory.path())
+            .unwrap()
+            .flatten()
+            .all(|entry| { !entry.file_name().to_string_lossy().starts_with(".irongate-check") })
+    );
+}
+
 /// The text that is replaced, its replacement, the line of the error, and a word of the remedy.
 fn broken(from: &str, to: &str, line: Option<usize>, remedy: &str) {
     let directory = tempfile::tempdir().unwrap();
@@ -109,6 +134,8 @@ fn configuration_errors_name_file_line_and_remedy() {
     broken("role = \"admin\"\nusers = [\"admin\"]", "role = \"admin\"", Some(10), "binding");
     broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"ftp://h\"", None, "https://HOST:PORT");
     broken("endpoint = \"unix:ironic.sock\"", "endpoint = \"https://h:1\"", None, "ca_file");
+    let places = "[policy.places]\ncandidates = [\"next\"]\n[audit]";
+    broken("[audit]", places, None, "candidates is a key of [policy] and no place");
 }
 
 #[test]
@@ -220,7 +247,8 @@ fn variables_override_the_file() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("IP address with a port"), "{}", text(&output.stderr));
+    let variable = "irongate.toml: the variable IRONGATE_LISTENER__0__ADDRESS: address is an IP address with a port";
+    assert!(text(&output.stderr).contains(variable), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -70,7 +70,10 @@ fn directory() -> tempfile::TempDir {
     );
     write(
         "audit.jsonl",
-        r#"{"request_id": "req-1", "operation": "node:update", "resource": {"type": "Node", "id": "n1"}, "microversion": "1.80", "principal": {"scheme": "basic", "name": "t", "roles": ["tool"]}, "writes": [{"op": "add", "path": "/extra/a"}, {"op": "add", "path": "/name"}], "decision": "deny", "revision": "r"}"#,
+        r#"{"request_id": "req-1", "operation": "node:update", "resource": {"type": "Node", "id": "n1"}, "kind": "decision", "version": 1, "listener": "public", "microversion": "1.80", "principal": {"scheme": "basic", "name": "t", "roles": ["tool"]}, "writes": [{"op": "add", "path": "/extra/a"}, {"op": "add", "path": "/name"}], "decision": "deny", "revision": "r"}
+{"request_id": "req-3", "operation": "node:list", "kind": "decision", "version": 1, "listener": "public", "microversion": "1.80", "principal": {"scheme": "basic", "name": "h", "roles": ["helpdesk"]}, "query": ["owner"], "query_values": {"owner": "team-a"}, "decision": "permit", "upstream_status": 200, "revision": "r"}
+{"request_id": "req-4", "operation": "node:list", "kind": "decision", "version": 1, "listener": "public", "microversion": "1.80", "principal": {"scheme": "basic", "name": "h", "roles": ["helpdesk"]}, "query": ["owner"], "query_values": {"owner": "team-b"}, "decision": "deny", "stage": "authorize", "revision": "r"}
+{"request_id": "req-5", "operation": "node:update", "kind": "decision", "version": 1, "listener": "public", "resource": {"type": "Node", "id": "n1"}, "microversion": "1.80", "principal": {"scheme": "basic", "name": "t", "roles": ["tool"]}, "writes": [{"op": "add", "path": "/extra/a", "value": {"kind": "string", "length": 4, "spelling": "word"}}], "decision": "permit", "upstream_status": 200, "revision": "r"}"#,
     );
     directory
 }
@@ -143,8 +146,26 @@ fn explain_takes_the_object_and_records() {
     check(
         "--record audit.jsonl --request-id req-1",
         1,
-        &["note: recorded: deny under revision r", "/extra/a: permit", "/name: deny (no_permit)"],
+        &[
+            "decision: deny",
+            "note: recorded: deny under revision r",
+            "note: the record says: deny of /name (no_permit) by default-deny",
+            "/extra/a: permit",
+            "/name: deny (no_permit)",
+        ],
     );
+    // What a record holds decides, also against what would be read if it were absent.
+    check(
+        "--record audit.jsonl --request-id req-3",
+        0,
+        &["decision: permit", "note: the record says: permit by helpdesk.look", "node:list: permit by helpdesk.look"],
+    );
+    check(
+        "--record audit.jsonl --request-id req-5",
+        1,
+        &["decision: unknown", "it hangs on context.write.value.string, read by site.quiet", "/extra/a: permit"],
+    );
+    check("--record audit.jsonl --request-id req-4", 1, &["decision: deny", "note: the record says: deny (no_permit)"]);
     check("--record audit.jsonl --request-id req-2", 2, &["has no record of this request id"]);
     let (_, text) =
         run(directory().path(), &["policy", "explain", "--policies", "a", "--path", "/v1/nodes", "--format", "json"]);
@@ -173,6 +194,9 @@ fn diff_and_fmt_have_exit_codes() {
 
     std::fs::write(path.join("b/t.cedar"), "// why\npermit(principal in Role::\"a\",action,resource);").unwrap();
     assert_eq!(run(path, &["policy", "fmt", "--check", "b"]), (1, "b/t.cedar\n".to_owned()));
+    // Directories below are searched.
+    let (code, text) = run(path, &["policy", "fmt", "--check", "."]);
+    assert!(code == 1 && text.contains("./b/t.cedar"), "{text}");
     assert_eq!(run(path, &["policy", "fmt", "b"]).0, 0);
     let text = std::fs::read_to_string(path.join("b/t.cedar")).unwrap();
     assert!(text.starts_with("// why\npermit ("), "{text}");
@@ -192,6 +216,12 @@ fn explain_takes_a_line_for_curl() {
     assert!(code == 0 && text.contains("node:update:write /extra/a: permit by tool.extra"), "{text}");
     let (code, text) = explain(&["--curl", "curl -X DELETE gate/v1/nodes/n1"]);
     assert!(code == 1 && text.contains("node:delete: deny (no_permit)"), "{text}");
+    // Without a header a request is one of 1.1, which has no names of nodes.
+    assert!(text.contains("note: the request names no microversion: it is 1.1"), "{text}");
+    let (code, text) = explain(&["--curl", "curl gate/v1/nodes?fields=uuid"]);
+    assert!(code == 2 && text.contains("fields"), "{text}");
+    let (code, text) = explain(&["--microversion", "1.8", "--curl", "curl gate/v1/nodes?fields=uuid"]);
+    assert!(code == 1 && text.contains("node:list: deny") && !text.contains("names no microversion"), "{text}");
     let (code, text) = explain(&["--curl", "curl --proxy x gate/v1"]);
     assert!(code == 2 && text.contains("--proxy is not understood here"), "{text}");
 }

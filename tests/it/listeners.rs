@@ -25,10 +25,10 @@ pub fn load_sample(document: &str, first_line: &str) -> config::Config {
     irongate::certs::dev(path, &[], 1, false).unwrap();
     let hash = irongate::authenticate::hash(&PASSWORD.to_owned().into(), 4).unwrap();
     std::fs::write(path.join("users.htpasswd"), format!("admin:{hash}\n")).unwrap();
-    std::fs::create_dir(path.join("policies")).unwrap();
+    std::fs::create_dir_all(path.join("policies/roles")).unwrap();
     for role in ["admin.cedar", "ramdisk.cedar"] {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/roles").join(role);
-        std::fs::copy(shipped, path.join("policies").join(role)).unwrap();
+        std::fs::copy(shipped, path.join("policies/roles").join(role)).unwrap();
     }
     let sample = blocks(document, "toml").into_iter().find(|block| block.starts_with(first_line));
     let file = path.join("irongate.toml");

@@ -153,3 +153,23 @@ fn a_lookup_is_never_repeated() {
     assert_eq!(answer.status, 502, "{answer:?}");
     assert_eq!(ironic.arrived().iter().filter(|request| request.line.contains("/lookup")).count(), 1);
 }
+
+#[test]
+fn arguments_of_a_get_reach_the_driver_once() {
+    let ironic =
+        FakeIronic::start(
+            |request| {
+                if request.line.contains("method=gone") { Vec::new() } else { json("200 OK", "{}") }
+            },
+        );
+    let irongate = Irongate::start(&ironic, "");
+    let ask = |method: &str, body: Option<&str>| {
+        irongate.ask("admin", "GET", &format!("/v1/nodes/n1/vendor_passthru?method={method}"), body).status
+    };
+    let body = r#"{"id": "subscription-1"}"#;
+    assert_eq!(ask("get_subscription", Some(body)), 200);
+    assert_eq!(ask("gone", Some(body)), 502);
+    let bodies: Vec<String> =
+        ironic.arrived().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
+    assert_eq!(bodies, [r#"{"id":"subscription-1"}"#, r#"{"id":"subscription-1"}"#]);
+}

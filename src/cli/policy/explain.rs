@@ -16,10 +16,12 @@ use crate::authenticate::{Principal, SchemeName};
 use crate::call::{Route, Write};
 use crate::catalog::ResourceType;
 use crate::cli::{FINDINGS, Format, USAGE, complain, load, print, say};
+use crate::config::Config;
 use crate::lookup::{self, Move, Moves};
 use crate::microversion::Ceiling;
 use crate::policy::{
-    AccessRequest, Circumstances, Decision, Explanation, ObjectFacts, Objects, Outcome, Places, PolicyEngine, explain,
+    AccessRequest, Circumstances, Decision, Explanation, ObjectFacts, Objects, Outcome, Places, PolicyEngine,
+    PolicySource, explain,
 };
 use crate::{route, validate};
 use asked::{object, recorded, written};
@@ -44,7 +46,8 @@ pub(in crate::cli) struct Explain {
     /// A file with the request's body.
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
-    /// The microversion; `latest`, if neither this nor the request says one.
+    /// The microversion. Without it a request of --curl or --request has the one that its headers say, or as at irongate
+    /// 1.1 (or the configured pin) if they say none; one of --path has the latest.
     #[arg(long, value_name = "1.N")]
     microversion: Option<String>,
     /// The request as a line for curl: its method, URL, headers with the microversion, and body. Nothing is sent; who asks
@@ -54,8 +57,8 @@ pub(in crate::cli) struct Explain {
     /// A file with a whole request as HTTP/1.1 has it, instead of method, path, query and body.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["path", "record"])]
     request: Option<PathBuf>,
-    /// An audit file; with --request-id. Records hold no values: conditions on values and on the query are answered as
-    /// if these were absent.
+    /// An audit file; with --request-id. The decision is what `policy replay` says of the record: permit, deny, or unknown
+    /// where it hangs on what the record does not hold. What each policy says below takes that for absent.
     #[arg(long, value_name = "FILE", requires = "request_id", conflicts_with = "path")]
     record: Option<PathBuf>,
     /// The request id of a record.
@@ -114,12 +117,19 @@ impl Scheme {
 }
 
 pub(super) fn run(arguments: &Explain) -> ExitCode {
+    let ceiling = |config: &Config| match config.microversion_pin {
+        Some(pin) => Ceiling::pinned(pin),
+        None => Ceiling::new(Some(config.microversion_max), None),
+    };
     let loaded = match (&arguments.config, arguments.policies.is_empty()) {
-        (_, false) => sources(&arguments.policies).map(|sources| (sources, Arc::default())),
-        (Some(file), true) => load(file).map(|config| (config.policies, config.places)),
+        (_, false) => sources(&arguments.policies).map(|sources| (sources, Arc::default(), Ceiling::default())),
+        (Some(file), true) => load(file).map(|config| {
+            let ceiling = ceiling(&config);
+            (config.policies, config.places, ceiling)
+        }),
         (None, true) => return complain(&[]),
     };
-    let (sources, places) = match loaded {
+    let (sources, places, ceiling) = match loaded {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -130,7 +140,7 @@ pub(super) fn run(arguments: &Explain) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    match answer(arguments, &engine, places) {
+    match answer(arguments, &engine, &sources, (places, ceiling)) {
         Ok((text, true)) => print(&text),
         Ok((text, false)) => {
             print(&text);
@@ -144,13 +154,21 @@ pub(super) fn run(arguments: &Explain) -> ExitCode {
 }
 
 /// The whole answer, and whether everything is permitted.
-fn answer(arguments: &Explain, engine: &PolicyEngine, places: Arc<Places>) -> Result<(String, bool), String> {
+fn answer(
+    arguments: &Explain,
+    engine: &PolicyEngine,
+    sources: &[PolicySource],
+    (places, ceiling): (Arc<Places>, Ceiling),
+) -> Result<(String, bool), String> {
     let mut asked = match &arguments.record {
-        Some(file) => recorded(arguments, file)?,
+        Some(file) => recorded(arguments, file, sources)?,
         None => written(arguments)?,
     };
-    let route = route::find(&asked.head, Ceiling::default()).map_err(|error| error.to_string())?;
+    let route = route::find(&asked.head, ceiling).map_err(|error| error.to_string())?;
     let operation = route.operation();
+    if asked.head.headers.is_empty() {
+        asked.notes.push(format!("the request names no microversion: it is 1.{}", route.microversion().minor()));
+    }
     let resource = arguments.resource.as_deref().map(|file| object(file, operation.resource)).transpose()?;
     let target = arguments.target.as_deref().map(|file| object(file, ResourceType::Node)).transpose()?;
     let needs = engine.needs(operation, asked.principal.roles(), false).union(engine.needs(
@@ -221,14 +239,16 @@ fn answer(arguments: &Explain, engine: &PolicyEngine, places: Arc<Places>) -> Re
         }
     }
     let permitted = explanations.iter().all(|explanation| explanation.decision == "permit");
+    let decision = asked.verdict.unwrap_or(if permitted { "permit" } else { "deny" });
+    let permitted = decision == "permit";
     let text = match arguments.format {
         Format::Json => {
             let document = serde_json::json!({
-                "decision": if permitted { "permit" } else { "deny" }, "notes": asked.notes, "questions": explanations,
+                "decision": decision, "notes": asked.notes, "questions": explanations,
             });
             format!("{document:#}\n")
         }
-        Format::Text => text(&explanations, &asked.notes),
+        Format::Text => text(&explanations, &asked.notes, asked.verdict),
     };
     Ok((text, permitted))
 }
@@ -275,7 +295,9 @@ impl Question<'_> {
         for write in writes {
             let place = lookup::moves(route, write).map(|place| {
                 let node = match &place {
-                    Move::To(identifier) => target.filter(|node| node.is_called(identifier)).cloned().map(Arc::new),
+                    Move::To(identifier) | Move::Also(identifier) => {
+                        target.filter(|node| node.is_called(identifier)).cloned().map(Arc::new)
+                    }
                     Move::Away | Move::Attribute(..) => None,
                 };
                 (place, node)
@@ -304,8 +326,8 @@ impl Question<'_> {
     }
 }
 
-fn text(explanations: &[Explanation], notes: &[String]) -> String {
-    let mut text = String::new();
+fn text(explanations: &[Explanation], notes: &[String], verdict: Option<&str>) -> String {
+    let mut text = verdict.map(|verdict| format!("decision: {verdict}\n")).unwrap_or_default();
     for note in notes {
         push(&mut text, format_args!("note: {note}\n"));
     }

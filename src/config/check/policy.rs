@@ -13,6 +13,13 @@ use crate::policy::{Places, PolicySource};
 const RESOURCE_CACHE_SECONDS: u64 = 1;
 const RESOURCE_CACHE_SECONDS_MAX: u64 = 60;
 
+/// Directories within directories that commands search.
+const DEPTH_MAX: usize = 8;
+const NONE: &str = "holds no *.cedar file";
+
+/// The keys of `[policy]` itself, which mean nothing below `[policy.places]`.
+const KEYS: [&str; 5] = ["directories", "candidates", "resource_cache_seconds", "explain_denials", "places"];
+
 impl Checker<'_> {
     pub(super) fn policies(&mut self, directories: &[Spanned<PathBuf>]) -> Vec<PolicySource> {
         let mut sources = Vec::new();
@@ -49,6 +56,10 @@ impl Checker<'_> {
 
     pub(super) fn places(&mut self, places: Option<&Spanned<BTreeMap<String, Vec<String>>>>) -> Places {
         let Some(places) = places else { return Places::default() };
+        if let Some(key) = KEYS.iter().find(|key| places.get_ref().contains_key(**key)) {
+            let message = format!("{key} is a key of [policy] and no place: write it above [policy.places]");
+            self.push(Some(places.span().start), message);
+        }
         Places::new(places.get_ref()).unwrap_or_else(|error| {
             self.push(Some(places.span().start), format!("[policy.places]: {error}"));
             Places::default()
@@ -56,27 +67,52 @@ impl Checker<'_> {
     }
 }
 
-/// The `*.cedar` files of a directory, by name; or of one file.
-pub fn policy_sources(path: &Path) -> Result<Vec<PolicySource>, String> {
-    let failed = |path: &Path, error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+/// The `*.cedar` files of a directory, by name; or of one file. Not what is below the directory: a set that is tried out
+/// may lie there.
+fn policy_sources(path: &Path) -> Result<Vec<PolicySource>, String> {
+    sources(path, 0).map_err(|message| match path.is_dir() && message.ends_with(NONE) {
+        true => format!("{message}; name each directory that does, those below it are not searched"),
+        false => message,
+    })
+}
+
+/// The same, and those of the directories below.
+pub fn policy_sources_below(path: &Path) -> Result<Vec<PolicySource>, String> {
+    sources(path, DEPTH_MAX)
+}
+
+fn sources(path: &Path, depth: usize) -> Result<Vec<PolicySource>, String> {
     let mut files = Vec::new();
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).map_err(|error| failed(path, error))? {
-            let file = entry.map_err(|error| failed(path, error))?.path();
-            if file.extension().is_some_and(|extension| extension == "cedar") {
-                files.push(file);
-            }
-        }
-        files.sort();
-        if files.is_empty() {
-            return Err(format!("{} holds no *.cedar file", path.display()));
-        }
-    } else {
-        files.push(path.to_owned());
+    collect(path, depth, &mut files)?;
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("{} {NONE}", path.display()));
     }
     let read = |file: PathBuf| {
-        let text = std::fs::read_to_string(&file).map_err(|error| failed(&file, error))?;
+        let text = std::fs::read_to_string(&file).map_err(|error| unread(&file, &error))?;
         Ok(PolicySource { name: file.display().to_string(), text })
     };
     files.into_iter().map(read).collect()
+}
+
+fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path).map_err(|error| unread(path, &error))? {
+        let file = entry.map_err(|error| unread(path, &error))?.path();
+        if file.is_dir() {
+            if let Some(depth) = depth.checked_sub(1) {
+                collect(&file, depth, files)?;
+            }
+        } else if file.extension().is_some_and(|extension| extension == "cedar") {
+            files.push(file);
+        }
+    }
+    Ok(())
+}
+
+fn unread(path: &Path, error: &std::io::Error) -> String {
+    format!("{} cannot be read: {error}", path.display())
 }

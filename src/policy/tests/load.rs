@@ -52,6 +52,14 @@ fn mistakes_are_errors_at_their_place() {
     check("@id(\"a b\")\nforbid(principal, action, resource);", &["1:1 error: \"@id\" is not usable"]);
     check("@conceal(\"yes\")\nforbid(principal, action, resource);", &["1:1 error: \"@conceal\" takes no value"]);
     check("@reason(\"\")\nforbid(principal, action, resource);", &["1:1 error: \"@reason\" is not one line"]);
+    check(
+        "@filter(\"shard = 'Rack1'\")\npermit(principal in Role::\"a\", action == Action::\"node:list\", resource);",
+        &["1:1 error: Ironic reads this list in lower case"],
+    );
+    check(
+        "@filter(\"resource_class = 'Metal'\")\npermit(principal in Role::\"a\", action == Action::\"node:list\", resource);",
+        &[],
+    );
     check("permit(principal in ?principal, action, resource);", &["1:1 error: templates are not supported"]);
     check(
         "@id(\"x\")\nforbid(principal, action, resource);\n@id(\"x\")\nforbid(principal, action, resource);",
@@ -68,6 +76,24 @@ fn mistakes_are_errors_at_their_place() {
         &["1:69 error: "],
     );
     check("forbid(principal, action, resource) when { context.source.isLoopback() };", &["1:44 error: "]);
+    let node = |condition: &str| {
+        format!("forbid(principal, action in Action::\"power\", resource is Node) when {{ {condition} }};")
+    };
+    check(
+        &node("resource has ownr && resource.ownr == \"x\""),
+        &["1:1 error: policy is impossible", "1:1 error: there is no fact \"ownr\""],
+    );
+    check(
+        &node("context.microversion > 5 || resource has ownr"),
+        &["1:1 error: there is no fact \"ownr\": `has ownr` is never so"],
+    );
+    check(&node("resource has owner && resource.owner == \"x\""), &[]);
+    check("forbid(principal, action, resource) when { false };", &["1:1 error: policy is impossible"]);
+    // Ports have no owner, nodes do.
+    check(
+        "forbid(principal, action in Action::\"configure\", resource) when { resource has owner && resource.owner == \"x\" };",
+        &[],
+    );
     check("forbid(principal, action, resource == Node::\"Web-1\");", &["1:1 error: Node::\"Web-1\" never matches"]);
     check(
         "forbid(principal, action, resource == Collection::\"node\");",

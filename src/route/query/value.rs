@@ -122,6 +122,24 @@ fn list<'a>(field: &'static Field, value: Cow<'a, str>) -> Result<Cow<'a, str>, 
     Ok(Cow::Owned(items.join(",")))
 }
 
+/// The items of a parameter that is there more than once, joined. Ironic takes each as it is, so what reading them as one
+/// list would change stays, and is forwarded as it came ([`is_repeated`]).
+pub(super) fn read_repeated<'a>(field: &'static Field, value: Cow<'a, str>) -> Result<Cow<'a, str>, RouteError> {
+    if !is_repeated(&value) {
+        return list(field, value);
+    }
+    if field.name == FIELDS && !value.split(',').all(is_field_name) {
+        return Err(wrong(field, "names of fields with commas between"));
+    }
+    Ok(value)
+}
+
+/// Whether a list can only have come as a repeated parameter: within one Ironic would read its items otherwise.
+pub(in crate::route) fn is_repeated(value: &str) -> bool {
+    let is_same = |item: &str| !item.is_empty() && item.trim() == item && item.to_lowercase() == item;
+    value.contains(',') && !value.split(',').all(is_same)
+}
+
 /// Whether a list is written as it will be: plain lower-case items, none empty, none twice.
 fn is_canonical_list(value: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-' | b',');

@@ -104,6 +104,7 @@ fn query_values() {
         ("fault=none", wrong("fault", "one of its documented values")),
         ("fields=uuid%23", wrong("fields", "names of fields with commas between")),
         ("fields=uuid%3Bname", wrong("fields", "names of fields with commas between")),
+        ("fields=uuid&fields=Name", wrong("fields", "the name of a field that answers show")),
         ("fields=driver_info/x", wrong("fields", "names of fields with commas between")),
     ];
     for (query, expected) in rows {

@@ -7,12 +7,15 @@ use http::request::Parts;
 use serde_json::Value;
 
 use super::{Explain, curl};
+use crate::audit::read::RecordLine;
 use crate::authenticate::{Principal, SchemeName};
 use crate::call::WriteOp;
 use crate::catalog::{Operation, Parameter, ResourceType, Segment, catalog};
+use crate::history;
 use crate::json::Pointer;
 use crate::microversion;
-use crate::policy::ObjectFacts;
+use crate::policy::{ObjectFacts, PolicySource};
+use crate::replay::{Decided, Replay};
 
 /// What is asked about, and by whom.
 pub(super) struct Asked {
@@ -22,6 +25,8 @@ pub(super) struct Asked {
     /// Of a record: the places that were written, whose values are not known.
     pub(super) recorded: Vec<(WriteOp, Pointer)>,
     pub(super) notes: Vec<String>,
+    /// What is known of a recorded request's decision; nothing of a request that is whole.
+    pub(super) verdict: Option<&'static str>,
 }
 
 /// A request from the command line or from a file.
@@ -36,7 +41,7 @@ pub(super) fn written(arguments: &Explain) -> Result<Asked, String> {
         (Some(file), _) => whole_request(&read(file)?, microversion)?,
         (None, Some(line)) => {
             let line = curl::Line::parse(line, read)?;
-            let microversion = microversion.or(line.microversion.as_deref()).unwrap_or("latest");
+            let microversion = microversion.or(line.microversion.as_deref());
             (head(&line.method, &line.target, microversion)?, line.body)
         }
         (None, None) => {
@@ -46,18 +51,22 @@ pub(super) fn written(arguments: &Explain) -> Result<Asked, String> {
                 None => path.to_owned(),
             };
             let body = arguments.body.as_deref().map(read).transpose()?;
-            (head(&arguments.method, &target, microversion.unwrap_or("latest"))?, body)
+            (head(&arguments.method, &target, Some(microversion.unwrap_or("latest")))?, body)
         }
     };
-    Ok(Asked { head, body, principal, recorded: Vec::new(), notes: Vec::new() })
+    Ok(Asked { head, body, principal, recorded: Vec::new(), notes: Vec::new(), verdict: None })
 }
 
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
 }
 
-fn head(method: &str, target: &str, microversion: &str) -> Result<Parts, String> {
-    let request = http::Request::builder().method(method).uri(target).header(microversion::HEADER, microversion);
+/// Without a microversion it is a request without that header.
+fn head(method: &str, target: &str, microversion: Option<&str>) -> Result<Parts, String> {
+    let mut request = http::Request::builder().method(method).uri(target);
+    if let Some(microversion) = microversion {
+        request = request.header(microversion::HEADER, microversion);
+    }
     let request = request.body(()).map_err(|error| format!("this is no request: {error}"))?;
     Ok(request.into_parts().0)
 }
@@ -90,15 +99,16 @@ fn whole_request(bytes: &[u8], microversion: Option<&str>) -> Result<(Parts, Opt
     Ok((request.into_parts().0, (!body.is_empty()).then(|| body.as_bytes().to_vec())))
 }
 
-/// What a record tells of its request.
-pub(super) fn recorded(arguments: &Explain, file: &Path) -> Result<Asked, String> {
+/// What a record tells of its request, and what these policies make of that.
+pub(super) fn recorded(arguments: &Explain, file: &Path, sources: &[PolicySource]) -> Result<Asked, String> {
     let id = arguments.request_id.as_deref().unwrap_or_default();
     let text = String::from_utf8_lossy(&read(file)?).into_owned();
-    let records = text.lines().filter(|line| line.contains(id)).filter_map(|line| serde_json::from_str(line).ok());
-    let record = records
-        .into_iter()
-        .find(|record: &Value| record.get("request_id").and_then(Value::as_str) == Some(id))
+    let lines = text.lines().filter(|line| line.contains(id));
+    let (line, record) = lines
+        .filter_map(|line| Some((line, serde_json::from_str(line).ok()?)))
+        .find(|(_, record): &(&str, Value)| record.get("request_id").and_then(Value::as_str) == Some(id))
         .ok_or_else(|| format!("{} has no record of this request id", file.display()))?;
+    let mut told = RecordLine::parse(line.as_bytes()).map_err(|error| format!("{}: {error}", file.display()))?;
     let word = |pointer: &str| record.pointer(pointer).and_then(Value::as_str);
     let operation = word("/operation").ok_or("the request was none of Ironic's API: no policy was asked")?;
     let operation = catalog().operation(operation).ok_or("the record's operation is not in the catalogue")?;
@@ -124,30 +134,82 @@ pub(super) fn recorded(arguments: &Explain, file: &Path) -> Result<Asked, String
         };
         Some((op, Pointer::parse(write.get("path")?.as_str()?).ok()?))
     });
-    let mut notes = vec!["a record holds no values: those of the query and of writes are unknown here".to_owned()];
+    let mut notes = Vec::new();
     if let Some(revision) = word("/revision") {
         notes.push(format!("recorded: {} under revision {revision}", word("/decision").unwrap_or("none")));
     }
-    let head = head(
-        operation.method.as_str(),
-        &path_of(operation, word("/resource/id")),
-        word("/microversion").unwrap_or("latest"),
-    )?;
+    if let Some(principal) = &mut told.principal {
+        principal.roles.clone_from(&roles);
+    }
+    let verdict = decided(arguments, &told, sources, &mut notes)?;
+    notes.push("below, what the record does not hold (most values) is taken to be absent".to_owned());
+    let target = target_of(operation, word("/resource/id"), &told);
+    let microversion = Some(word("/microversion").unwrap_or("latest"));
+    let head = head(operation.method.as_str(), &target, microversion)?;
     Ok(Asked {
         head,
         body: None,
         principal: Principal::supposed(scheme, word("/principal/name").unwrap_or_default(), &roles),
         recorded: recorded.collect(),
         notes,
+        verdict,
     })
 }
 
-/// A path of the operation; what the record does not tell gets a stand-in.
-fn path_of(operation: &Operation, identifier: Option<&str>) -> String {
+/// The decision that follows from the record, as `policy replay` has it, and a note on how. `None`: what the record does not
+/// hold was given beside it, or the record says nothing about rights.
+fn decided(
+    arguments: &Explain,
+    record: &RecordLine,
+    sources: &[PolicySource],
+    notes: &mut Vec<String>,
+) -> Result<Option<&'static str>, String> {
+    let mut replay = Replay::new(sources, false).map_err(|_| "the policies cannot be loaded".to_owned())?;
+    let by = |rules: &str| if rules.is_empty() { String::new() } else { format!(" by {rules}") };
+    let (verdict, note) = match replay.decide(record) {
+        Ok((_, Decided::Permit { rules })) => (Some("permit"), format!("the record says: permit{}", by(&rules))),
+        Ok((_, Decided::Deny { rules, reason, path })) => {
+            let place = if path.is_empty() { String::new() } else { format!(" of {path}") };
+            (Some("deny"), format!("the record says: deny{place} ({reason}){}", by(&rules)))
+        }
+        Ok((_, Decided::Unknown { rules, missing })) => {
+            let given = |fact: &str| {
+                (fact.starts_with("resource") && arguments.resource.is_some())
+                    || (fact.contains("target") && arguments.target.is_some())
+            };
+            let known = missing.split(", ").all(given);
+            let note = format!("unknown from the record alone: it hangs on {missing}, read{}", by(&rules));
+            ((!known).then_some("unknown"), note)
+        }
+        Err(aside) => (None, format!("no decision follows from the record: {}", aside.as_str())),
+    };
+    notes.push(note);
+    Ok(verdict)
+}
+
+/// A path of the operation, and the values of the query that are recorded; what the record does not tell and has to be
+/// there gets a stand-in.
+fn target_of(operation: &Operation, identifier: Option<&str>, record: &RecordLine) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for field in &operation.query {
+        match record.query_values.get(&field.name) {
+            Some(value) => drop(query.append_pair(&field.name, &history::text(value))),
+            None if field.required => drop(query.append_pair(&field.name, "unknown")),
+            None => {}
+        }
+    }
+    let (path, query) = (path_of(operation, identifier, record), query.finish());
+    if query.is_empty() { path } else { format!("{path}?{query}") }
+}
+
+fn path_of(operation: &Operation, identifier: Option<&str>, record: &RecordLine) -> String {
     let parts = operation.template.iter().map(|segment| match segment {
         Segment::Literal(text) => format!("/{text}"),
         Segment::Parameter(name, _) if operation.resource_parameter.as_ref() == Some(name) => {
             format!("/{}", identifier.unwrap_or("unknown"))
+        }
+        Segment::Parameter(name, _) if record.parameters.contains_key(name) => {
+            format!("/{}", record.parameters.get(name).map_or("unknown", String::as_str))
         }
         Segment::Parameter(_, kind) => match kind {
             Parameter::Uuid => "/00000000-0000-0000-0000-000000000000".to_owned(),

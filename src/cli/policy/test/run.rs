@@ -126,7 +126,7 @@ fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, objects: &CaseO
     for write in &writes {
         let place = lookup::moves(call.route(), write).map(|place| {
             let node = match &place {
-                Move::To(identifier) => objects.find(ResourceType::Node, identifier).cloned(),
+                Move::To(identifier) | Move::Also(identifier) => objects.find(ResourceType::Node, identifier).cloned(),
                 Move::Away | Move::Attribute(..) => None,
             };
             (place, node)
