@@ -271,13 +271,14 @@ fn text_end(bytes: &[u8], scan: &mut Scan<'_>, start: usize) -> Option<usize> {
     usual.then_some(end)
 }
 
-/// Where an array of such texts ends.
+/// Where an array of such texts ends that begins at `at`.
 fn texts_end(bytes: &[u8], scan: &mut Scan<'_>, mut at: usize) -> Option<usize> {
+    // One byte before a quote.
     loop {
         let end = text_end(bytes, scan, at + 2)?;
         match bytes.get(end + 1..end + 4)? {
             [b']', ..] => return Some(end + 2),
-            b", \"" => at = end + 1,
+            b", \"" => at = end + 2,
             _ => return None,
         }
     }

@@ -36,7 +36,9 @@ fn usual() -> impl Strategy<Value = (String, Value)> {
         ("extra", json!({"rack": "r17", "href": "http://127.0.0.1:6385/v1/nodes", "password": ""})),
         ("properties", json!({"cpus": "32", "memory_mb": 131_072, "local_gb": -1.5e3})),
         ("traits", json!(["CUSTOM_GOLD", "HW_CPU_X86_VMX"])),
+        ("traits", json!(["a", "]", "", ", ", "]}", "b, "])),
         ("args", json!(["a.password", "S3cret"])),
+        ("args", json!(["a", "b", "password"])),
         ("links", links("")),
         ("ports", links("/ports")),
         ("volume", json!([{"href": "/v1/volume", "rel": "self"}, {"href": "http://h/x", "rel": "other"}])),
@@ -219,6 +221,20 @@ fn an_echo_masks_what_the_first_item_had_not() {
         node("BootMode", "{\"token\": «[1]»}", ""),
     ] {
         check("node:list_detail", &format!(r#"{{"nodes": [{plain}, {plain}, {plain}, {last}, {plain}, {last}]}}"#));
+    }
+}
+
+#[test]
+fn arrays_of_texts_end_where_they_end() {
+    for passes in [r#"["a"]"#, r#"["a", "b"]"#, r#"["a", "]"]"#, r#"["", ", ", "]", "x, "]"#, r#"["a","b" ]"#] {
+        check("node:list_detail", &format!(r#"{{"nodes": [{{"traits": {passes}, "uuid": "u"}}]}}"#));
+    }
+    check("node:list_detail", r#"{"nodes": [{"traits": ["a", "b", "password=‹x›"], "args": ["password", «"a"»]}]}"#);
+    for wrong in [r#"["a", "]"#, r#"["a", ", "#, r#"["a", b"]"#, r#"["a" "b"]"#, r#"["a", ]"#, r#"["a"}"#] {
+        let answer = format!(r#"{{"nodes": [{{"traits": {wrong}, "uuid": "u"}}]}}"#);
+        for chunk in [1, 30, usize::MAX] {
+            assert!(scrub_with(&RULES, "node:list_detail", answer.as_bytes(), chunk).is_err(), "{wrong} by {chunk}");
+        }
     }
 }
 
