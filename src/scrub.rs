@@ -11,6 +11,7 @@ mod frame;
 mod hold;
 mod key;
 mod link;
+mod named;
 mod number;
 mod omit;
 mod place;
@@ -33,7 +34,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use error::{ErrorText, FAULTSTRING_BYTES_MAX, FaultCode, rebuild};
+pub use error::{FAULTSTRING_BYTES_MAX, rebuild};
 pub use link::rewrite_location;
 pub use rules::{ScrubAdditions, ScrubRules};
 pub use shadow::ShadowCount;
@@ -51,17 +52,6 @@ const WINDOW_BYTES: usize = 64 * 1024;
 const OVERLAP_BYTES: usize = 16 * 1024;
 /// How much is held back for a value whose name has not come yet.
 const HELD_BYTES_MAX: usize = 16 * 1024;
-
-/// The headers of Ironic's answers that are passed on, in lower case; all others are dropped. `location` is not among
-/// them because it is rewritten ([`rewrite_location`]), `content-type` and `content-length` because irongate writes its
-/// own, the request ids for the same reason.
-pub const ANSWER_HEADERS: &[&str] = &[
-    "allow",
-    "retry-after",
-    "x-openstack-ironic-api-version",
-    "x-openstack-ironic-api-minimum-version",
-    "x-openstack-ironic-api-maximum-version",
-];
 
 /// A mistake in [`ScrubAdditions`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,7 +110,7 @@ pub enum ScrubError {
     /// Not UTF-8.
     #[error("the answer is not UTF-8")]
     Utf8,
-    /// Nested deeper than [`DEPTH_MAX`].
+    /// Nested deeper than what is read at all.
     #[error("the answer is nested too deeply")]
     Depth,
     /// Text after the value.

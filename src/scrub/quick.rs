@@ -9,7 +9,7 @@ use super::link::foreign_bytes;
 use super::place::length_bit;
 use super::rules::Plan;
 use super::scan::Scan;
-use super::stream::{Expect, Input, Scrubber};
+use super::stream::{DEPTH_MAX, Expect, Input, Scrubber};
 use super::suspect::suspect;
 use super::table::{Ends, Sequence, Table};
 
@@ -35,7 +35,11 @@ impl Scrubber {
     #[inline(never)]
     pub(super) fn usual_members(&mut self, plan: &Plan, known: &Table, input: &mut Input<'_>, out: &mut Vec<u8>) {
         let Some(frame) = self.frames.last() else { return };
-        let calm = !frame.exempt && self.dropping.is_none() && self.holds.is_empty() && !self.looks_at_all;
+        let calm = !frame.exempt
+            && self.dropping.is_none()
+            && self.holds.is_empty()
+            && !self.looks_at_all
+            && self.frames.len() < DEPTH_MAX;
         let (lengths, links) = (frame.lengths, plan.links && !frame.free);
         let bytes = input.bytes;
         let mut scan = input.scan;
