@@ -233,8 +233,8 @@ impl Rejection {
             Self::Denied(refusal) => {
                 if let Some(missing) = &refusal.missing {
                     set(headers, microversion::HEADER, &missing.microversion.to_string());
-                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, "1.1");
-                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &missing.highest.to_string());
+                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, &missing.ceiling.lowest().to_string());
+                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &missing.ceiling.highest().to_string());
                 } else if refusal.denial.reason == DenialReason::Unavailable {
                     set(headers, RETRY_AFTER, LOOKUP_RETRY_SECONDS);
                 }

@@ -10,7 +10,7 @@ pub struct Missing {
     pub(super) status: u16,
     pub(super) text: String,
     pub(super) microversion: Microversion,
-    pub(super) highest: Microversion,
+    pub(super) ceiling: Ceiling,
 }
 
 impl Missing {
@@ -31,7 +31,7 @@ impl Missing {
         // The same way that Ironic's own answer goes.
         let status = if operation.id == "node:allocation:get" { 400 } else { 404 };
         let text = scrub::rebuild(status, Some("application/json"), body.as_bytes(), rules);
-        Self { status, text, microversion, highest: ceiling.highest() }
+        Self { status, text, microversion, ceiling }
     }
 }
 

@@ -3,12 +3,15 @@
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 
 import pytest
 
 import tools
+
+sys.path.insert(0, str(tools.ROOT / "tests"))
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +41,7 @@ def placed(files, tmp_path_factory):
             ("/certs/ironic/tls.crt", files / "server.crt"),
             ("/certs/ironic/tls.key", files / "server.key"),
             ("/auth/htpasswd", files / "htpasswd"),
-            ("/auth/ironic/IRONIC_HTPASSWD", files / "htpasswd"),
+            ("/auth/ironic/htpasswd", files / "htpasswd"),
             ("/certs/keystone/ca.crt", files / "ca.crt"),
             ("/certs/ironic/ca.crt", files / "ca.crt"),
             ("/usr/share/irongate/policies", tools.ROOT / "policies"),

@@ -1,8 +1,7 @@
-"""The image: whole, reproducible, and it runs: read-only, without capabilities, in front of something like Ironic."""
+"""The image: whole, reproducible, and it runs: read-only, without capabilities, in front of an Ironic."""
 
 import base64
 import hashlib
-import http.server
 import json
 import os
 import shutil
@@ -10,16 +9,17 @@ import signal
 import ssl
 import subprocess
 import tarfile
-import threading
 import urllib.error
 import urllib.request
 
 import pytest
 
 import tools
+from stack import environment, ironic
 from conftest import fetch, free_port
 
 BYTES_MAX = 30_000_000
+SECRET = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
 
 
 @pytest.fixture(scope="session")
@@ -78,40 +78,28 @@ def test_the_image_is_small(image):
     assert size < BYTES_MAX, f"{size} bytes"
 
 
-class Ironic(http.server.BaseHTTPRequestHandler):
-    """Says what Ironic would to two questions."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):  # noqa: N802
-        """Version discovery, and a list with a secret in it."""
-        nodes = {"nodes": [{"name": "n", "driver_info": {"redfish_password": "S3cret-7"}}]}
-        body = json.dumps(nodes if self.path.startswith("/v1/nodes") else {"id": "v1"}).encode()
-        self.send_response(200)
-        for name, value in (("Content-Type", "application/json"), ("Content-Length", str(len(body))),
-                            ("X-OpenStack-Ironic-API-Maximum-Version", "1.115"), ("X-OpenStack-Ironic-API-Version", "1.80"),
-                            ("X-OpenStack-Ironic-API-Minimum-Version", "1.1")):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        """Nothing."""
+@pytest.fixture
+def upstream(tmp_path):
+    """A real Ironic on its unix socket, with a node that holds a secret which Ironic shows."""
+    made = ironic.Ironic(environment.ensure(print), tmp_path / "ironic")
+    made.start()
+    node = {"driver": "fake-hardware", "driver_info": {"ipmi_hex_kg_key": SECRET}}
+    status, _, answer = ironic.request(made.socket, "POST", "/v1/nodes", node)
+    assert status == 201 and SECRET in json.dumps(answer)
+    yield made
+    made.stop()
 
 
-def test_the_image_runs_locked_down(image, files, tmp_path):
+def test_the_image_runs_locked_down(image, files, upstream, tmp_path):
     bwrap = tools.program("bwrap")
-    locked = [bwrap, "--ro-bind", image / "root", "/", "--proc", "/proc", "--dev", "/dev", "--unshare-user", "--unshare-ipc",
+    locked = [bwrap, "--ro-bind", image / "root", "/", "--tmpfs", "/run", "--proc", "/proc", "--dev", "/dev", "--unshare-user", "--unshare-ipc",
               "--unshare-pid", "--unshare-uts", "--uid", "65532", "--gid", "65532", "--cap-drop", "ALL", "--clearenv",
               "--die-with-parent", "--as-pid-1"]
     if subprocess.run([*locked, "/usr/bin/irongate", "--version"], capture_output=True).returncode:
         pytest.skip("this machine does not let bubblewrap make namespaces: the image is not run")
-    upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ironic)
-    threading.Thread(target=upstream.serve_forever, daemon=True).start()
     port, admin = free_port(), free_port()
     text = (tools.DEPLOY / "kubernetes" / "sidecar" / "irongate.toml").read_text()
     text = text.replace("0.0.0.0:6385", f"127.0.0.1:{port}")
-    text = text.replace("unix:/run/ironic/ironic.sock", f"http://127.0.0.1:{upstream.server_port}")
     # The image's own files, mounted as in a pod.
     mounted = tmp_path / "mounted"
     for there, here in (("certs/tls/tls.crt", "server.crt"), ("certs/tls/tls.key", "server.key"), ("auth/htpasswd", "htpasswd")):
@@ -123,7 +111,7 @@ def test_the_image_runs_locked_down(image, files, tmp_path):
     with open(tmp_path / "audit", "w") as audit:
         child = subprocess.Popen(
             [*locked, "--ro-bind", mounted / "etc", "/etc/irongate", "--ro-bind", mounted / "certs", "/certs",
-             "--ro-bind", mounted / "auth", "/auth", "--info-fd", str(tell), "/usr/bin/irongate", "serve",
+             "--ro-bind", mounted / "auth", "/auth", "--bind", upstream.socket.parent, "/run/ironic", "--info-fd", str(tell), "/usr/bin/irongate", "serve",
              "--config", "/etc/irongate/irongate.toml"], stdout=audit, stderr=subprocess.DEVNULL, pass_fds=[tell])
     os.close(tell)
     try:
@@ -143,20 +131,19 @@ def test_the_image_runs_locked_down(image, files, tmp_path):
         assert child.wait(30) == 0
     finally:
         child.kill()
-        upstream.shutdown()
     records = (tmp_path / "audit").read_text()
-    assert '"operation":"node:list"' in records and "S3cret-7" not in records
+    assert '"operation":"node:list"' in records and SECRET not in records
 
 
 def ask(port, files, user, password):
-    """The status of a list of nodes, and the password that is in it."""
-    request = urllib.request.Request(f"https://localhost:{port}/v1/nodes", headers={
+    """The status of a list of nodes, and the secret that is in it."""
+    request = urllib.request.Request(f"https://localhost:{port}/v1/nodes?fields=driver_info", headers={
         "Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode(),
         "X-OpenStack-Ironic-API-Version": "1.80"})
     context = ssl.create_default_context(cafile=files / "ca.crt")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
         with opener.open(request, timeout=20) as answer:
-            return answer.status, json.load(answer)["nodes"][0]["driver_info"]["redfish_password"]
+            return answer.status, json.load(answer)["nodes"][0]["driver_info"]["ipmi_hex_kg_key"]
     except urllib.error.HTTPError as error:
         return error.code, None

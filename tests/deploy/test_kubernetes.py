@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import kubernetes_validate
@@ -53,6 +54,22 @@ def test_the_checker_finds_mistakes():
         fitting(broken)
 
 
+def test_rollouts_lose_nobody():
+    """The base serves on while addresses of the pod are still known to others, and has the time for it and for what runs then."""
+    configured = tomllib.loads((KUBERNETES / "base" / "irongate.toml").read_text())["limits"]
+    pod = yaml.safe_load((KUBERNETES / "base" / "deployment.yaml").read_text())["spec"]["template"]["spec"]
+    drain_timeout_seconds = 30  # irongate's default
+    assert configured["drain_delay_seconds"] >= 5
+    assert pod["terminationGracePeriodSeconds"] >= configured["drain_delay_seconds"] + configured.get("drain_timeout_seconds", drain_timeout_seconds) + 5
+
+
+def test_the_sidecars_port_is_found_by_number():
+    """Kubernetes before 1.32 does not look for port names among init containers, which native sidecars are."""
+    documents = list(yaml.safe_load_all((KUBERNETES / "sidecar" / "ironic.yaml").read_text()))
+    ports = [port["containerPort"] for one in irongates(documents) for port in one["ports"]]
+    assert [port["targetPort"] for document in documents if document["kind"] == "Service" for port in document["spec"]["ports"]] == ports
+
+
 @pytest.mark.parametrize("name", ["base", "sidecar"])
 def test_what_kustomize_makes_fits(name):
     documents = kustomize(KUBERNETES / name)
@@ -72,6 +89,8 @@ def test_the_base_is_complete():
     ]
     for selector in selectors:
         assert selector and selector.items() <= pods.items(), selector
+    for spread in deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]:
+        assert spread["labelSelector"]["matchLabels"].items() <= pods.items()
     target = documents["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
     assert (target["kind"], target["name"]) == ("Deployment", deployment["metadata"]["name"])
     # The autoscaler decides how many there are.

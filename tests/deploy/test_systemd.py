@@ -60,6 +60,8 @@ def test_the_socket_is_the_listeners():
     socket = (UNITS / "irongate.socket").read_text()
     configuration = (UNITS / "irongate.toml").read_text()
     assert f'address = "fd:{re.search(r"FileDescriptorName=(.+)", socket)[1]}"' in configuration
+    # Also= enables the socket, but only this starts it with the service, which cannot serve without it.
+    assert "Requires=irongate.socket" in (UNITS / "irongate.service").read_text()
 
 
 def test_users_and_folders_are_good(tmp_path):

@@ -102,8 +102,17 @@ fn a_binding_in_shadow_mode_waives_denials_of_its_principals_only() {
 
 #[test]
 fn a_concealed_denial_is_ironics_own_404() {
+    concealed_as_missing("");
+}
+
+#[test]
+fn a_concealed_denial_is_ironics_own_404_at_a_pinned_microversion() {
+    concealed_as_missing("[microversion]\npin = \"1.80\"\n");
+}
+
+fn concealed_as_missing(more: &str) {
     let ironic = FakeIronic::start(answers);
-    let irongate = start(&ironic, ACTIVE, "", "");
+    let irongate = start(&ironic, ACTIVE, "", more);
     let concealed = irongate.ask("auditor", "GET", "/v1/nodes/secret", None);
     let missing = irongate.ask("auditor", "GET", "/v1/nodes/gone", None);
     assert_eq!((concealed.status, missing.status), (404, 404), "{concealed:?} {missing:?}");

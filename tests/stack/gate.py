@@ -67,6 +67,7 @@ class Gate:
         self.audit = self.state / "audit.jsonl"
         self.authority = self.state / "ca.crt"
         self.url = f"https://localhost:{port}"
+        self.shared = False
 
     def prepare(self, passwords, upstream, policies, mode="enforce", cost=10, more=""):
         """Write certificates, users and configuration; what is there and still fits stays."""
@@ -90,10 +91,19 @@ class Gate:
         """Its pid, if it runs."""
         return service.running(self.pid_file)
 
+    def beside(self, name, admin_port):
+        """Another instance on the same port (`SO_REUSEPORT`), with the same files, but for its own configuration, log and admin listener."""
+        other = Gate(self.binary, self.environment, self.state, self.port, admin_port)
+        other.pid_file, other.configuration, other.log = (self.state / f"{name}.{kind}" for kind in ("pid", "toml", "log"))
+        other.shared = True
+        text = self.configuration.read_text()
+        other.configuration.write_text(text.replace(f"127.0.0.1:{self.admin_port}", f"127.0.0.1:{admin_port}"))
+        return other
+
     def start(self, wait_seconds=30):
         """Start it and wait until it is ready."""
         service.stop(self.pid_file)
-        for port in (self.port, self.admin_port):
+        for port in (self.admin_port,) if self.shared else (self.port, self.admin_port):
             if not port_free(port):
                 raise service.ServiceProblem(f"port {port} on 127.0.0.1 is in use by another program")
         service.start([self.binary, "serve", "--config", self.configuration], self.pid_file, self.log, folder=self.state)
