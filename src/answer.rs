@@ -2,6 +2,7 @@
 //! while it passes. What cannot be scrubbed is withheld.
 
 mod discovery;
+mod headers;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
@@ -20,10 +21,7 @@ use crate::audit::Record;
 use crate::body::{Body, Cut};
 use crate::catalog::{Answer, Operation};
 use crate::forward::{Lease, UpstreamError};
-use crate::header::{
-    OPENSTACK_REQUEST_ID, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION,
-    X_OPENSTACK_REQUEST_ID,
-};
+use crate::header::{OPENSTACK_REQUEST_ID, X_OPENSTACK_REQUEST_ID};
 use crate::microversion::Ceiling;
 use crate::rejection::error_response;
 use crate::request_id::RequestId;
@@ -73,7 +71,7 @@ pub async fn write(
     } else {
         error(head.status, &head.headers, incoming, lease, terms).await?
     };
-    copy_headers(&head.headers, answer.headers_mut(), terms);
+    headers::copy(&head.headers, answer.headers_mut(), terms);
     if terms.operation.answer == Answer::Lookup || terms.rules.keeps() {
         answer.extensions_mut().insert(HoldsSecret);
     }
@@ -136,30 +134,8 @@ async fn error(
         }
     }
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let fault = scrub::rebuild(status.as_u16(), content_type, &text, terms.rules);
-    Ok(error_response(status, &fault.faultstring, None))
-}
-
-/// Only what clients read, and only where it is plain.
-fn copy_headers(from: &HeaderMap, to: &mut HeaderMap, terms: &Terms<'_>) {
-    for name in scrub::ANSWER_HEADERS {
-        if let Some(value) = from.get(*name).filter(|value| value.to_str().is_ok()) {
-            to.insert(*name, value.clone());
-        }
-    }
-    // A client that negotiates stays within what irongate understands.
-    if to.contains_key(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION) {
-        to.insert(X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, terms.ceiling.highest().header_value());
-    }
-    if to.contains_key(X_OPENSTACK_IRONIC_API_MINIMUM_VERSION) {
-        to.insert(X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, terms.ceiling.lowest().header_value());
-    }
-    let location = from.get(LOCATION).and_then(|value| value.to_str().ok());
-    if let Some(location) = location.and_then(|value| scrub::rewrite_location(value, terms.origin))
-        && let Ok(value) = HeaderValue::from_str(&location)
-    {
-        to.insert(LOCATION, value);
-    }
+    let message = scrub::rebuild(status.as_u16(), content_type, &text, terms.rules);
+    Ok(error_response(status, &message, None))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -215,7 +191,7 @@ impl AnswerBody {
         }
     }
 
-    /// Values masked so far; final once the body has ended.
+    /// Values masked so far, of what was made ready; final once the body has ended.
     pub const fn masked(&self) -> u64 {
         self.masked
     }
@@ -283,6 +259,7 @@ impl AnswerBody {
                     let scrubber = self.scrubber.as_mut().ok_or(UpstreamError::Incomplete)?;
                     let from = self.ready.len();
                     scrubber.push(&piece, &mut self.ready).map_err(|_| UpstreamError::Malformed)?;
+                    self.masked = scrubber.masked();
                     self.shadow(from);
                 }
                 None => {
@@ -327,6 +304,7 @@ impl AnswerBody {
                         this.ready.clear();
                         return Poll::Ready(Some(Err(Cut("upstream_malformed"))));
                     }
+                    this.masked = scrubber.masked();
                     this.shadow(0);
                 }
                 Some(Err(_)) => {

@@ -100,12 +100,17 @@ impl Body {
     }
 
     fn ended(&mut self) {
+        self.told();
         if let Some(mut record) = self.record.take() {
-            if let Content::Stream(answer) = &self.content {
-                record.masked(answer.masked());
-                record.would_mask(answer.would_mask());
-            }
             record.complete();
+        }
+    }
+
+    /// The record learns what became of a stream so far.
+    fn told(&mut self) {
+        if let (Some(record), Content::Stream(answer)) = (&mut self.record, &self.content) {
+            record.masked(answer.masked());
+            record.would_mask(answer.would_mask());
         }
     }
 }
@@ -141,6 +146,7 @@ impl HttpBody for Body {
             }
             Poll::Ready(Some(Err(cut))) => {
                 let Cut(reason) = *cut;
+                self.told();
                 if let Some(record) = &mut self.record {
                     record.cut(reason);
                 }
@@ -169,6 +175,8 @@ impl Drop for Body {
         if matches!(self.content, Content::Whole(None)) {
             self.ended();
         }
+        // It was cut off or left by its reader; or there is no record any more.
+        self.told();
     }
 }
 

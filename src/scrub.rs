@@ -15,6 +15,7 @@ mod key;
 mod link;
 mod links;
 mod name;
+mod named;
 mod number;
 mod omit;
 mod place;
@@ -37,7 +38,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use error::{ErrorText, FAULTSTRING_BYTES_MAX, FaultCode, rebuild};
+pub use error::{FAULTSTRING_BYTES_MAX, rebuild};
 pub use hidden::holds_hidden;
 pub use link::rewrite_location;
 pub use name::{KeyName, names_a_secret};
@@ -57,17 +58,6 @@ const WINDOW_BYTES: usize = 64 * 1024;
 const OVERLAP_BYTES: usize = 16 * 1024;
 /// How much is held back for a value whose name has not come yet.
 const HELD_BYTES_MAX: usize = 16 * 1024;
-
-/// The headers of Ironic's answers that are passed on, in lower case; all others are dropped. `location` is not among
-/// them because it is rewritten ([`rewrite_location`]), `content-type` and `content-length` because irongate writes its
-/// own, the request ids for the same reason.
-pub const ANSWER_HEADERS: &[&str] = &[
-    "allow",
-    "retry-after",
-    "x-openstack-ironic-api-version",
-    "x-openstack-ironic-api-minimum-version",
-    "x-openstack-ironic-api-maximum-version",
-];
 
 /// A mistake in [`ScrubAdditions`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,7 +116,7 @@ pub enum ScrubError {
     /// Not UTF-8.
     #[error("the answer is not UTF-8")]
     Utf8,
-    /// Nested deeper than [`DEPTH_MAX`].
+    /// Nested deeper than what is read at all.
     #[error("the answer is nested too deeply")]
     Depth,
     /// Text after the value.

@@ -120,7 +120,7 @@ impl fmt::Debug for Ask {
 
 impl Ask {
     fn write(mut self, op: WriteOp, path: &'static str, value: impl Into<Option<Json<'static>>>) -> Self {
-        self.write = Some(AskWrite { path, op, value: value.into(), step: None, secret: false, withheld: false });
+        self.write = Some(AskWrite { path, op, value: value.into(), step: None, secret: false });
         self
     }
 

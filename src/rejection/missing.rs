@@ -30,7 +30,7 @@ impl Missing {
         let body = serde_json::json!({ "error_message": fault.to_string() }).to_string();
         // The same way that Ironic's own answer goes.
         let status = if operation.id == "node:allocation:get" { 400 } else { 404 };
-        let text = scrub::rebuild(status, Some("application/json"), body.as_bytes(), rules).faultstring;
+        let text = scrub::rebuild(status, Some("application/json"), body.as_bytes(), rules);
         Self { status, text, microversion, ceiling }
     }
 }

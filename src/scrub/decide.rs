@@ -2,9 +2,10 @@
 
 use super::frame::Named;
 use super::key::KeyClass;
-use super::place::Action;
+use super::place::What;
 use super::rules::{Plan, Roots};
 use super::stream::Scrubber;
+use super::treatment::SecretTreatment;
 
 /// What is done with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,22 +51,20 @@ impl Scrubber {
         }
         let in_object = depth == 2 && self.frames.first().is_some_and(|frame| frame.object);
         let Some(frame) = self.frames.last_mut() else { return Treatment::Text };
-        if frame.exempt {
-            return Treatment::Pass;
-        }
         if !frame.object {
             self.member = frame.element(plan, depth, in_object);
         }
-        match self.member.action {
-            Some(Action::Pass) => return Treatment::Pass,
-            Some(Action::Mask) => {
+        match self.member.action.filter(|action| !frame.exempt || action.rank < frame.rank).map(|action| action.what) {
+            Some(What::Pass) => return Treatment::Pass,
+            Some(What::Secret) => {
                 self.instead = self.rules.others;
                 return Treatment::Mask;
             }
-            Some(Action::Treat(treatment)) => {
+            Some(What::Treat(treatment)) => {
                 self.instead = treatment;
                 return Treatment::Mask;
             }
+            None if frame.exempt => return Treatment::Pass,
             None => {}
         }
         let class = self.member.class;
@@ -80,9 +79,13 @@ impl Scrubber {
             };
         let secret = (class.has(KeyClass::SECRET) && !described)
             || (class.has(KeyClass::SECRET_ARGUMENT) && frame.below_arguments)
+            || (frame.refers && class.has(KeyClass::COMPARED))
             || (frame.named == Named::Secret && (class.has(KeyClass::VALUES) || frame.argument_list));
         if secret {
-            self.instead = self.rules.others;
+            // Whoever may write a key of his own could try values by their HMACs.
+            let own = !(frame.fields && class.has(KeyClass::SHIPPED));
+            let others = self.rules.others;
+            self.instead = if own && others == SecretTreatment::Hmac { SecretTreatment::Mask } else { others };
             return Treatment::Mask;
         }
         let link = (class.has(KeyClass::HREF) && !frame.free) || (class.has(KeyClass::NEXT) && depth == 1);

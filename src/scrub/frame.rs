@@ -9,18 +9,25 @@ use super::rules::Plan;
 pub(super) struct Frame {
     /// An object; otherwise an array.
     pub(super) object: bool,
-    /// Passes as it is, with all below.
+    /// Passes as it is, with all below, but for what places of a rank below `rank` say.
     pub(super) exempt: bool,
+    pub(super) rank: u8,
+    /// The fields of a resource that Ironic and its drivers name (`driver_info`): see [`KeyClass::FIELDS`].
+    pub(super) fields: bool,
     /// Free-form: links in it are not Ironic's.
     pub(super) free: bool,
     /// Below the arguments of a step or an action.
     pub(super) below_arguments: bool,
-    /// The array of arguments itself: an element may name a secret that the next ones hold.
+    /// An array of arguments, or below them: an element may name a secret that the others hold.
     pub(super) argument_list: bool,
+    /// An element did so after others.
+    pub(super) named_late: bool,
+    /// In an object of arguments, a `value` refers to a secret: what it is compared with is one.
+    pub(super) refers: bool,
     /// What the object's naming member said.
     pub(super) named: Named,
     /// Elements read so far.
-    index: u32,
+    pub(super) index: u32,
     sets: Sets,
     /// The keys that make a difference here, as [`key_bit`]s.
     pub(super) watched: u64,
@@ -78,12 +85,17 @@ impl Member {
     pub(super) fn open(&self, plan: &Plan, depth: usize, parent: Option<&Frame>, object: bool, exempt: bool) -> Frame {
         let (free, below_arguments) = parent.map_or((false, false), |parent| (parent.free, parent.below_arguments));
         let arguments = self.class.has(KeyClass::ARGS);
+        let rank = |action: Option<Action>| action.map_or(u8::MAX, |action| action.rank);
         Frame {
             object,
             exempt,
+            rank: rank(self.action).min(parent.map_or(u8::MAX, |parent| parent.rank)),
+            fields: !free && self.class.has(KeyClass::FIELDS),
             free: free || self.class.has(KeyClass::FREE) || (object && self.class.has(KeyClass::FREE_OBJECT)),
             below_arguments: below_arguments || arguments,
-            argument_list: arguments && !object,
+            argument_list: (below_arguments || arguments) && !object,
+            named_late: false,
+            refers: false,
             named: Named::Not,
             index: 0,
             sets: self.sets,
@@ -133,9 +145,7 @@ impl Frame {
             let found;
             (sets.resource, found) =
                 plan.resource.step(self.sets.resource, depth.saturating_sub(1 + self.sets.base), step);
-            if action != Some(Action::Pass) {
-                action = found.or(action);
-            }
+            action = Action::first(action, found);
         }
         Member { class, action, sets }
     }

@@ -4,6 +4,7 @@
 //! names. What is held is bounded: when the bound is reached before any name came, the value is taken for a secret.
 
 use super::frame::Named;
+use super::key::KeyClass;
 use super::stream::{Input, Scrubber};
 use super::{HELD_BYTES_MAX, QUOTED_MASK};
 
@@ -15,9 +16,12 @@ pub(super) struct Holds {
 }
 
 /// A value that waits for its name.
+#[derive(Clone, Copy)]
 struct Waiting {
     /// The depth of the object that it belongs to.
     depth: usize,
+    /// A reference beside it may make it a secret.
+    compared: bool,
     /// Where in the held bytes it begins, and ends if it is over.
     start: usize,
     end: Option<usize>,
@@ -63,6 +67,35 @@ impl Holds {
         masked
     }
 
+    /// Masks those values of the object at `depth` that a reference beside them makes secrets.
+    fn mask_compared(&mut self, depth: usize) -> u64 {
+        (0..self.waiting.len()).map(|index| u64::from(self.mask(index, depth, true))).sum()
+    }
+
+    /// Masks the value that was read last, if it waits.
+    fn mask_last(&mut self, depth: usize) -> u64 {
+        let last = self.waiting.len().checked_sub(1);
+        last.map_or(0, |last| u64::from(self.mask(last, depth, false)))
+    }
+
+    fn mask(&mut self, index: usize, depth: usize, compared: bool) -> bool {
+        let Some(Waiting { start, end: Some(end), .. }) =
+            self.waiting.get(index).copied().filter(|held| held.depth == depth && (held.compared || !compared))
+        else {
+            return false;
+        };
+        if unmaskable(self.bytes.get(start..end).unwrap_or_default()) {
+            return false;
+        }
+        self.bytes.splice(start..end, QUOTED_MASK.iter().copied());
+        let moved = |at: usize| at - end + start + QUOTED_MASK.len();
+        for held in self.waiting.iter_mut().skip(index) {
+            held.start = if held.start < end { held.start } else { moved(held.start) };
+            held.end = held.end.map(moved);
+        }
+        true
+    }
+
     /// Gives out all that is held.
     pub(super) fn release(&mut self, out: &mut Vec<u8>) {
         self.waiting.clear();
@@ -82,7 +115,8 @@ impl Scrubber {
         if self.frames.last().is_some_and(|frame| frame.object && frame.named != Named::Secret) {
             self.flush(input, input.at, out);
             let start = self.holds.bytes.len();
-            self.holds.waiting.push(Waiting { depth, start, end: None });
+            let compared = self.member.class.has(KeyClass::COMPARED);
+            self.holds.waiting.push(Waiting { depth, compared, start, end: None });
         }
     }
 
@@ -97,6 +131,19 @@ impl Scrubber {
                 last.end = Some(end);
             }
         }
+    }
+
+    /// A value of the object at hand refers to a secret.
+    pub(super) fn refers(&mut self) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.refers = true;
+        }
+        self.report.masked += self.holds.mask_compared(self.frames.len());
+    }
+
+    /// The list that was just read has named a secret after its first element: nobody knows which of them it is.
+    pub(super) fn named_late(&mut self) {
+        self.report.masked += self.holds.mask_last(self.frames.len());
     }
 
     /// Keeps what is held within its bound.

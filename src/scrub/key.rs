@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
+use super::named::{is_path, parts};
 use super::rules::word_pattern;
 use super::table::{Ends, Table};
 
@@ -33,6 +34,12 @@ impl KeyClass {
     pub(super) const ARGS: Self = Self(1 << 7);
     /// A secret below arguments only.
     pub(super) const SECRET_ARGUMENT: Self = Self(1 << 8);
+    /// Below are fields that Ironic and its drivers name, not callers.
+    pub(super) const FIELDS: Self = Self(1 << 9);
+    /// One of the names of secrets that the catalogue has.
+    pub(super) const SHIPPED: Self = Self(1 << 10);
+    /// In arguments: what a `value` is compared with.
+    pub(super) const COMPARED: Self = Self(1 << 11);
 
     #[inline]
     pub(super) const fn has(self, other: Self) -> bool {
@@ -42,13 +49,13 @@ impl KeyClass {
     /// Whether a string or an empty container under the key is just that.
     #[inline]
     pub(super) const fn is_plain(self) -> bool {
-        self.0 & !(Self::FREE.0 | Self::FREE_OBJECT.0 | Self::ARGS.0) == 0
+        self.0 & !(Self::FREE.0 | Self::FREE_OBJECT.0 | Self::ARGS.0 | Self::FIELDS.0) == 0
     }
 
     /// As [`KeyClass::is_plain`], but that the value is a secret.
     #[inline]
     pub(super) const fn is_plain_secret(self) -> bool {
-        self.has(Self::SECRET) && Self(self.0 & !Self::SECRET.0).is_plain()
+        self.has(Self::SECRET) && Self(self.0 & !(Self::SECRET.0 | Self::SHIPPED.0)).is_plain()
     }
 
     const fn and(self, other: Self) -> Self {
@@ -60,18 +67,20 @@ impl KeyClass {
 const NAMES: &str = "\
     name attribute attributename key path field setting settingname option property header parameter variable id";
 const VALUES: &str = "\
-    value values currentvalue newvalue oldvalue defaultvalue desiredvalue pendingvalue resetvalue default";
+    value values currentvalue newvalue oldvalue defaultvalue desiredvalue pendingvalue resetvalue default regex";
 const FREE: &str = "\
     driver_info instance_info driver_internal_info extra inventory plugin_data network_data raid_config \
     target_raid_config clean_step deploy_step service_step steps args actions conditions internal_info \
     local_link_connection console_info health";
+const COMPARED: &str = "values regex";
+const FIELDS: &str = "driver_info instance_info driver_internal_info";
 /// Key names and words that the catalogue's list does not have.
 const SECRET_NAMES: &str = "\
     auth psk irmcsnmpsecurity rawbytes userdata keydata";
 const SECRET_WORDS: &str = "\
     pwd passcode pre_shared_key authorization kg_key client_key master_key host_key otp_seed";
 /// `pass` and `pw` only as words of their own: `bmc_pass`, `userPass`, but not `bypass` and `passthru`.
-const SECRET_PARTS: &str = "(?:^|[-_. ])(?i:pass|psk|pw)(?:$|[-_. ])|[a-z](?:Pass|Pw|Psk)(?:$|[A-Z])";
+const SECRET_PARTS: &str = r"(?:^|[-_. /\[\]{}])(?i:pass|psk|pw)(?:$|[-_. /\[\]{}])|[a-z](?:Pass|Pw|Psk)(?:$|[A-Z])";
 
 /// Keys that Ironic's answers repeat, which are classed beforehand.
 const COMMON: &str = "\
@@ -117,6 +126,8 @@ impl Keys {
             (NAMES, KeyClass::NAMES),
             (VALUES, KeyClass::VALUES),
             (FREE, KeyClass::FREE),
+            (FIELDS, KeyClass::FIELDS),
+            (COMPARED, KeyClass::COMPARED),
             (SECRET_NAMES, KeyClass::SECRET),
             ("href", KeyClass::HREF),
             ("next", KeyClass::NEXT),
@@ -126,7 +137,7 @@ impl Keys {
         ] {
             keys.split(' ').for_each(|key| add(key, class));
         }
-        names.for_each(|name| add(name, KeyClass::SECRET));
+        names.for_each(|name| add(name, KeyClass::SECRET.and(KeyClass::SHIPPED)));
         let mut keys =
             Self { known: Table::default(), normal: Table::new(exact.into_iter()), words, links_usual: false };
         let known: BTreeSet<&str> = COMMON.split(' ').chain(FREE.split(' ')).chain(known).collect();
@@ -156,9 +167,10 @@ impl Keys {
         if !class.has(KeyClass::SECRET) && self.words.is_match(key) { class.and(KeyClass::SECRET) } else { class }
     }
 
-    /// Whether a text names a secret, as a key would.
+    /// Whether a text names a secret, as a key would: with all of it, or with a part of it if it is a path.
     pub(super) fn names_a_secret(&self, text: &str) -> bool {
         self.judge(text).has(KeyClass::SECRET)
+            || (is_path(text) && parts(text).any(|part| self.normal(part).has(KeyClass::SECRET)))
     }
 
     /// The class of a key by its whole name.

@@ -28,9 +28,11 @@ const fn is_root(segment: &[u8]) -> bool {
 
 /// The value of a `Location` header with irongate's own `origin` (scheme and authority, without a slash at its end) in
 /// front of the path: `http://anything:6385/v1/nodes` becomes `{origin}/v1/nodes`. A path prefix of Ironic's
-/// `public_endpoint` goes too. `None` if the value is no link to Ironic's API: then it must not be passed on.
+/// `public_endpoint` goes too, and so does a query. `None` if the value is no link to Ironic's API: then it must not be passed on.
 pub fn rewrite_location(value: &str, origin: &str) -> Option<String> {
     let path = value.get(foreign(value)?..)?;
+    // What Ironic made has neither a query nor a fragment, and nothing else may lead a secret along.
+    let path = path.get(..memchr2(b'?', b'#', path.as_bytes()).unwrap_or(path.len()))?;
     Some(format!("{origin}{path}"))
 }
 

@@ -7,15 +7,44 @@ use super::treatment::SecretTreatment;
 /// The most patterns of one set.
 pub(super) const PLACES_MAX: usize = 64;
 
-/// What happens at a place.
+/// What happens at a place. Where several fit, the one of the lowest rank does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    /// The value is a secret.
-    Mask,
-    /// It is one, and this becomes of it.
-    Treat(SecretTreatment),
-    /// The value passes as it is, with all that is below.
+pub(super) struct Action {
+    pub(super) rank: u8,
+    pub(super) what: What,
+}
+
+/// What becomes of the value at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// It passes as it is, with all that is below but for places of a lower rank.
     Pass,
+    /// It is a secret, and this becomes of it.
+    Treat(SecretTreatment),
+    /// It is a secret as any other.
+    Secret,
+}
+
+impl Action {
+    /// What nothing changes.
+    pub(super) const PASS: Self = Self { rank: 0, what: What::Pass };
+    /// What anything changes.
+    pub(super) const SECRET: Self = Self { rank: u8::MAX, what: What::Secret };
+
+    /// Of the entry for a role with this number; the first entry counts.
+    pub(super) fn of_role(number: usize, treatment: SecretTreatment) -> Self {
+        let what = if treatment == SecretTreatment::Keep { What::Pass } else { What::Treat(treatment) };
+        Self { rank: u8::try_from(number + 1).unwrap_or(u8::MAX), what }
+    }
+
+    /// The one that counts.
+    #[inline]
+    pub(super) fn first(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(if other.rank < one.rank { other } else { one }),
+            (one, other) => one.or(other),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -121,14 +150,12 @@ impl Places {
                 // What passes is compared exactly, what is masked without case.
                 (Some(Segment::Key(known)), Step::Key(key)) => {
                     known.as_bytes() == key
-                        || (pattern.action != Action::Pass && known.as_bytes().eq_ignore_ascii_case(key))
+                        || (pattern.action.what != What::Pass && known.as_bytes().eq_ignore_ascii_case(key))
                 }
                 (Some(Segment::Key(known)), Step::Index(index)) => known.parse() == Ok(index),
             };
             if matches && pattern.segments.len() == depth + 1 {
-                if action != Some(Action::Pass) {
-                    action = Some(pattern.action);
-                }
+                action = Action::first(action, Some(pattern.action));
             } else if matches {
                 next |= 1 << bit;
             }

@@ -184,17 +184,17 @@ impl Scrubber {
         } else if class == KeyClass::NAMES {
             let end = text_end(bytes, scan, at + 1)?;
             let text = std::str::from_utf8(bytes.get(at + 1..end)?).ok()?;
-            self.named(rules.keys.names_a_secret(text), out);
+            self.named(rules.names_a_secret(text), out);
             Some(Value { end: end + 1, passed: false })
         } else if class.is_plain_secret() && around.masks {
-            self.masked(at, input, out)
+            self.mask_string(at, input, out)
         } else {
             None
         }
     }
 
     /// Masks the text of a secret at `at`.
-    fn masked(&mut self, at: usize, input: &mut Input<'_>, out: &mut Vec<u8>) -> Option<Value> {
+    fn mask_string(&mut self, at: usize, input: &mut Input<'_>, out: &mut Vec<u8>) -> Option<Value> {
         let end = input.scan.plain(at + 1);
         let text = input.bytes.get(at + 1..end)?;
         if input.bytes.get(end) != Some(&b'"') || text.len() >= WINDOW_BYTES {

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::key::KeyClass;
 use super::link::foreign;
+use super::named::is_reference;
+use super::stream::DEPTH_MAX;
 use super::{MASK, ScrubRules};
 
 /// What surrounds a value.
@@ -20,7 +23,7 @@ fn normal(key: &str) -> String {
 }
 
 fn is_secret_key(key: &str, rules: &ScrubRules) -> bool {
-    key.len() > 1024 || rules.keys.names_a_secret(key) && !key.is_empty()
+    key.len() > 1024 || rules.keys.judge(key).has(KeyClass::SECRET) && !key.is_empty()
 }
 
 fn one_of(key: &str, list: &str) -> bool {
@@ -35,7 +38,23 @@ fn names(key: &str) -> bool {
 }
 
 fn values(key: &str) -> bool {
-    one_of(key, "value values currentvalue newvalue oldvalue defaultvalue desiredvalue pendingvalue resetvalue default")
+    one_of(
+        key,
+        "value values currentvalue newvalue oldvalue defaultvalue desiredvalue pendingvalue resetvalue default regex",
+    )
+}
+
+/// Whether an argument names a secret that the others hold.
+fn argument_names(value: &Value, rules: &ScrubRules) -> bool {
+    value
+        .as_str()
+        .is_some_and(|text| !text.contains(char::is_whitespace) && text.len() < 256 && rules.names_a_secret(text))
+}
+
+/// Whether a list has a value before the first name of a secret.
+fn named_late(value: &Value, rules: &ScrubRules) -> bool {
+    let first = value.as_array().and_then(|list| list.iter().position(|item| argument_names(item, rules)));
+    first.is_some_and(|first| first > 0)
 }
 
 fn free(key: &str, value: &Value) -> bool {
@@ -71,10 +90,12 @@ fn text(text: &str, link: bool, around: &Around<'_>) -> String {
     out
 }
 
-fn member(key: &str, value: &Value, named: bool, around: &Around<'_>) -> Value {
+fn member(key: &str, value: &Value, named: bool, referred: bool, around: &Around<'_>) -> Value {
     let depth = around.depth;
     let secret = is_secret_key(key, around.rules)
         || (named && values(key))
+        || (referred && one_of(key, "values regex"))
+        || (around.below_arguments && values(key) && named_late(value, around.rules))
         || (around.below_arguments && normal(key) == "headers");
     if secret {
         return mask(value);
@@ -86,18 +107,24 @@ fn member(key: &str, value: &Value, named: bool, around: &Around<'_>) -> Value {
         below_arguments: around.below_arguments || normal(key) == "args",
         ..*around
     };
-    tree(value, normal(key) == "args", link, &inner)
+    tree(value, inner.below_arguments, link, &inner)
 }
 
 fn tree(value: &Value, arguments: bool, link: bool, around: &Around<'_>) -> Value {
     match value {
+        Value::Object(_) | Value::Array(_) if around.depth > DEPTH_MAX => mask(value),
         Value::Object(members) => {
-            let named = members.iter().any(|(key, value)| {
-                names(key) && value.as_str().is_some_and(|text| around.rules.keys.names_a_secret(text))
-            });
+            let named = members
+                .iter()
+                .any(|(key, value)| names(key) && value.as_str().is_some_and(|text| around.rules.names_a_secret(text)));
+            let referred = around.below_arguments
+                && members.iter().any(|(key, value)| {
+                    let refers = |text: &str| is_reference(text) && around.rules.names_a_secret(text);
+                    values(key) && !one_of(key, "values regex") && value.as_str().is_some_and(refers)
+                });
             let mut out = Map::new();
             for (key, value) in members {
-                out.insert(text(key, false, around), member(key, value, named, around));
+                out.insert(text(key, false, around), member(key, value, named, referred, around));
             }
             Value::Object(out)
         }
@@ -106,11 +133,8 @@ fn tree(value: &Value, arguments: bool, link: bool, around: &Around<'_>) -> Valu
             let inner = Around { depth: around.depth + 1, ..*around };
             let mut out = Vec::new();
             for element in elements {
-                out.push(if named { mask(element) } else { tree(element, false, false, &inner) });
-                named |= arguments
-                    && element
-                        .as_str()
-                        .is_some_and(|text| !text.contains(char::is_whitespace) && is_secret_key(text, around.rules));
+                out.push(if named { mask(element) } else { tree(element, arguments, false, &inner) });
+                named |= arguments && argument_names(element, around.rules);
             }
             Value::Array(out)
         }

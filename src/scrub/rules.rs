@@ -10,6 +10,7 @@ use crate::catalog::{Answer, Group, Operation, catalog};
 use super::ScrubRuleError;
 use super::error::Vocabulary;
 use super::key::Keys;
+use super::named::NamedPlaces;
 use super::place::{Action, PlaceError, Places};
 use super::shape::{Shapes, compile_own};
 use super::treatment::{HmacKey, SecretTreatment};
@@ -49,11 +50,14 @@ impl ScrubAdditions {
 pub(super) const OWN_FIELDS_MAX: usize = 48;
 
 /// What is a secret, compiled once per snapshot.
+#[derive(Clone)]
 pub struct ScrubRules {
-    pub(super) keys: Keys,
-    pub(super) shapes: Shapes,
-    pub(super) vocabulary: Vocabulary,
+    pub(super) keys: Arc<Keys>,
+    pub(super) shapes: Arc<Shapes>,
+    pub(super) vocabulary: Arc<Vocabulary>,
     own_fields: Vec<String>,
+    /// The exact places of all operations, for texts that name them.
+    named: NamedPlaces,
     /// Fields with a treatment of their own.
     treated: Vec<(String, SecretTreatment)>,
     /// What becomes of all other secrets.
@@ -104,17 +108,11 @@ const LOOKUP_PASSES: &[&str] =
 impl ScrubRules {
     /// The shipped secret map (the catalogue's names, words and places, and the shapes) with the operator's additions.
     pub fn new(additions: &ScrubAdditions) -> Result<Self, ScrubRuleError> {
-        Self::treated(additions, &[], SecretTreatment::Mask, None)
+        Self::keyed(additions, None)
     }
 
-    /// The same for callers to whom not all secrets are masked: `fields` are places as in [`ScrubAdditions::fields`],
-    /// `others` is for all other secrets. Without a key, what should become an HMAC is masked.
-    pub(super) fn treated(
-        additions: &ScrubAdditions,
-        fields: &[(String, SecretTreatment)],
-        others: SecretTreatment,
-        key: Option<HmacKey>,
-    ) -> Result<Self, ScrubRuleError> {
+    /// The same with a key for HMACs; without one, what should become an HMAC is masked.
+    pub(super) fn keyed(additions: &ScrubAdditions, key: Option<HmacKey>) -> Result<Self, ScrubRuleError> {
         for word in &additions.words {
             if word.chars().filter(char::is_ascii_alphanumeric).count() < 3 {
                 return Err(ScrubRuleError::ShortWord(word.clone()));
@@ -131,22 +129,61 @@ impl ScrubRules {
         let known = objects.flat_map(|object| object.fields.iter().map(|field| field.name.as_str()));
         let shipped = |error: regex::Error| ScrubRuleError::Words(error.to_string());
         let mut rules = Self {
-            keys: Keys::new(names, words(), known).map_err(shipped)?,
-            shapes: Shapes::new(words(), own).map_err(shipped)?,
-            vocabulary: Vocabulary::new(catalog).map_err(shipped)?,
+            keys: Arc::new(Keys::new(names, words(), known).map_err(shipped)?),
+            shapes: Arc::new(Shapes::new(words(), own).map_err(shipped)?),
+            vocabulary: Arc::new(Vocabulary::new(catalog).map_err(shipped)?),
             own_fields: additions.fields.clone(),
-            treated: fields.to_vec(),
-            others,
+            named: NamedPlaces::default(),
+            treated: Vec::new(),
+            others: SecretTreatment::Mask,
             key,
             shadow: None,
             plans: BTreeMap::new(),
         };
+        let shipped = catalog.operations().iter().flat_map(|operation| &operation.secret_fields);
+        shipped.chain(&additions.fields).for_each(|field| rules.named.add(field));
         rules.check_fields()?;
-        for operation in catalog.operations() {
-            let plan = rules.compile(operation)?;
-            rules.plans.insert(operation.id.clone(), Arc::new(plan));
-        }
+        rules.make_plans()?;
         Ok(rules)
+    }
+
+    /// The same for callers to whom not all secrets are masked: `treated` are places as in [`ScrubAdditions::fields`],
+    /// `others` is for all other secrets. Cheap: the plans are left to [`Self::with_plans`], or made when they are needed.
+    pub(super) fn treating(&self, treated: &[(String, SecretTreatment)], others: SecretTreatment) -> Self {
+        let mut named = self.named.clone();
+        let hidden = treated.iter().filter(|(_, treatment)| *treatment != SecretTreatment::Keep);
+        hidden.for_each(|(field, _)| named.add(field));
+        Self {
+            keys: Arc::clone(&self.keys),
+            shapes: Arc::clone(&self.shapes),
+            vocabulary: Arc::clone(&self.vocabulary),
+            own_fields: self.own_fields.clone(),
+            named,
+            treated: treated.to_vec(),
+            others,
+            key: self.key.clone(),
+            shadow: self.shadow.as_ref().map(|shadow| Arc::new(shadow.treating(treated, others))),
+            plans: BTreeMap::new(),
+        }
+    }
+
+    /// The same, with the plans of all operations.
+    pub(super) fn with_plans(mut self) -> Result<Self, ScrubRuleError> {
+        self.check_fields()?;
+        self.make_plans()?;
+        self.shadow = match self.shadow.take().map(Arc::unwrap_or_clone) {
+            Some(shadow) => Some(Arc::new(shadow.with_plans()?)),
+            None => None,
+        };
+        Ok(self)
+    }
+
+    fn make_plans(&mut self) -> Result<(), ScrubRuleError> {
+        for operation in catalog().operations() {
+            let plan = self.compile(operation)?;
+            self.plans.insert(operation.id.clone(), Arc::new(plan));
+        }
+        Ok(())
     }
 
     /// The same, with `shadow` beside it.
@@ -157,13 +194,18 @@ impl ScrubRules {
 
     fn check_fields(&self) -> Result<(), ScrubRuleError> {
         self.own_fields.iter().chain(self.treated.iter().map(|(field, _)| field)).try_for_each(|field| {
-            Places::default().add(field, Action::Mask).map_err(|_| ScrubRuleError::NotAPointer(field.clone()))
+            Places::default().add(field, Action::SECRET).map_err(|_| ScrubRuleError::NotAPointer(field.clone()))
         })
     }
 
     /// Whether a secret may be shown as it is, but for the ramdisk's own.
     pub fn keeps(&self) -> bool {
         self.treated.iter().any(|(_, treatment)| *treatment == SecretTreatment::Keep)
+    }
+
+    /// Whether a text names a secret or its place.
+    pub(super) fn names_a_secret(&self, text: &str) -> bool {
+        self.keys.names_a_secret(text) || self.named.named_by(text)
     }
 
     /// Whether anything is left out of answers.
@@ -186,18 +228,15 @@ impl ScrubRules {
             PlaceError::TooMany => ScrubRuleError::TooManyFields { max: OWN_FIELDS_MAX },
         };
         if operation.answer == Answer::Lookup {
-            LOOKUP_PASSES.iter().try_for_each(|pointer| root.add(pointer, Action::Pass)).map_err(wrong)?;
+            LOOKUP_PASSES.iter().try_for_each(|pointer| root.add(pointer, Action::PASS)).map_err(wrong)?;
         }
-        operation.secret_fields.iter().try_for_each(|pointer| root.add(pointer, Action::Mask)).map_err(wrong)?;
+        operation.secret_fields.iter().try_for_each(|pointer| root.add(pointer, Action::SECRET)).map_err(wrong)?;
         for pointer in &self.own_fields {
-            root.add(pointer, Action::Mask).map_err(wrong)?;
-            resource.add(pointer, Action::Mask).map_err(wrong)?;
+            root.add(pointer, Action::SECRET).map_err(wrong)?;
+            resource.add(pointer, Action::SECRET).map_err(wrong)?;
         }
-        for (pointer, treatment) in &self.treated {
-            let action = match treatment {
-                SecretTreatment::Keep => Action::Pass,
-                SecretTreatment::Mask | SecretTreatment::Drop | SecretTreatment::Hmac => Action::Treat(*treatment),
-            };
+        for (number, (pointer, treatment)) in self.treated.iter().enumerate() {
+            let action = Action::of_role(number, *treatment);
             root.add(pointer, action).map_err(wrong)?;
             resource.add(pointer, action).map_err(wrong)?;
         }

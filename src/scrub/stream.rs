@@ -18,8 +18,10 @@ use super::table::Learnt;
 use super::treatment::SecretTreatment;
 use super::{QUOTED_MASK, ScrubError, ScrubReport};
 
-/// The deepest nesting of objects and arrays.
+/// The deepest nesting of objects and arrays that is shown; what is deeper is masked.
 pub const DEPTH_MAX: usize = 64;
+/// The deepest nesting that is read: no more than what Python can write, and what a scrubber may keep.
+pub(super) const DEPTH_READ_MAX: usize = 1024;
 
 /// One answer's scrubber: takes chunks of JSON of any size, gives out the same JSON without its secrets.
 ///
@@ -135,6 +137,11 @@ impl Scrubber {
             self.failed = Some(*error);
             out.truncate(before);
         })
+    }
+
+    /// Values masked so far.
+    pub const fn masked(&self) -> u64 {
+        self.report.masked
     }
 
     /// The answer is over: checks that it is complete. Nothing is left to append, but `out` is here for symmetry with
@@ -277,10 +284,14 @@ impl Scrubber {
         input: &mut Input<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), ScrubError> {
-        if self.frames.len() >= DEPTH_MAX {
+        if self.frames.len() >= DEPTH_READ_MAX {
             return Err(ScrubError::Depth);
         }
-        if treatment == Treatment::Mask {
+        let too_deep = self.frames.len() >= DEPTH_MAX && self.dropping.is_none();
+        if treatment == Treatment::Mask || too_deep {
+            if treatment != Treatment::Mask {
+                self.instead = SecretTreatment::Mask;
+            }
             self.mask(input, out);
             self.dropping = Some(self.frames.len() + 1);
         }
@@ -303,8 +314,11 @@ impl Scrubber {
             self.dropping = None;
             input.from = input.at;
         }
-        self.frames.pop();
+        let named_late = self.frames.pop().is_some_and(|frame| frame.named_late);
         self.ended(input, out);
+        if named_late {
+            self.named_late();
+        }
     }
 
     /// A value is over.

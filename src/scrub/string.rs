@@ -8,17 +8,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::decide::Treatment;
+use super::frame::Named;
 use super::key::KeyClass;
+use super::named::{REFERENCE_BYTES_MAX, is_reference};
 use super::omit::OMITTED;
+use super::shape::Span;
 use super::stream::{Input, Scrubber};
 use super::suspect::suspect;
 use super::table::Ends;
 use super::treatment::{SecretTreatment, is_hmac};
 use super::window::Edit;
 use super::{MASK, QUOTED_MASK, ScrubError, WINDOW_BYTES};
-
-/// The longest argument that may name the ones after it, in bytes.
-const ARGUMENT_NAME_BYTES_MAX: usize = 256;
 
 /// What a string is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(super) struct Strings {
     partial: Vec<u8>,
     /// The text of a string that was written with escapes.
     pub(super) text: String,
-    pub(super) spans: Vec<Range<usize>>,
+    pub(super) spans: Vec<Span>,
     pub(super) edits: Vec<Edit>,
 }
 
@@ -301,11 +301,13 @@ impl Scrubber {
 
     /// A key is over. Its text is in the buffer if it was written with escapes.
     fn key(&mut self, raw: &[u8], seen: Seen, treatment: Treatment) {
-        if matches!(treatment, Treatment::Drop | Treatment::Pass) {
-            return self.keyed(KeyClass::default(), raw);
-        }
         let text = std::mem::take(&mut self.strings.text);
         let key = if seen.escape { text.as_str() } else { std::str::from_utf8(raw).unwrap_or_default() };
+        if matches!(treatment, Treatment::Drop | Treatment::Pass) {
+            self.keyed(KeyClass::default(), key.as_bytes());
+            self.strings.text = text;
+            return;
+        }
         let known = if seen.escape { None } else { self.rules.keys.known().find(raw, Ends::of(raw)) };
         let class = known.unwrap_or_else(|| self.rules.keys.judge(key));
         if !seen.escape && !suspect(raw, 0, raw.len()) {
@@ -322,15 +324,35 @@ impl Scrubber {
         if matches!(treatment, Treatment::Drop | Treatment::Pass)
             || !(frame.argument_list || (frame.object && self.member.class.has(KeyClass::NAMES)))
         {
+            if frame.below_arguments && frame.object && treatment == Treatment::Text {
+                self.reference(raw, seen);
+            }
             return;
         }
         let text = if seen.escape { self.strings.text.as_str() } else { std::str::from_utf8(raw).unwrap_or_default() };
-        let secret = self.rules.keys.names_a_secret(text);
+        let secret = self.rules.names_a_secret(text);
         if frame.object {
             self.named(secret, out);
-        } else if secret && text.len() < ARGUMENT_NAME_BYTES_MAX && !text.contains(char::is_whitespace) {
+        } else if secret && text.len() < REFERENCE_BYTES_MAX && !text.contains(char::is_whitespace) {
             // One argument names what the next ones hold; a text that happens to speak of secrets does not.
+            let late = frame.index > 1 && frame.named != Named::Secret;
             self.named(true, out);
+            if let Some(frame) = self.frames.last_mut() {
+                frame.named_late |= late;
+            }
+        }
+    }
+
+    /// A value of arguments may refer to a secret: then what it is compared with is one.
+    fn reference(&mut self, raw: &[u8], seen: Seen) {
+        let class = self.member.class;
+        let text = if seen.escape { self.strings.text.as_str() } else { std::str::from_utf8(raw).unwrap_or_default() };
+        if class.has(KeyClass::VALUES)
+            && !class.has(KeyClass::COMPARED)
+            && is_reference(text)
+            && self.rules.names_a_secret(text)
+        {
+            self.refers();
         }
     }
 
@@ -350,7 +372,7 @@ pub(super) fn hidden_already(raw: &[u8]) -> bool {
 impl Strings {
     #[cfg(test)]
     pub(super) fn bytes_kept(&self) -> usize {
-        let spans = self.spans.capacity() * size_of::<Range<usize>>() + self.edits.capacity() * size_of::<Edit>();
+        let spans = self.spans.capacity() * size_of::<Span>() + self.edits.capacity() * size_of::<Edit>();
         self.partial.capacity() + self.text.capacity() + spans
     }
 

@@ -1,5 +1,6 @@
 //! Rows through [`check`]: an answer, and what the caller sees of it, whatever the chunks.
 
+mod arguments;
 mod lists;
 mod malformed;
 mod property;
@@ -375,6 +376,10 @@ fn links_lead_to_irongate() {
     assert_eq!(
         rewrite_location("http://h:6385/v1/nodes/a", ORIGIN).as_deref(),
         Some("https://gate.example/v1/nodes/a")
+    );
+    assert_eq!(
+        rewrite_location("http://u:S@h:1/S/v1/nodes?password=S#S", ORIGIN).as_deref(),
+        Some("https://gate.example/v1/nodes")
     );
     assert_eq!(rewrite_location("http://h/elsewhere", ORIGIN), None);
     assert_eq!(rewrite_location("//h/v1", ORIGIN), None);

@@ -18,7 +18,7 @@ pub(super) const HMAC_BYTES: usize = HMAC_PREFIX.len() + HMAC_DIGITS;
 const KEY_BYTES_MIN: usize = 32;
 /// The most fields and entries without fields, in all.
 const CHOICES_MAX: usize = 48;
-/// Rules are compiled for so many combinations of choices; in those beyond, everything is masked.
+/// Rules are kept for so many combinations of choices; for those beyond they are made for each request.
 const COMBINATIONS_MAX: usize = 64;
 
 /// What becomes of a secret.
@@ -91,7 +91,6 @@ pub struct Treatments {
     additions: ScrubAdditions,
     /// What is tried out.
     shadow: ScrubAdditions,
-    key: Option<HmacKey>,
     entries: Vec<RoleTreatment>,
     everyone: Arc<ScrubRules>,
     compiled: Mutex<BTreeMap<u64, Arc<ScrubRules>>>,
@@ -132,7 +131,9 @@ impl Treatments {
         key: Option<HmacKey>,
     ) -> Result<Self, TreatmentError> {
         ScrubRules::new(&shadow)?;
-        let everyone = Arc::new(ScrubRules::new(&additions)?);
+        let everyone = ScrubRules::keyed(&additions, key.clone())?;
+        let tried =
+            (!shadow.is_empty()).then(|| ScrubRules::keyed(&additions.and(&shadow), key.clone())).transpose()?;
         if entries.iter().map(|entry| entry.fields.len().max(1)).sum::<usize>() > CHOICES_MAX {
             return Err(TreatmentError::TooMany);
         }
@@ -145,10 +146,10 @@ impl Treatments {
                 SecretTreatment::Mask | SecretTreatment::Drop | SecretTreatment::Hmac | SecretTreatment::Keep => {}
             }
         }
-        let mut treatments = Self { additions, shadow, key, entries, everyone, compiled: Mutex::default() };
-        treatments.everyone = Arc::new(treatments.compile(0)?);
+        let everyone = Arc::new(everyone.with_shadow(tried));
+        let treatments = Self { additions, shadow, entries, everyone, compiled: Mutex::default() };
         // All at once: a field that is no place is an error of the configuration, not of a request.
-        treatments.compile(u64::MAX)?;
+        treatments.choose(u64::MAX).with_plans()?;
         Ok(treatments)
     }
 
@@ -163,17 +164,17 @@ impl Treatments {
         if chosen == 0 {
             return Arc::clone(&self.everyone);
         }
-        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = compiled.get(&chosen) {
+        let compiled = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = compiled().get(&chosen) {
             return Arc::clone(known);
         }
-        if compiled.len() >= COMBINATIONS_MAX {
-            return Arc::clone(&self.everyone);
+        let rules = self.choose(chosen);
+        if compiled().len() >= COMBINATIONS_MAX {
+            return Arc::new(rules);
         }
-        // It compiled with all choices, so it compiles with some; if not, everything is masked.
-        let rules = self.compile(chosen).map_or_else(|_| Arc::clone(&self.everyone), Arc::new);
-        compiled.insert(chosen, Arc::clone(&rules));
-        rules
+        // It compiled with all choices, so it compiles with some; if not, no answer is passed on.
+        let rules = Arc::new(rules.clone().with_plans().unwrap_or(rules));
+        Arc::clone(compiled().entry(chosen).or_insert(rules))
     }
 
     /// What decides, without the key: for the revision of a snapshot.
@@ -189,7 +190,7 @@ impl Treatments {
         })
     }
 
-    fn compile(&self, chosen: u64) -> Result<ScrubRules, ScrubRuleError> {
+    fn choose(&self, chosen: u64) -> ScrubRules {
         let mut fields: Vec<(String, SecretTreatment)> = Vec::new();
         let mut others = None;
         for (number, (entry, field)) in self.choices().enumerate() {
@@ -204,10 +205,7 @@ impl Treatments {
                 None => _ = others.get_or_insert(entry.treatment),
             }
         }
-        let others = others.unwrap_or_default();
-        let treated = |additions: &ScrubAdditions| ScrubRules::treated(additions, &fields, others, self.key.clone());
-        let shadow = (!self.shadow.is_empty()).then(|| treated(&self.additions.and(&self.shadow))).transpose()?;
-        Ok(treated(&self.additions)?.with_shadow(shadow))
+        self.everyone.treating(&fields, others.unwrap_or_default())
     }
 }
 

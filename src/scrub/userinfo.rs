@@ -1,27 +1,27 @@
 //! User information of URLs in texts, in every spelling in which one may stand in another: `http://u:p@h`,
 //! `?url=http%3A%2F%2Fu%3Ap%40h`, and encoded once more.
 
-use std::ops::Range;
+use super::shape::Span;
 
 /// The user information of every URL: all between `://` and the authority's last `@`, in order.
 ///
 /// Linear: no byte is read again but for those of an authority's beginning.
-pub(super) fn user_information(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn user_information(text: &[u8]) -> impl Iterator<Item = Span> {
     let mut from = 0;
     std::iter::from_fn(move || {
         loop {
-            let (start, encoded) = scheme_end(text, from)?;
-            let (end, read) = authority(text, start, encoded);
+            let (scheme, start) = scheme_end(text, from)?;
+            let (end, read) = authority(text, start, start - scheme > 3);
             from = read.max(start);
             if let Some(end) = end {
-                return Some(start..end);
+                return Some(Span::within(scheme, start..end));
             }
         }
     })
 }
 
-/// The place behind the next `://`, and whether any part of it is encoded.
-fn scheme_end(text: &[u8], from: usize) -> Option<(usize, bool)> {
+/// Where the next `://` begins and ends; it is longer than three bytes if any part of it is encoded.
+fn scheme_end(text: &[u8], from: usize) -> Option<(usize, usize)> {
     let mut at = from;
     loop {
         at += memchr::memchr2(b':', b'%', text.get(at..)?)?;
@@ -34,7 +34,7 @@ fn scheme_end(text: &[u8], from: usize) -> Option<(usize, bool)> {
             Some(_) | None => false,
         });
         if whole {
-            return Some((end, end - at > 3));
+            return Some((at, end));
         }
         at += 1;
     }
@@ -102,7 +102,7 @@ mod tests {
         let mut shown = String::new();
         let mut from = 0;
         for found in user_information(text.as_bytes()) {
-            let (before, part) = (text.get(from..found.start).unwrap(), text.get(found.clone()).unwrap());
+            let (before, part) = (text.get(from..found.start).unwrap(), text.get(found.start..found.end).unwrap());
             shown += &format!("{before}‹{part}›");
             from = found.end;
         }

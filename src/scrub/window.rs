@@ -70,17 +70,19 @@ impl Scrubber {
         if link > 0 {
             strings.edits.push(Edit { range: 0..place(link), origin: true });
         }
+        // No cut parts a secret, nor it from the name in front of it.
         for span in &strings.spans {
-            if span.start >= done {
-                break;
+            if span.known_from < done {
+                done = done.max(span.end);
             }
+        }
+        for span in strings.spans.iter().take_while(|span| span.start < done) {
             if span.end <= link {
                 continue;
             }
             if !last && span.end == text.len() {
                 endless = true;
             }
-            done = done.max(span.end);
             let start = place(span.start.max(link));
             strings.edits.push(Edit { range: start..place(span.end), origin: false });
         }

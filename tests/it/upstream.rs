@@ -86,7 +86,10 @@ fn links_and_location_lead_back_to_irongate() {
         if request.line.starts_with("POST") {
             let mut answer = json("201 Created", r#"{"uuid": "u", "links": []}"#);
             let head = b"HTTP/1.1 201 Created\r\n";
-            answer.splice(head.len()..head.len(), b"Location: http://localhost/v1/nodes/u\r\n".iter().copied());
+            let more =
+                b"Location: http://u:S3cret@localhost/S3cret/v1/nodes/u?password=S3cret\r\nRetry-After: S3cret\r\n\
+                Allow: GET, S3cret\r\nX-OpenStack-Ironic-API-Version: 1.S3cret\r\n";
+            answer.splice(head.len()..head.len(), more.iter().copied());
             answer
         } else {
             json(
@@ -102,6 +105,8 @@ fn links_and_location_lead_back_to_irongate() {
     assert_eq!(list["nodes"][0]["links"][1]["href"], "http://irongate.test/nodes/u");
     let created = irongate.ask("admin", "POST", "/v1/nodes", Some(r#"{"driver": "fake-hardware"}"#));
     assert_eq!(created.header("location").as_deref(), Some("http://irongate.test/v1/nodes/u"));
+    assert_eq!(created.header("allow").as_deref(), Some("GET"));
+    assert_eq!((created.header("retry-after"), created.header("x-openstack-ironic-api-version")), (None, None));
 }
 
 #[test]
@@ -120,14 +125,14 @@ fn a_large_list_passes_as_a_stream() {
 
 #[test]
 fn an_answer_that_breaks_late_is_cut() {
-    let mut body = format!("{{\"nodes\": [\"{}\"", "a".repeat(300_000));
+    let mut body = format!("{{\"nodes\": [{{\"password\": \"S3cret\"}}, \"{}\"", "a".repeat(300_000));
     body.push_str(", S3cret");
     let ironic = FakeIronic::start(move |_| json("200 OK", &body));
     let irongate = Irongate::start(&ironic, "");
     let answer = irongate.ask("admin", "GET", "/v1/nodes", None);
     assert!(!answer.body.contains("S3cret"));
     let record = &irongate.records(1)[0];
-    assert_eq!(record["outcome"], "cut", "{record}");
+    assert_eq!((&record["outcome"], &record["masked"]), (&"cut".into(), &1.into()), "{record}");
 }
 
 #[test]

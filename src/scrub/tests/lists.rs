@@ -142,15 +142,18 @@ static OTHERS: LazyLock<Vec<Arc<ScrubRules>>> = LazyLock::new(|| {
         shapes: Vec::new(),
     };
     let none = ScrubAdditions::default();
+    let treating = |additions: &ScrubAdditions, treated: &[_], others, key| {
+        ScrubRules::keyed(additions, key)?.treating(treated, others).with_plans()
+    };
     let kept = [("/driver_info/redfish_password".to_owned(), SecretTreatment::Keep)];
     let key = HmacKey::new(b"0123456789abcdef0123456789abcdef").unwrap();
     [
         ScrubRules::new(&own),
         ScrubRules::new(&ScrubAdditions { words: Vec::new(), ..own }),
         ScrubRules::new(&ScrubAdditions { shapes: vec!["redf[a-z]*".to_owned()], ..none.clone() }),
-        ScrubRules::treated(&none, &kept, SecretTreatment::Mask, None),
-        ScrubRules::treated(&none, &[], SecretTreatment::Drop, None),
-        ScrubRules::treated(&none, &[], SecretTreatment::Hmac, Some(key)),
+        treating(&none, &kept, SecretTreatment::Mask, None),
+        treating(&none, &[], SecretTreatment::Drop, None),
+        treating(&none, &[], SecretTreatment::Hmac, Some(key)),
     ]
     .map(|rules| Arc::new(rules.unwrap()))
     .into()

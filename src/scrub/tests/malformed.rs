@@ -1,6 +1,7 @@
 //! What is no JSON is never passed on.
 
 use super::*;
+use crate::scrub::stream::DEPTH_READ_MAX;
 
 fn refused(answer: &[u8]) -> ScrubError {
     let whole = scrub_with(&RULES, "node:get", answer, usize::MAX).map(|(out, _)| out).unwrap_err();
@@ -118,10 +119,51 @@ fn malformed_answers() {
 fn depth() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(scrub("node:get", &nested(DEPTH_MAX)), nested(DEPTH_MAX));
-    assert_eq!(refused(nested(DEPTH_MAX + 1).as_bytes()), ScrubError::Depth);
-    assert_eq!(refused("[".repeat(1000).as_bytes()), ScrubError::Depth);
-    let masked = format!(r#"{{"password": {}}}"#, nested(DEPTH_MAX));
+    // What is deeper is masked, and read all the same.
+    let cut = |open: &str, close: &str| format!("{}\"******\"{}", open.repeat(DEPTH_MAX), close.repeat(DEPTH_MAX));
+    for depth in [DEPTH_MAX + 1, DEPTH_MAX + 9, DEPTH_READ_MAX] {
+        assert_eq!(scrub("node:get", &nested(depth)), cut("[", "]"));
+        let objects = format!("{}{{}}{}", r#"{"a": "#.repeat(depth - 1), "}".repeat(depth - 1));
+        assert_eq!(scrub("node:get", &objects), cut(r#"{"a": "#, "}"));
+        let value = format!("{}[{{\"value\": [[1]]}}, 2]{}", "[".repeat(depth - 4), "]".repeat(depth - 4));
+        assert!(scrub("node:get", &value).len() < 2 * depth + 30);
+    }
+    for row in
+        [r#"[[{"x": [2]}]"#, r#"{"value": [[1, "S"]]"#, r#"{"a": 1, "value": {"name": "S"}"#, r#"{"password": [["S"]]"#]
+    {
+        let ends = if row.starts_with('[') { "]" } else { "}" };
+        for below in DEPTH_MAX - 4..DEPTH_MAX + 2 {
+            let given = format!(r#"{}{row}{ends}{}"#, "[".repeat(below), "]".repeat(below));
+            let shown = serde_json::from_str::<serde_json::Value>(&scrub("node:inventory:get", &given)).unwrap();
+            let given = serde_json::from_str(&given).unwrap();
+            assert_eq!(shown, crate::scrub::reference::reference(&RULES, ORIGIN, &given), "{given}");
+        }
+    }
+    assert_eq!(refused(nested(DEPTH_READ_MAX + 1).as_bytes()), ScrubError::Depth);
+    assert_eq!(refused("[".repeat(2000).as_bytes()), ScrubError::Depth);
+    let masked = format!(r#"{{"password": {}}}"#, nested(DEPTH_READ_MAX));
     assert_eq!(refused(masked.as_bytes()), ScrubError::Depth);
+    assert_eq!(refused(format!("{}{}", "[".repeat(70), "]".repeat(69) + "}").as_bytes()), ScrubError::Syntax);
+    // The ramdisk's own is no exception.
+    let deep = format!(r#"{{"node": {{"properties": {{"a": {}, "token": 1}}}}}}"#, nested(DEPTH_MAX));
+    let shown = format!(
+        r#"{{"node": {{"properties": {{"a": {}"******"{}, "token": 1}}}}}}"#,
+        "[".repeat(DEPTH_MAX - 3),
+        "]".repeat(DEPTH_MAX - 3)
+    );
+    assert_eq!(scrub("ramdisk:lookup", &deep), shown);
+}
+
+/// One object that is too deep does not make a list unreadable.
+#[test]
+fn a_list_with_something_too_deep_is_readable() {
+    let deep = format!("{}1{}", r#"{"x": "#.repeat(80), "}".repeat(80));
+    let given =
+        format!(r#"{{"nodes": [{{"extra": {deep}, "name": "a"}}, {{"name": "b", "extra": {{"token": "S"}}}}]}}"#);
+    let shown = scrub("node:list_detail", &given);
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["nodes"][0]["name"], &shown["nodes"][1]["name"]), (&"a".into(), &"b".into()));
+    assert_eq!(shown["nodes"][1]["extra"]["token"], MASK);
 }
 
 #[test]

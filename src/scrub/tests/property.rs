@@ -14,6 +14,7 @@ pub(super) fn key() -> impl Strategy<Value = String> {
         4 => proptest::sample::select(vec![
             "name", "value", "href", "next", "links", "args", "headers", "extra", "properties", "driver_info", "id",
             "password", "AdminPassword", "apiKey", "uuid", "bios", "nodes", "config", "token", "current_value", "pass",
+            "values", "regex", "path",
         ]).prop_map(str::to_owned),
         1 => "[a-zé\"\\\\/ \\n:_]{0,12}",
     ]
@@ -24,7 +25,8 @@ fn string() -> impl Strategy<Value = String> {
         2 => "[a-z0-9 :/.@=&?%'\"\\\\é😀$A-]{0,24}",
         2 => proptest::sample::select(vec![
             "http://h:80/v1/nodes", "https://u:p@h/x", "password=x y", "AdminPassword", "BootMode", "token:x",
-            "a 'secret': 'b' c", "2026-01-01T00:00:00+00:00", "", "******", "redfish_password", "x?sig=1&b=2",
+            "a 'secret': 'b' c", "2026-01-01T00:00:00+00:00", "", "******", "redfish_password", "x?sig=1&b=2", "/extra/auth", "instance_info.image_url", "{node.extra[auth]}", "{node.driver_info[x_password]}",
+            "Cookie: a=b; c", "{'token': {'a': ['b', 'c']}, 'x': 1}",
             "Authorization: Bearer abc", "passwd:a", "pwd1: b", "x?u=http%3A%2F%2Fu%3Ap%40h", "52:54:00:ab:cd:ef", "eyJhbGciOi.eyJzdWIiOiI.x", "http://h/v1?token=1", "\u{7f}\u{1}\n",
         ]).prop_map(str::to_owned),
         1 => "[xy=@ J]{100,300}",
@@ -134,6 +136,12 @@ fn plant() -> impl Strategy<Value = (String, Value)> {
         ("x", json!({"name": "AdminPassword", "value": secret})),
         ("x", json!({"attribute": "x_token", "zz": 1, "value": [secret]})),
         ("args", json!(["a.password", secret])),
+        ("args", json!({"values": ["{node.driver_info[redfish_password]}", secret]})),
+        ("args", json!({"values": [secret, "{node.driver_info[redfish_password]}"]})),
+        ("args", json!({"value": "{node.driver_info[redfish_password]}", "regex": secret})),
+        ("args", json!({"path": "/instance_info/image_url", "value": secret})),
+        ("x", json!(format!("{{'secret': {{'value': '{secret}'}}}}"))),
+        ("x", json!(format!("Cookie: a=b; c={secret}"))),
         ("x", json!(format!("eyJhbGciOi.eyJzdWIi{secret}.{secret}"))),
     ])
     .prop_map(|(key, value)| (key.to_owned(), value))

@@ -73,6 +73,28 @@ fn shapes() {
         // Tokens behind whatever.
         "a%3D‹eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl› b",
         "x‹eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl›",
+        // Containers, as Python and JSON write them.
+        "'secret': ‹{'value': 'S'}› x",
+        "{'secret': ‹{'value': 'S'}›, 'x': 1}",
+        "{'passwords': ‹['a', 'S']›}",
+        "{'auth': ‹('user', 'S ) T')›, 'y': 1}",
+        "{'token': ‹{'a': [1, {'b': 'it\\\\'s } S'}], 'c': \\\"' }\\\"}›}",
+        r#"{\"password\": ‹{\"new\": \"a } b\"}›}"#,
+        r#"{\\\"password\\\": ‹{\\\"new\\\": \\\"a } b\\\"}›}"#,
+        r#"{\"password\":‹{\"new\":\"S\"},\"y\":\"z\"}› t"#,
+        "password=‹{S}3cret› x",
+        "password=‹[S T›",
+        "secret: ‹{'value': 'S›",
+        "secret: ‹(don't, S) T›",
+        // Headers of several parts go to the end of their line.
+        "Cookie: ‹a=b; session=S›",
+        r"Set-Cookie: ‹a=b; Path=/ S›\nX-Other: y",
+        r#"Authorization: Digest ‹username=\"a\", nonce=\"n\", response=\"S\"›\r\nHost: h"#,
+        "authorization: ‹AWS4-HMAC-SHA256 Credential=a, Signature=S›",
+        "Proxy-Authorization: Basic  ‹S›",
+        "Authorization:  Bearer   ‹S›",
+        "{'Authorization': '‹Basic  S›', 'Accept': '*/*'}",
+        "{'Cookie': '‹a=b; session=S›', 'Accept': '*/*'}",
         // User information however it is spelled.
         "http://‹us%65r:p%40ss›@h/x",
         "http://‹u:p›%40h/x",
@@ -96,6 +118,7 @@ fn shapes() {
         "power on",
         "Missing: token",
         "agent_token=None",
+        "{'secret': {}, 'passwords': [], 'tokens': ()}",
         "tokens are good",
         "qcow2 sig",
         "signal=9",
@@ -142,6 +165,37 @@ fn long_strings() {
     let medium = "k".repeat(1025);
     check("node:get", &format!(r#"{{"{long}": «"x"», "{medium}": «[1]», "password": «"{long}"», "a": "{long}"}}"#));
     check("node:get", &format!(r#"{{"extra": {{"name": "{long}", "value": «"x"»}}}}"#));
+}
+
+/// A name before a window's cut, its secret behind it: wherever the cut is.
+#[test]
+fn no_cut_of_a_window_parts_a_name_from_its_secret() {
+    let additions = ScrubAdditions { shapes: vec!["<asset of (S3[a-z]+)>".to_owned()], ..ScrubAdditions::default() };
+    let own = Arc::new(ScrubRules::new(&additions).unwrap());
+    let cut = WINDOW_BYTES - OVERLAP_BYTES;
+    let fernet = format!("gAAAAA{}", "S3cret_-".repeat(8));
+    for (rules, secret, shown) in [
+        (&*RULES, "password=S3cret", "password=******"),
+        (&*RULES, r#"\"password\": \"S3cret\","#, r#"\"password\": \"******\","#),
+        (&*RULES, r"'redfish_password' : 'S3cret'", "'redfish_password' : '******'"),
+        (&*RULES, "Authorization: Basic S3cret", "Authorization: Basic ******"),
+        (&*RULES, "http://user:S3cret@host/", "http://******@host/"),
+        (&*RULES, "http%253A%252F%252Fuser%253AS3cret%2540host/", "http%253A%252F%252F******%2540host/"),
+        (&*RULES, "x?temp_url_sig=S3cret&y=1", "x?temp_url_sig=******&y=1"),
+        (&*RULES, "token=a&secret=S3cret&pw=b", "token=******&secret=******&pw=******"),
+        (&*RULES, "http://user:password=S3cret@host", "http://******"),
+        (&*RULES, "pass=http://user:S3cret@host", "pass=******"),
+        (&*RULES, &fernet, "******"),
+        (&own, "<asset of S3cret>", "<asset of ******>"),
+    ] {
+        for from in cut - secret.len() - 2..cut + 4 {
+            let (before, after) = ("-".repeat(from - 1), "-".repeat(WINDOW_BYTES));
+            let given = format!(r#"{{"a": "{before} {secret} {after}"}}"#);
+            let (out, _) = scrub_with(rules, "node:get", given.as_bytes(), usize::MAX).unwrap();
+            assert!(!out.contains("S3"), "{secret} at {from}");
+            assert!(out == format!(r#"{{"a": "{before} {shown} {after}"}}"#), "{secret} at {from}");
+        }
+    }
 }
 
 #[test]

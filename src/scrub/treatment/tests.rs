@@ -6,6 +6,8 @@ use super::{HmacKey, RoleTreatment, SecretTreatment, TreatmentError, Treatments,
 use crate::catalog::catalog;
 use crate::scrub::{ScrubAdditions, ScrubRuleError, Scrubber};
 
+type Entry<'t> = (&'t str, SecretTreatment, &'t [&'t str]);
+
 const KEY: &[u8] = b"0123456789abcdef0123456789abcdef\n";
 
 fn treatments(entries: &[(&str, SecretTreatment, &[&str])]) -> Result<Treatments, TreatmentError> {
@@ -76,12 +78,13 @@ fn equal_secrets_have_equal_hmacs() {
         &[("a", SecretTreatment::Hmac, &[])],
         &["a"],
         &[],
-        r#"{"password": "a\"\u00fc"}"#,
-        &format!(r#"{{"password": "{quoted}"}}"#),
+        r#"{"driver_info": {"ipmi_password": "a\"\u00fc"}}"#,
+        &format!(r#"{{"driver_info": {{"ipmi_password": "{quoted}"}}}}"#),
     );
-    check(&[("a", SecretTreatment::Hmac, &[])], &["a"], &[], r#"{"password": "******"}"#, r#"{"password": "******"}"#);
-    let long = format!(r#"{{"configdrive": "{}"}}"#, "x".repeat(200_000));
-    check(&[("a", SecretTreatment::Hmac, &[])], &["a"], &[], &long, r#"{"configdrive": "******"}"#);
+    check(&[("a", SecretTreatment::Hmac, &[])], &["a"], &[], MASKED, MASKED);
+    let long = format!(r#"{{"instance_info": {{"configdrive": "{}"}}}}"#, "x".repeat(200_000));
+    let masked = r#"{"instance_info": {"configdrive": "******"}}"#;
+    check(&[("a", SecretTreatment::Hmac, &[])], &["a"], &[], &long, masked);
 }
 
 #[test]
@@ -102,6 +105,109 @@ fn the_first_entry_that_fits_counts() {
     let expected = DROPPED.replacen(r#"{ "b": 1}"#, r#"{"redfish_password": "******", "b": 1}"#, 1);
     check(entries, &["a", "b"], &[BMC], NODE, &expected);
     check(entries, &["b"], &[BMC], NODE, &MASKED.replacen("******", "S", 1));
+}
+
+#[test]
+fn an_earlier_entry_counts_below_a_later_one() {
+    use SecretTreatment::{Drop, Hmac, Keep, Mask};
+    let all = "/driver_info/*";
+    let permitted = [BMC, all, "/driver_info", "/driver_info/b", "/*/*"];
+    let given = r#"{"driver_info": {"redfish_password": "S", "a_password": "T", "b": {"c": [{"token": "U"}]}}}"#;
+    let hash = HmacKey::new(KEY).unwrap().text(b"S");
+    let hashed = format!(
+        r#"{{"driver_info": {{"redfish_password": "{hash}", "a_password": "{}", "b": "******"}}}}"#,
+        HmacKey::new(KEY).unwrap().text(b"T")
+    );
+    let masked = r#"{"driver_info": {"redfish_password": "******", "a_password": "T", "b": {"c": [{"token": "U"}]}}}"#;
+    let plain =
+        r#"{"driver_info": {"redfish_password": "******", "a_password": "******", "b": {"c": [{"token": "******"}]}}}"#;
+    let dropped = r#"{"driver_info": { "a_password": "T", "b": {"c": [{"token": "U"}]}}}"#;
+    let inner = r#"{"driver_info": {"redfish_password": "S", "a_password": "T", "b": {"c": [{"token": "******"}]}}}"#;
+    let rows: &[(&[Entry<'_>], &str)] = &[
+        (&[("a", Mask, &[BMC]), ("a", Keep, &[all])], masked),
+        (&[("a", Mask, &[BMC]), ("a", Keep, &["/driver_info"])], masked),
+        (&[("a", Mask, &[BMC]), ("a", Keep, &["/*/*"])], masked),
+        (&[("a", Drop, &[BMC]), ("a", Keep, &["/driver_info"])], dropped),
+        (&[("a", Drop, &[BMC]), ("a", Keep, &[all])], dropped),
+        (&[("a", Mask, &["/driver_info/b/c/0/token"]), ("a", Keep, &[all])], inner),
+        (&[("a", Mask, &["/driver_info/b/c/0/token"]), ("a", Keep, &["/driver_info"])], inner),
+        // The keep comes first.
+        (&[("a", Keep, &[all]), ("a", Mask, &[BMC])], given),
+        (&[("a", Keep, &["/driver_info"]), ("a", Mask, &[BMC])], given),
+        (&[("a", Keep, &["/driver_info"]), ("a", Drop, &[all]), ("a", Keep, &["/*/*"])], given),
+        (
+            &[("a", Mask, &[all]), ("a", Keep, &[BMC])],
+            r#"{"driver_info": {"redfish_password": "******", "a_password": "******", "b": "******"}}"#,
+        ),
+        // Among those that hide, too.
+        (
+            &[("a", Drop, &[BMC]), ("a", Hmac, &[all])],
+            &hashed.replace(&format!(r#""redfish_password": "{hash}","#), ""),
+        ),
+        (&[("a", Hmac, &[all]), ("a", Drop, &[BMC])], &hashed),
+        (&[("b", Keep, &[all])], plain),
+    ];
+    for (entries, expected) in rows {
+        check(entries, &["a"], &permitted, given, expected);
+        // However the key is written.
+        if !expected.contains(r#""redfish_password""#) {
+            continue;
+        }
+        let escaped = |text: &str| text.replace("redfish_password", r"redfish_p\u0061ssword");
+        check(entries, &["a"], &permitted, &escaped(given), &escaped(expected));
+    }
+}
+
+#[test]
+fn every_combination_of_roles_has_its_own_rules() {
+    let roles: Vec<String> = (0..7).map(|role| format!("r{role}")).collect();
+    let fields: Vec<String> = (0..7).map(|role| format!("/extra/f{role}")).collect();
+    let entries = roles.iter().zip(&fields).map(|(role, field)| RoleTreatment {
+        role: role.as_str().into(),
+        treatment: SecretTreatment::Drop,
+        fields: vec![field.clone()],
+    });
+    let treatments = Treatments::new(ScrubAdditions::default(), entries.collect(), None).unwrap();
+    for chosen in 0_usize..128 {
+        let has = |role: usize| chosen & (1 << role) != 0;
+        let held: Vec<Arc<str>> = (0..7).filter(|role| has(*role)).map(|role| roles[role].as_str().into()).collect();
+        let members = |shown: &dyn Fn(usize) -> bool| {
+            let members: Vec<String> =
+                (0..7).filter(|role| shown(*role)).map(|role| format!(r#""f{role}":1"#)).collect();
+            format!(r#"{{"extra":{{{}}}}}"#, members.join(","))
+        };
+        let mut scrubber = Scrubber::new(
+            treatments.rules(&held, |_| false),
+            catalog().operation("node:get").unwrap(),
+            "https://irongate.test".into(),
+        );
+        let mut out = Vec::new();
+        scrubber.push(members(&|_| true).as_bytes(), &mut out).unwrap();
+        scrubber.finish(&mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), members(&|role| !has(role)), "{chosen:b}");
+    }
+}
+
+/// Where callers write keys of their own, one who reads an HMAC could try values.
+#[test]
+fn what_callers_name_themselves_has_no_hmac() {
+    let hash = |text: &str| HmacKey::new(KEY).unwrap().text(text.as_bytes());
+    let given = r#"{"driver_info": {"redfish_password": "S", "guess_password": "G", "x": {"redfish_password": "G"}},
+        "instance_info": {"configdrive": "C", "image_url": "I", "token": {"a": 1}}, "driver_internal_info": {"agent_secret_token": "T"},
+        "extra": {"token": "G", "driver_info": {"redfish_password": "G"}}, "properties": {"password": "G"},
+        "clean_step": {"args": {"password": "G", "settings": [{"name": "AdminPassword", "value": "G"}]}}, "password": "G"}"#;
+    let mut expected = given.replace(r#""G""#, r#""******""#).replace(r#"{"a": 1}"#, r#""******""#);
+    for secret in ["S", "C", "I", "T"] {
+        expected = expected.replace(&format!(r#": "{secret}""#), &format!(r#": "{}""#, hash(secret)));
+    }
+    check(&[("a", SecretTreatment::Hmac, &[])], &["a"], &[], given, &expected);
+    let fields = &["/extra/token", "/properties/*"];
+    let named = expected
+        .replace(r#""extra": {"token": "******""#, &format!(r#""extra": {{"token": "{}""#, hash("G")))
+        .replace(r#""properties": {"password": "******""#, &format!(r#""properties": {{"password": "{}""#, hash("G")));
+    let entries: &[(&str, SecretTreatment, &[&str])] =
+        &[("a", SecretTreatment::Hmac, fields), ("a", SecretTreatment::Hmac, &[])];
+    check(entries, &["a"], &[], given, &named);
 }
 
 #[test]
