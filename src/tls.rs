@@ -28,6 +28,8 @@ mod reason;
 mod trust;
 
 #[cfg(test)]
+pub(crate) mod authority;
+#[cfg(test)]
 mod tests;
 
 /// A listener's TLS. It holds a key and so cannot be printed.

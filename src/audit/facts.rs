@@ -13,7 +13,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::words;
 use crate::call::{Route, Write};
-use crate::catalog::{BodyKind, Field, Kind, Operation, catalog};
+use crate::catalog::{Field, Kind, Operation, catalog};
 use crate::json::{Json, Pointer};
 use crate::policy::{Places, UrlOrigin, value_facts};
 
@@ -215,7 +215,7 @@ fn value_line(operation: &'static Operation, write: &Write<'_>, value: &Json<'_>
         return ValueLine { kind, ..ValueLine::default() };
     }
     let facts = value_facts(value, places);
-    let field = field_at(operation, &write.path).filter(|field| !field.secret);
+    let field = operation.written_field(&write.path).filter(|field| !field.secret);
     let has_length = matches!(value, Json::String(_) | Json::Array(_) | Json::Object(_));
     ValueLine {
         kind,
@@ -241,25 +241,6 @@ fn known_word(field: Option<&'static Field>, path: &Pointer, text: &str) -> Opti
     let of_catalogue = || listed.iter().map(|value| value.value.as_str()).find(|known| *known == text);
     let of_list = || path.segments().last().and_then(|key| words::word(words::of_field(&key), text));
     of_catalogue().or_else(of_list)
-}
-
-/// What the catalogue says of the place, if it lists it.
-fn field_at(operation: &'static Operation, path: &Pointer) -> Option<&'static Field> {
-    let fields = match &operation.body {
-        BodyKind::Object { schema, .. } => &schema.fields,
-        BodyKind::Patch(name) => &catalog().patch(name)?.fields,
-        BodyKind::None | BodyKind::Any => return None,
-    };
-    let mut segments = path.segments();
-    let first = segments.next()?;
-    let mut field = fields.iter().find(|field| field.name == first)?;
-    for segment in segments {
-        field = match &field.items {
-            Some(items) => items,
-            None => field.fields.iter().find(|field| field.name == segment)?,
-        };
-    }
-    Some(field)
 }
 
 impl From<UrlOrigin> for UrlLine {

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::catalog;
 use super::schema::Field;
+use crate::json::Pointer;
 
 /// One row of Ironic's API.
 #[derive(Debug, Clone)]
@@ -109,6 +111,25 @@ impl Operation {
         } else {
             Class::Write
         }
+    }
+
+    /// What the catalogue says of a place that this operation writes, if it lists the place.
+    pub fn written_field(&self, path: &Pointer) -> Option<&Field> {
+        let fields = match &self.body {
+            BodyKind::Object { schema, .. } => &schema.fields,
+            BodyKind::Patch(name) => &catalog().patch(name)?.fields,
+            BodyKind::None | BodyKind::Any => return None,
+        };
+        let mut segments = path.segments();
+        let first = segments.next()?;
+        let mut field = fields.iter().find(|field| field.name == first)?;
+        for segment in segments {
+            field = match &field.items {
+                Some(items) => items,
+                None => field.fields.iter().find(|field| field.name == segment)?,
+            };
+        }
+        Some(field)
     }
 }
 

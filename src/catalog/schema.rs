@@ -196,6 +196,26 @@ pub enum Kind {
     HostPort,
 }
 
+impl Kind {
+    /// Whether its values can be written in a query.
+    pub const fn is_text(self) -> bool {
+        matches!(
+            self,
+            Self::String
+                | Self::Boolean
+                | Self::Integer
+                | Self::Uuid
+                | Self::Name
+                | Self::UuidOrName
+                | Self::Mac
+                | Self::Trait
+                | Self::Enum
+                | Self::StringList
+                | Self::HostPort
+        )
+    }
+}
+
 const fn one() -> u16 {
     1
 }

@@ -233,7 +233,8 @@ fn value(operation: &Operation, write: &WriteLine) -> Value {
             return json!({"interface": interface, "step": step});
         }
     }
-    let field = field_at(operation, &write.path);
+    let path = Pointer::parse(&write.path).ok();
+    let field = path.and_then(|path| operation.written_field(&path));
     match recorded.kind.as_str() {
         "null" => Value::Null,
         "boolean" => json!(recorded.boolean.unwrap_or(true)),
@@ -255,23 +256,4 @@ fn string(field: Option<&Field>, recorded: &ValueLine) -> String {
         _ if recorded.boolean.is_some() => recorded.boolean.unwrap_or_default().to_string(),
         _ => "example".to_owned(),
     }
-}
-
-fn field_at<'a>(operation: &'a Operation, path: &str) -> Option<&'a Field> {
-    let fields = match &operation.body {
-        BodyKind::Object { schema, .. } => &schema.fields,
-        BodyKind::Patch(name) => &catalog().patch(name)?.fields,
-        BodyKind::None | BodyKind::Any => return None,
-    };
-    let pointer = Pointer::parse(path).ok()?;
-    let mut segments = pointer.segments();
-    let first = segments.next()?;
-    let mut field = fields.iter().find(|field| field.name == first)?;
-    for segment in segments {
-        field = match &field.items {
-            Some(items) => items,
-            None => field.fields.iter().find(|field| field.name == segment)?,
-        };
-    }
-    Some(field)
 }

@@ -1,54 +1,12 @@
-use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::ServerName;
 use rustls::{NamedGroup, PeerIncompatible, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_rustls::TlsConnector;
 
+use super::authority::{Authority, certificate, key};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(5);
-
-/// A CA and what it issues.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn ca(&self) -> CertificatePem {
-        certificate("ca.crt", &self.0.pem())
-    }
-
-    /// A certificate for `localhost` that is valid in these years, and its key.
-    fn issue(&self, from: i32, to: i32) -> (CertificatePem, KeyPem) {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        params.not_before = rcgen::date_time_ymd(from, 1, 1);
-        params.not_after = rcgen::date_time_ymd(to, 1, 1);
-        let key = KeyPair::generate().unwrap();
-        let issued = params.signed_by(&key, &self.0).unwrap();
-        (certificate("server.crt", &issued.pem()), self::key(&key.serialize_pem()))
-    }
-
-    fn server(&self) -> ServerTls {
-        let (certificate, key) = self.issue(2020, 2090);
-        ServerTls::new(certificate, key)
-    }
-
-    fn client(&self) -> ClientTls {
-        ClientTls { ca: self.ca(), certificate: None, min_version: TlsVersion::V1_3 }
-    }
-}
-
-fn certificate(file: &str, pem: &str) -> CertificatePem {
-    CertificatePem { file: file.to_owned(), pem: pem.as_bytes().to_vec() }
-}
-
-fn key(pem: &str) -> KeyPem {
-    KeyPem::new("server.key", pem.as_bytes().to_vec())
-}
 
 /// What both sides agreed on.
 #[derive(Debug, PartialEq)]

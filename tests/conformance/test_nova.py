@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 from stack import environment
-from world import ROOT, World
+from world import ROOT, with_nova
 
 HERE = Path(__file__).resolve().parent
-BINDING = '\n[[binding]]\nrole = "nova-compute"\nusers = ["nova"]\n'
 IDENTIFIER = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # The nodes that the cases are written for.
 CASE_NODE = "1be26c0b-03f2-4d2e-ae87-c02d7f33c123"
@@ -29,36 +28,9 @@ CALLS = {
 @pytest.fixture(scope="module")
 def nova(tmp_path_factory, gated):
     """An Ironic with a node that is available, behind irongate, and nova's user."""
-    made = World(tmp_path_factory.mktemp("driver"), "nova")
-    try:
-        made.gate.stop()
-        htpasswd = made.gate.state / "htpasswd"
-        users = dict(line.split(":", 1) for line in htpasswd.read_text().splitlines())
-        htpasswd.write_text(f"{htpasswd.read_text().strip()}\nnova:{users['auditor']}\n")
-        made.passwords["nova"] = made.passwords["auditor"]
-        made.gate.configuration.write_text(made.gate.configuration.read_text() + BINDING)
-        made.gate.start()
-        made.node = enrolled(made)
-        yield made
-    finally:
-        made.close()
-
-
-def enrolled(world):
-    """A node as an operator leaves it to nova."""
-    call = world.direct.call
-    node = call("POST", "/v1/nodes", {
-        "name": "metal", "driver": "fake-hardware", "resource_class": "baremetal", "driver_info": {"fake_address": "192.0.2.8"},
-        "properties": {"cpus": 4, "memory_mb": 4096, "local_gb": 40, "cpu_arch": "x86_64", "capabilities": "boot_mode:uefi"}}).json()["uuid"]
-    assert call("PUT", f"/v1/nodes/{node}/traits", {"traits": ["CUSTOM_FAST"]}).status == 204
-    assert call("POST", "/v1/ports", {"node_uuid": node, "address": "52:54:00:00:02:01"}).status == 201
-    assert call("POST", "/v1/volume/connectors", {"node_uuid": node, "type": "iqn", "connector_id": "iqn.2026-01.example:metal"}).status == 201
-    for target, state in (("manage", "manageable"), ("provide", "available")):
-        call("PUT", f"/v1/nodes/{node}/states/provision", {"target": target})
-        world.reached(node, state)
-    call("PUT", f"/v1/nodes/{node}/states/power", {"target": "power off"})
-    world.reached(node, "available")
-    return node
+    made = with_nova(tmp_path_factory.mktemp("nova"))
+    yield made
+    made.close()
 
 
 def test_the_real_driver(nova, tmp_path):

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import openstack
 import pytest
 from openstack import exceptions
-from world import World
+from world import with_nova
 
 NODE_FIELDS = ["uuid", "power_state", "target_power_state", "provision_state", "target_provision_state", "last_error",
                "maintenance", "properties", "instance_uuid", "traits", "resource_class"]
@@ -17,30 +17,12 @@ INSTANCE = "22222222-0000-4000-8000-000000000001"
 VIF = "22222222-0000-4000-8000-000000000002"
 IMAGE = "22222222-0000-4000-8000-000000000003"
 OTHER = "22222222-0000-4000-8000-000000000004"
-BINDING = '\n[[binding]]\nrole = "nova-compute"\nusers = ["nova"]\n'
 
 
 @pytest.fixture(scope="module")
 def nova(tmp_path_factory, gated):
-    """An Ironic with a node that is available, behind irongate."""
-    made = World(tmp_path_factory.mktemp("nova"), "nova")
-    made.gate.stop()
-    htpasswd = made.gate.state / "htpasswd"
-    users = dict(line.split(":", 1) for line in htpasswd.read_text().splitlines())
-    htpasswd.write_text(f"{htpasswd.read_text().strip()}\nnova:{users['auditor']}\n")
-    made.passwords["nova"] = made.passwords["auditor"]
-    made.gate.configuration.write_text(made.gate.configuration.read_text() + BINDING)
-    made.gate.start()
-    direct = made.direct
-    node = direct.call("POST", "/v1/nodes", {
-        "name": "metal", "driver": "fake-hardware", "resource_class": "baremetal", "driver_info": {"fake_address": "192.0.2.8"},
-        "properties": {"cpus": 4, "memory_mb": 4096, "local_gb": 40, "cpu_arch": "x86_64", "capabilities": "boot_mode:uefi"}}).json()
-    made.node = node["uuid"]
-    direct.call("POST", "/v1/ports", {"node_uuid": made.node, "address": "52:54:00:00:02:01"})
-    direct.call("POST", "/v1/volume/connectors", {"node_uuid": made.node, "type": "iqn", "connector_id": "iqn.2026-01.example:metal"})
-    for target, state in (("manage", "manageable"), ("provide", "available")):
-        direct.call("PUT", f"/v1/nodes/{made.node}/states/provision", {"target": target})
-        made.reached(made.node, state)
+    """An Ironic with a node that is available, behind irongate, and nova's user."""
+    made = with_nova(tmp_path_factory.mktemp("nova"))
     yield made
     made.close()
 

@@ -13,6 +13,7 @@ import jsonschema
 from raw import Raw
 from stack import environment, gate, ironic
 
+NOVA = '\n[[binding]]\nrole = "nova-compute"\nusers = ["nova"]\n'
 ROOT = Path(__file__).resolve().parent.parent.parent
 BARE = os.environ.get("IRONGATE_BARE") == "1"
 
@@ -100,3 +101,38 @@ def environment_of(world, user):
     if world.authority:
         variables["OS_CACERT"] = str(world.authority)
     return variables
+
+
+def with_nova(folder):
+    """A world with one node that is available as an operator leaves it to nova, and the user `nova` with the role nova-compute."""
+    made = World(folder, "nova")
+    try:
+        made.gate.stop()
+        htpasswd = made.gate.state / "htpasswd"
+        users = dict(line.split(":", 1) for line in htpasswd.read_text().splitlines())
+        htpasswd.write_text(f"{htpasswd.read_text().strip()}\nnova:{users['auditor']}\n")
+        made.passwords["nova"] = made.passwords["auditor"]
+        made.gate.configuration.write_text(made.gate.configuration.read_text() + NOVA)
+        made.gate.start()
+        made.node = enrolled(made)
+        return made
+    except BaseException:
+        made.close()
+        raise
+
+
+def enrolled(world):
+    """A node as an operator leaves it to nova."""
+    call = world.direct.call
+    node = call("POST", "/v1/nodes", {
+        "name": "metal", "driver": "fake-hardware", "resource_class": "baremetal", "driver_info": {"fake_address": "192.0.2.8"},
+        "properties": {"cpus": 4, "memory_mb": 4096, "local_gb": 40, "cpu_arch": "x86_64", "capabilities": "boot_mode:uefi"}}).json()["uuid"]
+    assert call("PUT", f"/v1/nodes/{node}/traits", {"traits": ["CUSTOM_FAST"]}).status == 204
+    assert call("POST", "/v1/ports", {"node_uuid": node, "address": "52:54:00:00:02:01"}).status == 201
+    assert call("POST", "/v1/volume/connectors", {"node_uuid": node, "type": "iqn", "connector_id": "iqn.2026-01.example:metal"}).status == 201
+    for target, state in (("manage", "manageable"), ("provide", "available")):
+        call("PUT", f"/v1/nodes/{node}/states/provision", {"target": target})
+        world.reached(node, state)
+    call("PUT", f"/v1/nodes/{node}/states/power", {"target": "power off"})
+    world.reached(node, "available")
+    return node

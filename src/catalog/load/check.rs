@@ -200,28 +200,10 @@ fn schema_of(field: &Field) -> Result<(), String> {
 
 /// A query parameter's kind is one that the router can check in text.
 fn query_kind(field: &Field) -> Result<(), String> {
-    match field.kind {
-        Kind::Any
-        | Kind::ArrayOrObject
-        | Kind::StrictBoolean
-        | Kind::StrictInteger
-        | Kind::StringOrObject
-        | Kind::StringOrBoolean
-        | Kind::Object
-        | Kind::Map
-        | Kind::Array
-        | Kind::Steps => Err(format!("the query parameter {} has a body's kind", field.name)),
-        Kind::String
-        | Kind::Boolean
-        | Kind::Integer
-        | Kind::Uuid
-        | Kind::Name
-        | Kind::UuidOrName
-        | Kind::Mac
-        | Kind::Trait
-        | Kind::Enum
-        | Kind::StringList
-        | Kind::HostPort => schema_of(field),
+    if field.kind.is_text() {
+        schema_of(field)
+    } else {
+        Err(format!("the query parameter {} has a body's kind", field.name))
     }
 }
 

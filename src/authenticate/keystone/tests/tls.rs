@@ -1,33 +1,10 @@
 //! Keystone behind https: whom irongate takes for it.
 
-use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::tls::{CertificatePem, ClientTls, KeyPem, ServerTls, TlsVersion, client_config, server_config};
-
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn ca(&self) -> CertificatePem {
-        CertificatePem { file: "ca.crt".to_owned(), pem: self.0.pem().into_bytes() }
-    }
-
-    /// A server with a certificate for this name.
-    fn server(&self, name: &str) -> ServerTls {
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let issued = params.signed_by(&key, &self.0).unwrap();
-        let certificate = CertificatePem { file: "server.crt".to_owned(), pem: issued.pem().into_bytes() };
-        ServerTls::new(certificate, KeyPem::new("server.key", key.serialize_pem().into_bytes()))
-    }
-}
+use crate::tls::authority::Authority;
+use crate::tls::{CertificatePem, ClientTls, ServerTls, TlsVersion, client_config, server_config};
 
 fn acceptor(server: &ServerTls) -> Option<TlsAcceptor> {
     Some(TlsAcceptor::from(Arc::new(server_config(server).unwrap())))
@@ -55,10 +32,10 @@ async fn only_the_configured_cas_keystone_gets_tokens() {
         check(named, found, expected);
     };
     let untrusted = Err(KeystoneError::Untrusted);
-    row("the right one", "localhost", ours.server("localhost"), &ours, Ok(())).await;
-    row("by address", "127.0.0.1", ours.server("127.0.0.1"), &ours, Ok(())).await;
-    row("another CA's", "localhost", other.server("localhost"), &ours, untrusted).await;
-    row("another name's", "localhost", ours.server("keystone.example"), &ours, untrusted).await;
-    row("a name's, for an address", "127.0.0.1", ours.server("localhost"), &ours, untrusted).await;
-    row("a name below", "localhost", ours.server("*.localhost"), &ours, untrusted).await;
+    row("the right one", "localhost", ours.server_named("localhost"), &ours, Ok(())).await;
+    row("by address", "127.0.0.1", ours.server_named("127.0.0.1"), &ours, Ok(())).await;
+    row("another CA's", "localhost", other.server_named("localhost"), &ours, untrusted).await;
+    row("another name's", "localhost", ours.server_named("keystone.example"), &ours, untrusted).await;
+    row("a name's, for an address", "127.0.0.1", ours.server_named("localhost"), &ours, untrusted).await;
+    row("a name below", "localhost", ours.server_named("*.localhost"), &ours, untrusted).await;
 }
