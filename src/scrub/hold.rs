@@ -123,8 +123,7 @@ impl Scrubber {
     /// A value is over while others are on hold, or it is itself.
     pub(super) fn held_value_ended(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
         self.bound(input, out);
-        let depth = self.frames.len();
-        if self.holds.waiting.last().is_some_and(|last| last.end.is_none() && last.depth == depth) {
+        if self.holds_value() {
             self.flush(input, input.at, out);
             let end = self.holds.bytes.len();
             if let Some(last) = self.holds.waiting.last_mut() {
@@ -141,7 +140,14 @@ impl Scrubber {
         self.report.masked += self.holds.mask_compared(self.frames.len());
     }
 
-    /// The list that was just read has named a secret after its first element: nobody knows which of them it is.
+    /// Whether the value of the member at hand is on hold, and not over.
+    pub(super) fn holds_value(&self) -> bool {
+        let depth = self.frames.len();
+        self.holds.waiting.last().is_some_and(|last| last.end.is_none() && last.depth == depth)
+    }
+
+    /// The list that was just read, and is on hold, has named a secret after its first element: nobody knows which of them
+    /// it is.
     pub(super) fn named_late(&mut self) {
         self.report.masked += self.holds.mask_last(self.frames.len());
     }

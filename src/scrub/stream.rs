@@ -314,7 +314,7 @@ impl Scrubber {
             self.dropping = None;
             input.from = input.at;
         }
-        let named_late = self.frames.pop().is_some_and(|frame| frame.named_late);
+        let named_late = self.frames.pop().is_some_and(|frame| frame.named_late) && self.holds_value();
         self.ended(input, out);
         if named_late {
             self.named_late();
