@@ -3,7 +3,7 @@
 //! A [`Record`] is opened before anything is decided and written when it is dropped: with the answer's body, with a
 //! cancelled request, with a panic. Its fields are identifiers, names of the catalogue and ids of policies; of the values
 //! of a request it keeps only facts: what is needed to decide again, and no text that the caller wrote. Names that the caller
-//! chose are [`FreeText`].
+//! chose are `FreeText`.
 
 mod cadf;
 mod facts;
