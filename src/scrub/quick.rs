@@ -35,7 +35,7 @@ const THREE: u32 = 0xff_ffff;
 
 /// What the object at hand says about its members.
 struct Around {
-    /// Nothing is exempt, dropped or held back, and there is room for what may be nested.
+    /// Nothing is exempt, an argument, dropped or held back, and there is room for what may be nested.
     calm: bool,
     /// The keys that make a difference, as [`key_bit`]s; all if it is not calm.
     watched: u64,
@@ -125,7 +125,9 @@ impl Scrubber {
 
     fn around(&self, plan: &Plan, rules: &ScrubRules) -> Option<Around> {
         let (frame, depth) = (self.frames.last()?, self.frames.len());
-        let calm = !frame.exempt && self.dropping.is_none() && self.holds.is_empty() && depth + LINK_DEPTH <= DEPTH_MAX;
+        // Lists of arguments name secrets, and their values refer to some.
+        let usual = !frame.exempt && !frame.below_arguments;
+        let calm = usual && self.dropping.is_none() && self.holds.is_empty() && depth + LINK_DEPTH <= DEPTH_MAX;
         Some(Around {
             calm,
             watched: if calm { frame.watched } else { u64::MAX },

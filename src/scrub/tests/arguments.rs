@@ -37,6 +37,7 @@ fn paths_name_what_is_written() {
             r#"{"op": "set-attribute", "args": {"value": «"S"», "path": "PATH"}}"#,
             r#"{"op": "set-attribute", "args": ["PATH", «"S"»]}"#,
             r#"{"op": "x", "args": [["PATH", «"S"», «{"a": 1}»]]}"#,
+            r#"{"op": "x", "args": {"uuid": ["PATH", «"S"», «"T"»], "driver_info": {"uuid": ["PATH", «"S"»]}, "rel": "x"}}"#,
             r#"{"op": "set-attribute", "args": {"path": "{item[path]}", "value": "{item[value]}"}, "loop": [{"path": "PATH", "value": «"S"»}]}"#,
         ] {
             check(ID, &format!(r#"{{"actions": [{}]}}"#, rule.replace("PATH", path)));
