@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rule::{About, Rule};
-use super::schema::{SECRETS_READ, SHADOW_READ, WRITE_GROUP, write_action};
+use super::schema::{SECRETS_READ, SHADOW_READ, WRITE_GROUP, has_writes, write_action};
 use crate::catalog::Operation;
 
 /// The rules by the action that their scope names; numbers are indices of the rules.
@@ -45,6 +45,15 @@ impl ActionGroups {
         let mut all = Self::request(operation).all;
         all.extend([id.clone(), WRITE_GROUP.to_owned()]);
         Self { id, all }
+    }
+
+    /// Of all requests, and of the writes of those that have any.
+    pub(super) fn of_all(operations: &[Operation]) -> Vec<Self> {
+        let both = |operation| {
+            let write = has_writes(operation).then(|| Self::write(operation));
+            std::iter::once(Self::request(operation)).chain(write)
+        };
+        operations.iter().flat_map(both).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use miette::Diagnostic;
 
 use super::finding::{Lines, PolicyFinding, Severity};
 use super::rule::{About, PolicySource, Rule};
-use super::schema::{has_writes, schema_about, schema_of};
+use super::schema::{schema_about, schema_of};
 use super::slice::ActionGroups;
 use crate::catalog::Operation;
 
@@ -81,13 +81,7 @@ fn batches(operations: &[Operation], rules: &[Rule], at_once: usize) -> Vec<Batc
     for (index, rule) in rules.iter().enumerate() {
         by_scope.entry(&rule.about).or_default().push(index);
     }
-    let actions: Vec<ActionGroups> = operations
-        .iter()
-        .flat_map(|operation| {
-            let write = has_writes(operation).then(|| ActionGroups::write(operation));
-            std::iter::once(ActionGroups::request(operation)).chain(write)
-        })
-        .collect();
+    let actions = ActionGroups::of_all(operations);
     let mut scopes: Vec<(BTreeSet<usize>, Vec<usize>)> = by_scope
         .into_iter()
         .map(|(about, rules)| {

@@ -4,20 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::finding::{PolicyFinding, Severity};
 use super::super::rule::{About, PolicyMode, Rule, Who};
-use super::super::schema::has_writes;
 use super::super::slice::ActionGroups;
 use crate::catalog::Operation;
 
 /// Appends a warning for each permit that an unconditional forbid takes away, and for each that other unconditional
 /// permits of the same role make pointless. What depends on conditions is not decided here.
 pub(super) fn reach(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
-    let actions: Vec<ActionGroups> = operations
-        .iter()
-        .flat_map(|operation| {
-            let write = has_writes(operation).then(|| ActionGroups::write(operation));
-            std::iter::once(ActionGroups::request(operation)).chain(write)
-        })
-        .collect();
+    let actions = ActionGroups::of_all(operations);
     let enforced = || rules.iter().filter(|rule| rule.mode == PolicyMode::Enforce);
     let forbids: Vec<(&Rule, BTreeSet<usize>)> = enforced()
         .filter(|rule| !rule.is_permit() && rule.is_unconditional())
