@@ -31,9 +31,9 @@ pub struct Call<'a> {
 
 /// One write of a request (DESIGN: a request is a set of writes).
 ///
-/// A create's leaves and empty containers are `add`s. A patch operation is a write of its own path and op; when its
-/// value is a container, its leaves follow as `add`s below it, so that a policy sees both that the whole was replaced
-/// and what came into it. Keyword bodies (`states/power`) are `add`s of their arguments.
+/// Each place that a create sets is an `add`: objects and lists, and everything in them. A patch operation is a write of its
+/// own path and op; when its value is a container, what is in it follows as `add`s below it, so that a policy sees both that
+/// the whole was replaced and what came into it. Keyword bodies (`states/power`) are `add`s of their arguments.
 #[derive(Debug)]
 pub struct Write<'a> {
     /// What is done to the path.

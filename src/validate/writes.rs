@@ -16,10 +16,10 @@ const NAMING_BYTES_MAX: usize = 256;
 
 /// The writes of `call`, in the order of its body.
 ///
-/// - A create or a keyword body: an `add` for each leaf and each empty container below it; an empty body has none.
-/// - A patch: each operation as it stands, and below a container that it writes, an `add` for each leaf and each empty
-///   container.
-/// - A step: an `add` of the step as a whole, and one for each leaf of it but its name; all carry the step, and those below
+/// - A create or a keyword body: an `add` for each place in it, containers first and what is in them after; an empty body has
+///   none.
+/// - A patch: each operation as it stands, and an `add` for each place below a container that it writes.
+/// - A step: an `add` of the step as a whole, and one for each place in it but its name; all carry the step, and those below
 ///   its arguments the argument.
 /// - What the ramdisk sends: its top-level keys, because an inventory has very many leaves.
 pub fn writes<'c>(call: &'c Call<'_>) -> Vec<Write<'c>> {
@@ -27,12 +27,12 @@ pub fn writes<'c>(call: &'c Call<'_>) -> Vec<Write<'c>> {
     let Some(body) = call.body().filter(|body| !is_empty_container(body)) else { return expansion.out };
     match &call.route().operation().body {
         BodyKind::None => {}
-        BodyKind::Any => expansion.leaves(body, &[], Surroundings::default()),
+        BodyKind::Any => expansion.whole_body(body, &[]),
         BodyKind::Object { schema, .. } => {
             if call.route().operation().groups.contains(&Group::Ramdisk) {
                 expansion.top_level(body, &schema.fields);
             } else {
-                expansion.leaves(body, &schema.fields, Surroundings::default());
+                expansion.whole_body(body, &schema.fields);
             }
         }
         BodyKind::Patch(name) => {
@@ -63,19 +63,32 @@ struct Surroundings<'c> {
 }
 
 impl<'c> Expansion<'c> {
-    /// `fields` are those of the object `value`, if it is one with known keys.
-    fn leaves(&mut self, value: &'c Json<'_>, fields: &'c [Field], around: Surroundings<'c>) {
-        if !is_container(value) || is_empty_container(value) {
-            self.add(value, around);
-            return;
+    /// The body's own place is the request, which was asked about before; what stands there without being a container is
+    /// a write all the same.
+    fn whole_body(&mut self, body: &'c Json<'_>, fields: &'c [Field]) {
+        if is_container(body) {
+            self.inside(body, fields, Surroundings::default());
+        } else {
+            self.add(body, Surroundings::default());
         }
+    }
+
+    /// `value` at the path where the expansion stands, and everything in it. `fields` are those of the object `value`, if it
+    /// is one with known keys.
+    fn place(&mut self, value: &'c Json<'_>, fields: &'c [Field], around: Surroundings<'c>) {
+        self.add(value, around.clone());
+        self.inside(value, fields, around);
+    }
+
+    /// Everything in `value`, but not itself.
+    fn inside(&mut self, value: &'c Json<'_>, fields: &'c [Field], around: Surroundings<'c>) {
         match value {
             Json::Object(members) => self.members(members, fields, &around),
             Json::Array(items) => {
                 let withheld = around.withheld || (around.step.is_some() && items.iter().any(names_others));
                 let around = Surroundings { withheld, ..around };
                 for (index, item) in items.iter().enumerate() {
-                    self.below(&index.to_string(), |this| this.leaves(item, fields, around.clone()));
+                    self.below(&index.to_string(), |this| this.place(item, fields, around.clone()));
                 }
             }
             Json::Null | Json::Boolean(_) | Json::Integer(_) | Json::Float(_) | Json::String(_) => {}
@@ -104,22 +117,25 @@ impl<'c> Expansion<'c> {
         mut around: Surroundings<'c>,
     ) {
         around.secret |= field.is_some_and(|field| field.secret) || name.is_secret();
-        self.below(key, |this| this.field_value(value, field, around));
+        self.below(key, |this| {
+            this.add(value, around.clone());
+            this.inside_field(value, field, around);
+        });
     }
 
-    /// The value of `field`, at the path where the expansion stands.
-    fn field_value(&mut self, value: &'c Json<'_>, field: Option<&'c Field>, around: Surroundings<'c>) {
+    /// Everything in the value of `field`, at the path where the expansion stands.
+    fn inside_field(&mut self, value: &'c Json<'_>, field: Option<&'c Field>, around: Surroundings<'c>) {
         match (field, value) {
-            (Some(field), Json::Array(items)) if is_steps(field) && !items.is_empty() => {
+            (Some(field), Json::Array(items)) if is_steps(field) => {
                 for (index, item) in items.iter().enumerate() {
                     self.below(&index.to_string(), |this| this.step(item, WriteOp::Add, around.secret));
                 }
             }
             (Some(field), Json::Array(_)) => {
                 let fields = field.items.as_deref().map(|item| item.fields.as_slice()).unwrap_or_default();
-                self.leaves(value, fields, around);
+                self.inside(value, fields, around);
             }
-            (field, _) => self.leaves(value, field.map(|field| field.fields.as_slice()).unwrap_or_default(), around),
+            (field, _) => self.inside(value, field.map(|field| field.fields.as_slice()).unwrap_or_default(), around),
         }
     }
 
@@ -140,33 +156,28 @@ impl<'c> Expansion<'c> {
     }
 
     fn arguments(&mut self, arguments: &'c Json<'_>, around: &Surroundings<'c>) {
+        self.add(arguments, around.clone());
         let with = |argument: &str, withheld: bool| Surroundings {
             step: around.step.as_ref().map(|step| Step { argument: Some(argument.to_owned()), ..step.clone() }),
             withheld,
             ..around.clone()
         };
         match arguments {
-            Json::Object(members) if !members.is_empty() => {
+            Json::Object(members) => {
                 let named = members.iter().any(|(_, member)| names_others(member));
                 for (key, member) in members {
                     let name = KeyName::of(key);
                     self.member(key, name, member, None, with(key, named || name.is_secret_argument()));
                 }
             }
-            Json::Array(items) if !items.is_empty() => {
+            Json::Array(items) => {
                 let named = items.iter().any(names_others);
                 for (index, item) in items.iter().enumerate() {
                     let index = index.to_string();
-                    self.below(&index, |this| this.leaves(item, &[], with(&index, named)));
+                    self.below(&index, |this| this.place(item, &[], with(&index, named)));
                 }
             }
-            Json::Object(_)
-            | Json::Array(_)
-            | Json::Null
-            | Json::Boolean(_)
-            | Json::Integer(_)
-            | Json::Float(_)
-            | Json::String(_) => self.add(arguments, around.clone()),
+            Json::Null | Json::Boolean(_) | Json::Integer(_) | Json::Float(_) | Json::String(_) => {}
         }
     }
 
@@ -185,9 +196,8 @@ impl<'c> Expansion<'c> {
             value => {
                 let around = Surroundings { secret, ..Surroundings::default() };
                 self.push(operation.op, value, around.clone());
-                if let Some(value) = value.filter(|value| is_container(value) && !is_empty_container(value)) {
-                    let field = field.filter(|_| !is_below);
-                    self.field_value(value, field, around);
+                if let Some(value) = value {
+                    self.inside_field(value, field.filter(|_| !is_below), around);
                 }
             }
         }

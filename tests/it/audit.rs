@@ -175,7 +175,7 @@ fn the_schema_names_every_field_that_a_record_has() {
     assert_eq!(driver["writes"][0]["value"]["url"]["host"], "h.example", "{driver}");
     assert_eq!(driver["would_be"]["decision"], "deny");
     assert_eq!(clean["writes"][0]["value"]["string"], "clean", "{clean}");
-    assert_eq!(clean["writes"][2]["argument"], "n", "{clean}");
+    assert_eq!(clean["writes"][4]["argument"], "n", "{clean}");
     assert_eq!(traits["parameters"]["trait"], "CUSTOM_A", "{traits}");
     assert_eq!(list["query_values"]["fields"], serde_json::json!(["uuid", "name"]), "{list}");
     assert_eq!(list["query_values"]["provision_state"], "active");

@@ -52,7 +52,9 @@ fn words_of_the_program_are_told_and_no_other_text() {
         r#"{"target": "clean", "clean_steps": [{"interface": "deploy", "step": "erase", "args": {"passes": 3, "pw": "S3cret"}}]}"#,
         json!([
             {"op": "add", "path": "/target", "value": {"kind": "string", "length": 5, "string": "clean", "spelling": "word"}},
+            {"op": "add", "path": "/clean_steps", "value": {"kind": "array", "length": 1}},
             {"op": "add", "path": "/clean_steps/0", "step": "deploy.erase", "value": {"kind": "object", "length": 3}},
+            {"op": "add", "path": "/clean_steps/0/args", "step": "deploy.erase", "value": {"kind": "object", "length": 2}},
             {"op": "add", "path": "/clean_steps/0/args/passes", "step": "deploy.erase", "argument": "passes",
              "value": {"kind": "integer"}},
             {"op": "add", "path": "/clean_steps/0/args/pw", "step": "deploy.erase", "argument": "pw", "secret": true,
