@@ -41,6 +41,9 @@ pub use output::{AuditError, check_sinks};
 pub use sink::{Audit, AuditCounts, AuditFull, QUEUE_BYTES_MAX};
 pub use terms::{AuditTerms, Class, OnFull};
 
+/// Why the end of irongate cut a request.
+const DRAIN_TIMEOUT: &str = "drain_timeout";
+
 /// What is known of one request so far.
 #[derive(Debug)]
 pub struct Record {
@@ -360,6 +363,9 @@ impl Drop for Record {
         if !self.written && std::thread::panicking() {
             self.line.outcome = "panic";
             self.line.reason = Some("internal");
+        } else if !self.written && self.audit.is_cutting() {
+            self.line.outcome = "cut";
+            self.line.reason.get_or_insert(DRAIN_TIMEOUT);
         }
         self.write();
     }
@@ -419,6 +425,11 @@ mod tests {
         assert_eq!(completed["outcome"], "complete");
         let cut = written(|mut record| record.cut("upstream_malformed"));
         assert_eq!((&cut["outcome"], &cut["reason"]), (&"cut".into(), &"upstream_malformed".into()));
+        let ended = written(|record| {
+            record.audit.cut();
+            drop(record);
+        });
+        assert_eq!((&ended["outcome"], &ended["reason"]), (&"cut".into(), &"drain_timeout".into()));
         let panicked = written(|record| {
             let _record = record;
             panic!("S3cret");

@@ -27,7 +27,7 @@ pub use health::{Ejection, EndpointHealth};
 pub use pool::Lease;
 pub use request::{Forwarded, RequestBody};
 
-use pool::Pool;
+use pool::{Failure, Pool};
 
 /// Why Ironic did not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,9 @@ pub enum UpstreamError {
     /// The connection ended before an answer. The request may have been carried out.
     #[error("Ironic closed the connection without an answer; the request may have been carried out")]
     Closed,
+    /// What came instead of an answer is not HTTP, or more than is taken. The request may have been carried out.
+    #[error("Ironic's answer cannot be read as HTTP; the request may have been carried out")]
+    NotHttp,
     /// It takes the request too slowly, or not at all. It may have been carried out as far as it came.
     #[error("Ironic did not take the request in time")]
     SendTimeout,
@@ -75,6 +78,7 @@ impl UpstreamError {
             Self::Unreachable
             | Self::Untrusted
             | Self::Closed
+            | Self::NotHttp
             | Self::Incomplete
             | Self::Identity
             | Self::UnexpectedStatus
@@ -90,6 +94,7 @@ impl UpstreamError {
             Self::ConnectTimeout => "upstream_connect_timeout",
             Self::Untrusted => "upstream_untrusted",
             Self::Closed => "upstream_closed",
+            Self::NotHttp => "upstream_not_http",
             Self::SendTimeout => "upstream_send_timeout",
             Self::AnswerTimeout => "upstream_timeout",
             Self::Incomplete => "upstream_incomplete",
@@ -106,6 +111,7 @@ impl UpstreamError {
             Self::Unreachable | Self::ConnectTimeout => Some(5),
             Self::Untrusted
             | Self::Closed
+            | Self::NotHttp
             | Self::SendTimeout
             | Self::AnswerTimeout
             | Self::Incomplete
@@ -284,8 +290,8 @@ impl Upstream {
                         pool.failed();
                         return Err(error);
                     }
-                    Err(Unanswered::Closed(message)) => {
-                        failure = UpstreamError::Closed;
+                    Err(Unanswered::Ended(error, message)) => {
+                        failure = error;
                         let kept = message.is_some();
                         unsent = message;
                         if !kept && !std::mem::replace(&mut again, false) {
@@ -332,13 +338,13 @@ impl Upstream {
                 }
             };
             match tokio::time::timeout(self.send_timeout, sending).await {
-                Ok(Some(answer)) => return answer.map_err(|failure| Unanswered::Closed(failure.unsent.map(Box::new))),
+                Ok(Some(answer)) => return answer.map_err(Unanswered::from),
                 Ok(None) => {}
                 Err(_) => return Err(Unanswered::Late(UpstreamError::SendTimeout)),
             }
         }
         match tokio::time::timeout(self.answer_timeout, answer).await {
-            Ok(answer) => answer.map_err(|failure| Unanswered::Closed(failure.unsent.map(Box::new))),
+            Ok(answer) => answer.map_err(Unanswered::from),
             Err(_) => Err(Unanswered::Late(UpstreamError::AnswerTimeout)),
         }
     }
@@ -349,10 +355,17 @@ const ENDPOINTS_TRIED_MAX: usize = 3;
 
 /// Why there is no answer.
 enum Unanswered {
-    /// The connection ended; the request itself, if nothing of it was sent.
-    Closed(Option<Box<Request<RequestBody>>>),
+    /// The connection ended, by itself or because of what came; the request itself, if nothing of it was sent.
+    Ended(UpstreamError, Option<Box<Request<RequestBody>>>),
     /// Not in time.
     Late(UpstreamError),
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
+        let error = if failure.not_http { UpstreamError::NotHttp } else { UpstreamError::Closed };
+        Self::Ended(error, failure.unsent.map(Box::new))
+    }
 }
 
 /// The same request for another endpoint.

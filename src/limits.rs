@@ -2,8 +2,8 @@
 //!
 //! A request is counted from its head to the last piece of its answer by a [`Ticket`], which rides in the answer's body; one
 //! that is refused, until it is refused.
-//! It is refused at [`Limiter::enter`] if all places are taken, and at [`Limiter::admit`], once its class, its roles and
-//! its principal are known. Reads give way first: they get three quarters of all places, other requests nine tenths, and
+//! It is refused at [`Limiter::enter`] if all places are taken, at [`Limiter::prove`] if too many wait until it is known who
+//! they are, and at [`Limiter::admit`], once its class, its roles and its principal are known. Reads give way first: they get three quarters of all places, other requests nine tenths, and
 //! the last tenth is the ramdisk's. Counts outlive a reload; bounds are the snapshot's.
 //!
 //! Nothing here locks on the way of a request but the shards of the rates' cache, and that only where a rate is configured.
@@ -13,6 +13,7 @@ mod caller;
 mod rate;
 #[cfg(test)]
 mod tests;
+mod unproven;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -128,6 +129,7 @@ pub struct Load {
     requests: Counter,
     classes: [Counter; 4],
     callers: Callers,
+    unproven: Counter,
     refused: Refused,
     bodies: BodyBudget,
     leftovers: Counter,
@@ -142,6 +144,11 @@ impl Load {
     /// Requests under way of a class, from their permit or the look-up for it on.
     pub fn requests_of(&self, class: Class) -> usize {
         at(&self.classes, class).count()
+    }
+
+    /// Requests that wait until their credential is checked.
+    pub fn unproven(&self) -> usize {
+        self.unproven.count()
     }
 
     /// Bytes of request bodies in memory, reserved ones included.
@@ -355,15 +362,7 @@ impl Limiter {
     }
 
     fn places(&self, ticket: &mut Ticket, listener: usize, class: Class, roles: &[Arc<str>]) -> Result<(), LimitError> {
-        // The request itself is counted already.
-        if self.load.requests.count() > share(self.requests_max, class) {
-            return Err(LimitError::Busy);
-        }
-        if let Some(bound) = self.listeners.get(listener)
-            && bound.counter.count() > share(bound.requests_max, class)
-        {
-            return Err(LimitError::ListenerBusy);
-        }
+        self.spare(listener, class)?;
         if !at(&self.load.classes, class).take(at(&self.classes, class).unwrap_or(usize::MAX)) {
             return Err(LimitError::ClassBusy);
         }

@@ -5,6 +5,7 @@
 //! for before it makes a [`Call`](crate::call::Call), and `forward` takes only a
 //! [`PermittedCall`](crate::authorize::PermittedCall), whose every write was decided about.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -132,10 +133,12 @@ impl Pipeline {
             return options(head, ceiling);
         }
         record.enter(Phase::Authenticate);
+        let check = pin!(snapshot.authenticator.authenticate(&head.headers, peer, &listener.schemes));
+        let claimed = || route::claimed_class(head);
         let principal = snapshot
-            .authenticator
-            .authenticate(&head.headers, peer, &listener.schemes)
-            .await
+            .limiter
+            .prove(listener.index, claimed, peer.address, check)
+            .await?
             .map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
         record.leave();
         record.principal(&principal);

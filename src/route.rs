@@ -24,7 +24,7 @@ use std::borrow::Cow;
 use http::request::Parts;
 
 use crate::call::Route;
-use crate::catalog::{Answer, Method, Operation, Segment};
+use crate::catalog::{Answer, Class, Method, Operation, Segment};
 use crate::microversion::{Ceiling, Microversion};
 
 pub use error::{Allowed, RouteError};
@@ -68,6 +68,12 @@ pub fn operations_at(head: &Parts) -> Vec<(&'static Operation, bool)> {
     let Ok(place) = table::find(&segments) else { return Vec::new() };
     let reached = place.end(&head.method).map(|end| end.operation.index);
     place.operations().map(|operation| (operation, reached == Some(operation.index))).collect()
+}
+
+/// The class of the operation that a head seems to ask for; none where it is none of the catalogue's. What else is wrong
+/// with the request is not looked at.
+pub fn claimed_class(head: &Parts) -> Option<Class> {
+    operations_at(head).into_iter().find(|(_, reached)| *reached).map(|(operation, _)| operation.class())
 }
 
 /// `*` instead of a path: only OPTIONS may say that.

@@ -303,8 +303,11 @@ impl Worker {
             accepting.spawn(listen::accept(listening, inherited, door, Arc::clone(&permits), self.phase.clone()));
         }
         while accepting.join_next().await.is_some() {}
+        let audit = self.pipeline.audit.clone();
         let within = Duration::from_secs(self.current.load().limits.drain_timeout_seconds);
         if tokio::time::timeout(within, permits.acquire_many(PERMITS)).await.is_err() {
+            // It ends with this runtime; its records say so.
+            audit.cut();
             tracing::warn!("the drain deadline passed; what still runs is cut");
         }
     }

@@ -22,6 +22,8 @@ pub struct Audit {
     records: Arc<Sink>,
     /// The same as CADF events, if the configuration asks for them.
     cadf: Option<Arc<Sink>>,
+    /// What is not answered by now never will be.
+    cutting: Arc<AtomicBool>,
 }
 
 struct Sink {
@@ -79,7 +81,20 @@ impl Audit {
     /// Opens the sinks and starts their writers.
     pub fn open(config: &AuditConfig) -> Result<Self, AuditError> {
         let open = |sink: &AuditSink| Sink::open(sink, config.queue_bytes_max).map(Arc::new);
-        Ok(Self { records: open(&config.sink)?, cadf: config.cadf.as_ref().map(open).transpose()? })
+        Ok(Self {
+            records: open(&config.sink)?,
+            cadf: config.cadf.as_ref().map(open).transpose()?,
+            cutting: Arc::default(),
+        })
+    }
+
+    /// From now on, a request that ends without its answer was cut by irongate, which itself ends.
+    pub fn cut(&self) {
+        self.cutting.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_cutting(&self) -> bool {
+        self.cutting.load(Ordering::Relaxed)
     }
 
     fn sinks(&self) -> impl Iterator<Item = &Sink> {

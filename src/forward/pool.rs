@@ -86,6 +86,8 @@ impl Drop for Pending {
 pub(super) struct Failure {
     /// The request itself, if nothing of it was sent.
     pub(super) unsent: Option<Request<RequestBody>>,
+    /// Something came that is no answer.
+    pub(super) not_http: bool,
 }
 
 impl Pool {
@@ -168,7 +170,11 @@ impl Lease {
     }
 
     pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Failure> {
-        self.link.sender.try_send_request(request).await.map_err(|mut error| Failure { unsent: error.take_message() })
+        self.link
+            .sender
+            .try_send_request(request)
+            .await
+            .map_err(|mut error| Failure { unsent: error.take_message(), not_http: error.error().is_parse() })
     }
 
     /// The answer was read to its end: the next request may use the connection, unless the request before it is not

@@ -16,11 +16,16 @@ pub(super) const CALLERS_MAX: usize = 10_000;
 /// process: nobody can choose one that counts as another's.
 pub(super) fn key(hasher: &RandomState, principal: &Principal, source: Option<IpAddr>) -> u64 {
     match principal.scheme() {
-        SchemeName::Anonymous => hasher.hash_one(source.map(network)),
+        SchemeName::Anonymous => key_at(hasher, source),
         SchemeName::Basic | SchemeName::Keystone | SchemeName::Jwt | SchemeName::Certificate => {
             hasher.hash_one((principal.scheme().as_str(), principal.name()))
         }
     }
+}
+
+/// Who is told apart by address alone. Unix sockets have none: their callers are one.
+fn key_at(hasher: &RandomState, source: Option<IpAddr>) -> u64 {
+    hasher.hash_one(source.map(network))
 }
 
 /// An IPv6 caller has a whole network of 64 bits to choose addresses from.
@@ -35,6 +40,8 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 #[derive(Debug, Default)]
 pub(super) struct Caller {
     pub(super) requests: Counter,
+    /// Of an address: what waits until it is known who asks.
+    pub(super) unproven: Counter,
     pub(super) bodies: BodyBudget,
 }
 
@@ -58,7 +65,15 @@ impl std::fmt::Debug for Callers {
 
 impl Callers {
     pub(super) fn of(&self, principal: &Principal, source: Option<IpAddr>) -> Arc<Caller> {
-        let key = key(&self.hasher, principal, source);
+        self.under(key(&self.hasher, principal, source))
+    }
+
+    /// What all have under way who are known by this address only.
+    pub(super) fn at(&self, source: Option<IpAddr>) -> Arc<Caller> {
+        self.under(key_at(&self.hasher, source))
+    }
+
+    fn under(&self, key: u64) -> Arc<Caller> {
         self.callers.get(&key).unwrap_or_else(|| {
             let made = || Ok::<_, std::convert::Infallible>(Arc::default());
             self.callers.get_or_insert_with(&key, made).unwrap_or_else(|never| match never {})

@@ -1,5 +1,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::{BodyBudget, LimitError, Limiter, NoRoom, Ticket};
@@ -79,6 +80,62 @@ fn one_caller_leaves_places_for_others() {
     drop(many);
     assert!(ask(&limiter, Class::Write, &principal("a", &[])).is_ok());
     assert_eq!(limiter.load().requests(), 0);
+}
+
+/// Checks of credentials that do not end, as one request after the other of a class from an address brings them: how many wait,
+/// and why the next does not.
+fn unproven(limiter: &Limiter, claimed: Option<Class>, address: &str) -> (Vec<impl Sized>, LimitError) {
+    let source = address.parse().ok();
+    let mut waiting = Vec::new();
+    loop {
+        let ticket = limiter.enter(0).unwrap();
+        let mut check = Box::pin(async move {
+            limiter.prove(0, || claimed, source, std::pin::pin!(std::future::pending::<()>())).await
+        });
+        match check.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => waiting.push((ticket, check)),
+            Poll::Ready(ended) => return (waiting, ended.unwrap_err()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_waits_to_be_known_leaves_places_for_others() {
+    let limiter = limiter(&Limits { requests_max: 80, ..Limits::default() }, None);
+    let (one, refused) = unproven(&limiter, Some(Class::Ramdisk), "10.0.0.1");
+    assert_eq!((one.len(), refused), (20, LimitError::Busy));
+    // One network of IPv6 is one address.
+    let (other, _) = unproven(&limiter, Some(Class::Read), "2001:db8::1");
+    let (none, _) = unproven(&limiter, Some(Class::Read), "2001:db8::2");
+    assert_eq!((other.len(), none.len(), limiter.load().unproven()), (20, 0, 40));
+    let (third, refused) = unproven(&limiter, Some(Class::Ramdisk), "10.0.0.3");
+    assert_eq!((third.len(), refused), (0, LimitError::Busy));
+    // Who need not wait is not told apart.
+    let known = limiter.prove(0, || None, "10.0.0.1".parse().ok(), std::pin::pin!(std::future::ready(7))).await;
+    assert_eq!(known, Ok(7));
+    assert_eq!(limiter.load().refused_busy(Some(Class::Ramdisk)), 2);
+    drop((one, other));
+    assert_eq!((limiter.load().unproven(), limiter.load().requests()), (0, 0));
+    assert_eq!(unproven(&limiter, None, "10.0.0.1").0.len(), 20);
+}
+
+#[tokio::test]
+async fn a_claim_does_not_take_the_places_of_the_ramdisk() {
+    for (claimed, most) in
+        [(Some(Class::Ramdisk), 36), (Some(Class::Destructive), 36), (Some(Class::Read), 30), (None, 30)]
+    {
+        for (limits, listener, error) in [
+            (Limits { requests_max: 40, ..Limits::default() }, None, LimitError::Busy),
+            (Limits::default(), Some(40), LimitError::ListenerBusy),
+        ] {
+            let limiter = limiter(&limits, listener);
+            let caller = principal("a", &[]);
+            let _held: Vec<_> = (0..most - 2).map(|_| ask(&limiter, Class::Ramdisk, &caller).unwrap()).collect();
+            let (waiting, refused) = unproven(&limiter, claimed, "10.0.0.1");
+            assert_eq!((waiting.len(), refused), (2, error), "{claimed:?}");
+            assert!(ask(&limiter, Class::Ramdisk, &caller).is_ok());
+        }
+    }
 }
 
 #[test]

@@ -203,7 +203,12 @@ impl Door {
         };
         match ended {
             Ended::Closed(reason) => self.gate.close(reason, &name, address),
-            Ended::Itself(Err(error)) => self.broken(&error, address),
+            Ended::Itself(Err(error)) => {
+                if let Some(reason) = Closing::of(&error, http2) {
+                    self.gate.close(reason, &name, address);
+                }
+                self.broken(&error, address);
+            }
             Ended::Itself(Ok(())) => {}
         }
     }

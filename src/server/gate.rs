@@ -191,7 +191,7 @@ impl Gate {
     /// Notes a connection that is closed from here.
     pub(super) fn close(&self, reason: Closing, listener: &Arc<str>, address: Option<IpAddr>) {
         let count = self.closed.add(reason as usize);
-        if count.is_power_of_two() && reason != Closing::Idle {
+        if count.is_power_of_two() && !reason.is_usual() {
             let address = address.map(|address| address.to_string());
             tracing::warn!(reason = reason.as_str(), %listener, address, count, "a connection was closed");
         }

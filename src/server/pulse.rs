@@ -6,6 +6,7 @@
 
 mod sending;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -62,13 +63,18 @@ pub enum Closing {
     Unread,
     /// Places are scarce, and this one was used for nothing.
     Crowded,
-    /// Too many requests were begun and cancelled.
+    /// Too many requests were begun and cancelled, or HTTP/2's own bounds on what a caller may make us do are reached.
     Resets,
+    /// The head of a request did not come in time, or did not begin.
+    HeaderTimeout,
+    /// What came is not HTTP/2.
+    Protocol,
 }
 
 impl Closing {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Idle, Self::Unread, Self::Crowded, Self::Resets];
+    pub const ALL: [Self; 6] =
+        [Self::Idle, Self::Unread, Self::Crowded, Self::Resets, Self::HeaderTimeout, Self::Protocol];
 
     /// The stable word.
     pub const fn as_str(self) -> &'static str {
@@ -77,6 +83,30 @@ impl Closing {
             Self::Unread => "unread",
             Self::Crowded => "crowded",
             Self::Resets => "resets",
+            Self::HeaderTimeout => "header_timeout",
+            Self::Protocol => "protocol",
+        }
+    }
+
+    /// Whether connections end so every day.
+    pub(super) const fn is_usual(self) -> bool {
+        matches!(self, Self::Idle | Self::HeaderTimeout)
+    }
+
+    /// Why hyper closed a connection by itself; `None`: its caller went away, or what was wrong has a record.
+    pub(super) fn of(error: &hyper::Error, http2: bool) -> Option<Self> {
+        if error.is_timeout() {
+            // On HTTP/2 it is a ping that was not answered.
+            return Some(if http2 { Self::Idle } else { Self::HeaderTimeout });
+        }
+        let broken = error.source()?.downcast_ref::<h2::Error>()?;
+        if !(broken.is_go_away() && broken.is_library()) {
+            return None;
+        }
+        match broken.reason() {
+            Some(h2::Reason::ENHANCE_YOUR_CALM) => Some(Self::Resets),
+            Some(h2::Reason::NO_ERROR) | None => None,
+            Some(_) => Some(Self::Protocol),
         }
     }
 }
@@ -164,8 +194,10 @@ impl Pulse {
             return None;
         }
         let spoken = self.spoken.load(Ordering::Relaxed);
-        let patience = if spoken { self.idle_timeout } else { self.header_timeout };
-        if quiet >= patience {
+        if !spoken && quiet >= self.header_timeout {
+            return Some(Closing::HeaderTimeout);
+        }
+        if spoken && quiet >= self.idle_timeout {
             return Some(Closing::Idle);
         }
         // Nobody waits long for who has asked nothing yet.
@@ -221,7 +253,7 @@ mod tests {
         let quick =
             Limits { send_timeout_seconds: 0, idle_timeout_seconds: 0, header_timeout_seconds: 0, ..Limits::default() };
         let (pulse, slow) = (pulse(&quick), pulse(&Limits::default()));
-        assert_eq!(pulse.look(false), Some(Closing::Idle), "nothing was ever asked");
+        assert_eq!(pulse.look(false), Some(Closing::HeaderTimeout), "nothing was ever asked");
         assert_eq!(slow.look(true), None, "a connection gets a moment in any case");
         let working = pulse.work();
         assert_eq!(pulse.look(true), None);

@@ -186,6 +186,34 @@ async fn one_address_leaves_handshakes_to_others() {
     end(irongate).await;
 }
 
+#[tokio::test]
+async fn what_http2_itself_refuses_is_counted() {
+    let certificates = certificates();
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::start_with(&ironic.endpoint(), "", &tls(certificates.path()));
+    let head = b"\x82\x87\x04\x0b/v1/nothing\x01\x09localhost";
+    // Begun and cancelled, all at once.
+    let resets: Vec<u8> = (0..60u32)
+        .flat_map(|place| [frame(1, 5, 2 * place + 1, head), frame(3, 0, 2 * place + 1, &[0, 0, 0, 8])].concat())
+        .collect();
+    // Pieces of a head without end.
+    let pieces = [frame(1, 0, 1, head), frame(9, 0, 1, b"").repeat(10_000)].concat();
+    // A ping belongs to no stream, and place 0 of the table of headers is none.
+    for (frames, reason) in [
+        (resets, Closing::Resets),
+        (pieces, Closing::Resets),
+        (frame(6, 0, 1, &[0; 8]), Closing::Protocol),
+        (frame(1, 5, 1, &[0x80]), Closing::Protocol),
+    ] {
+        let before = irongate.server.gate.closed(reason);
+        let mut caller = Frames::open(&irongate, certificates.path(), 65_535).await;
+        // It may be closed while this is sent.
+        drop(caller.stream.write_all(&frames).await);
+        until(|| irongate.server.gate.closed(reason) == before + 1).await;
+    }
+    end(irongate).await;
+}
+
 fn post(address: SocketAddr, target: &str, length: usize) -> std::net::TcpStream {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let head = format!(

@@ -74,6 +74,12 @@ fn each_misdeed_has_its_error_and_frees_everything() {
     let hanging_up = Hostile::start(drop);
     check(&hanging_up.endpoint(), list, 502, "upstream_closed");
 
+    let half = Hostile::start(|mut stream| {
+        some(&mut stream);
+        drop(stream.write_all(b"HTTP/1.1 200 OK\r\nX-"));
+    });
+    check(&half.endpoint(), list, 502, "upstream_closed");
+
     // The end of a head never comes, though something does all the time.
     let dribbling = Hostile::start(|mut stream| {
         some(&mut stream);

@@ -271,3 +271,42 @@ fn mistakes_are_named() {
     check(good, "", "identity = \"token\"\ncredential_file = \"empty\"", "goes with identity");
     check(good, "", "identity = \"caller\"", "expected one of `none`");
 }
+
+#[test]
+fn tokens_that_wait_for_keystone_leave_places_for_heartbeats() {
+    let ironic = FakeIronic::plain();
+    // It takes connections, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gate = Gate::start_edited(&ironic, "", |text| {
+        let (before, rest) = text.split_once("url = \"http://").unwrap();
+        let (_, after) = rest.split_once('/').unwrap();
+        let url = format!("url = \"http://{}", silent.local_addr().unwrap());
+        format!("limits = {{ requests_max = 80 }}\n{before}{url}/{after}")
+    });
+    let load = || gate.server.current.load();
+    let ask = |target: &str| {
+        let mut stream = TcpStream::connect(gate.address).unwrap();
+        let token = token(USER);
+        write!(stream, "{target} HTTP/1.1\r\nHost: h\r\nX-Auth-Token: {token}\r\nContent-Length: 0\r\n\r\n").unwrap();
+        stream
+    };
+    let heartbeat = "POST /v1/heartbeat/1be26c0b-03f2-4d2e-ae87-c02d7f33c781";
+    let _waiting: Vec<_> =
+        (0..100).map(|place| ask(if place % 2 == 0 { "GET /v1/nodes" } else { heartbeat })).collect();
+    // One address: a quarter waits for one answer, whatever it asks for; the others are told to come back.
+    let log = || std::fs::read_to_string(gate.directory.path().join("audit.jsonl")).unwrap_or_default();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while log().matches(r#""stage":"limit","reason":"busy""#).count() < 80 {
+        assert!(std::time::Instant::now() < deadline, "{}", log());
+        client::pause(std::time::Duration::from_millis(5));
+    }
+    assert!(load().limiter.load().requests() <= 20);
+    let refused = gate.ask("/v1/nodes", &format!("X-Auth-Token: {}\r\n", token(USER)));
+    assert_eq!((refused.status, refused.code().as_str()), (503, "busy"), "{refused:?}");
+    assert_eq!(refused.header("retry-after").as_deref(), Some("1"));
+    for _ in 0..20 {
+        let request = format!("{heartbeat} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let answer = send(gate.address, request.as_bytes());
+        assert_ne!(answer.status, 503, "{answer:?}");
+    }
+}

@@ -102,6 +102,36 @@ fn a_drain_finishes_what_runs() {
     assert_eq!(irongate.records(1)[0]["outcome"], "complete");
 }
 
+#[test]
+fn what_the_drain_cuts_is_recorded_as_cut() {
+    let (_go, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let ironic = FakeIronic::start(move |request| {
+        if request.line.starts_with("POST") {
+            held.lock().unwrap().recv().ok();
+        }
+        json("200 OK", "{}")
+    });
+    let irongate = Irongate::start_edited(&ironic.endpoint(), |text| {
+        format!("limits = {{ drain_timeout_seconds = 1 }}\n{text}")
+            .replace("answer_timeout_seconds = 2", "answer_timeout_seconds = 60")
+    });
+    std::thread::scope(|scope| {
+        let running =
+            scope.spawn(|| irongate.ask("admin", "POST", "/v1/nodes", Some(r#"{"driver": "fake-hardware"}"#)).status);
+        while ironic.arrived().iter().all(|arrived| !arrived.line.starts_with("POST")) {
+            pause(Duration::from_millis(5));
+        }
+        irongate.server.drain();
+        irongate.server.wait();
+        assert_eq!(running.join().unwrap(), 0);
+    });
+    let record = &irongate.records(1)[0];
+    assert_eq!((&record["operation"], &record["decision"]), (&"node:create".into(), &"permit".into()));
+    assert_eq!((&record["outcome"], &record["reason"]), (&"cut".into(), &"drain_timeout".into()), "{record}");
+    assert!(record.get("status").is_none());
+}
+
 /// Two versions of policy, role and binding that only permit together.
 fn belong_together(directory: &Path, word: &str) {
     let policy = format!("@id(\"{word}\") permit (principal in Role::\"{word}\", action, resource);\n");

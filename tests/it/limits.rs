@@ -22,6 +22,11 @@ fn a_slow_head_is_given_up() {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(14));
+    until(|| irongate.server.gate.closed(Closing::HeaderTimeout) == 1);
+    // The same after a whole request.
+    let mut stream = TcpStream::connect(irongate.address).unwrap();
+    stream.write_all(b"GET /v1/nothing HTTP/1.1\r\nHost: h\r\n\r\nGET /v1/nodes HTTP/1.1\r\n").unwrap();
+    until(|| irongate.server.gate.closed(Closing::HeaderTimeout) == 2);
 }
 
 #[test]

@@ -107,7 +107,8 @@ async fn an_h2_connection_that_asks_nothing_is_closed() {
     let (mut asking, connection) = h2(&irongate, certificates.path()).await;
     assert_eq!(asking.send_request(list(&irongate)).await.unwrap().status(), 200);
     drop(tokio::time::timeout(std::time::Duration::from_secs(20), connection).await.unwrap());
-    until(|| irongate.server.gate.closed(Closing::Idle) == 2).await;
+    until(|| irongate.server.gate.closed(Closing::HeaderTimeout) == 1).await;
+    until(|| irongate.server.gate.closed(Closing::Idle) == 1).await;
     drop((silent, asking));
     tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
 }

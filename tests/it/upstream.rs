@@ -40,7 +40,19 @@ fn what_cannot_be_scrubbed_is_withheld() {
         "upstream_timeout",
     );
     answered("", 502, "upstream_closed");
-    answered("S3cret\r\n\r\n", 502, "upstream_closed");
+}
+
+#[test]
+fn an_answer_that_is_not_http_is_told_from_none() {
+    let long = format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\n\r\n", "S3cret".repeat(100_000));
+    for raw in [
+        "S3cret\r\n\r\n",
+        "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        long.leak(),
+    ] {
+        answered(raw, 502, "upstream_not_http");
+    }
 }
 
 #[test]
