@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::audit::AuditTerms;
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
-use crate::config::{self, Config, ConfigError, Limits, Mode, UpstreamIdentity};
+use crate::config::{self, Config, ConfigError, Files, Limits, Mode, UpstreamIdentity};
 use crate::forward::ClientTlsInForce;
 use crate::limits::Limiter;
 use crate::listener::ListenerState;
@@ -274,7 +274,7 @@ pub struct Current {
     rules: Arc<Rules>,
     reloads: Mutex<Reloads>,
     /// The configuration and what it named when it was last read.
-    files: Mutex<Vec<PathBuf>>,
+    files: Mutex<Files>,
     /// One reload after the other.
     reloading: Mutex<()>,
 }
@@ -351,14 +351,14 @@ impl Current {
         self.reloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The files that a reload reads, and folders of policies: as they were named last, whether that took effect or not.
-    pub fn files(&self) -> Vec<PathBuf> {
+    /// What the last reload read, or the start, whether it took effect or not: each file as it was just before.
+    pub fn files(&self) -> Files {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The new revision, and what else would need a restart.
     fn replace(&self) -> Result<(Arc<str>, Vec<String>), Vec<ConfigError>> {
-        let mut files = Vec::new();
+        let mut files = Files::default();
         let config = config::load_noting(&self.file, &mut files);
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
         let config = config?;

@@ -25,7 +25,7 @@ pub(super) use tracing::RawTracing;
 
 use super::raw::{RawConfig, RawListener, RawServerTls};
 use super::source::Source;
-use super::{Config, ConfigError, Limits, ListenAddress, Listener, Mode};
+use super::{Config, ConfigError, Files, Limits, ListenAddress, Listener, Mode};
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
@@ -36,12 +36,12 @@ const WORKERS_MAX: usize = 256;
 
 /// Reads a configuration file and everything that it names.
 pub fn load(file: &Path) -> Result<Config, Vec<ConfigError>> {
-    load_noting(file, &mut Vec::new())
+    load_noting(file, &mut Files::default())
 }
 
 /// The same, and notes in `files` what it reads, whatever becomes of it.
-pub fn load_noting(file: &Path, files: &mut Vec<PathBuf>) -> Result<Config, Vec<ConfigError>> {
-    files.push(file.to_owned());
+pub fn load_noting(file: &Path, files: &mut Files) -> Result<Config, Vec<ConfigError>> {
+    files.note(file);
     let (source, raw) = read(file)?;
     let directory = file.parent().unwrap_or(Path::new("")).to_owned();
     Checker { file, source: &source, directory, errors: Vec::new(), certificates: Vec::new(), files }.check(raw)
@@ -78,7 +78,7 @@ struct Checker<'a> {
     errors: Vec<ConfigError>,
     certificates: Vec<CertificateExpiry>,
     /// What was read.
-    files: &'a mut Vec<PathBuf>,
+    files: &'a mut Files,
 }
 
 impl Checker<'_> {
@@ -165,9 +165,7 @@ impl Checker<'_> {
     /// The path of something that is read.
     fn noted(&mut self, path: &Path) -> PathBuf {
         let full = self.path(path);
-        if !self.files.contains(&full) {
-            self.files.push(full.clone());
-        }
+        self.files.note(&full);
         full
     }
 

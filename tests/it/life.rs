@@ -250,6 +250,39 @@ async fn changed_files_are_noticed() {
     tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
 }
 
+#[tokio::test]
+async fn what_changes_while_it_is_read_is_read_again() {
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::start(&ironic, "");
+    let directory = irongate.directory.path().to_owned();
+    let current = std::sync::Arc::clone(&irongate.server.current);
+    let (reloading, folder) = (std::sync::Arc::clone(&current), directory.clone());
+    let watching = tokio::spawn(irongate::snapshot::watch::watch(std::sync::Arc::clone(&current), move || {
+        drop(reloading.reload());
+        // After the first reload has read the users, and before anybody can look at them again.
+        if reloading.reloads().succeeded == 1 {
+            let users = std::fs::read_to_string(folder.join("htpasswd")).unwrap();
+            std::fs::write(folder.join("htpasswd"), format!("{users}\n")).unwrap();
+        }
+        std::future::ready(())
+    }));
+    // Until the folders are watched.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // The list of files is another one after this reload.
+    std::fs::create_dir(directory.join("next")).unwrap();
+    std::fs::write(directory.join("next/a.cedar"), "@id(\"a\") permit (principal, action, resource);").unwrap();
+    let file = directory.join("irongate.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("[policy]\n", "[policy]\ncandidates = [\"next\"]\n")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while current.reloads().succeeded < 2 {
+        assert!(Instant::now() < deadline, "{:?}", current.reloads());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    watching.abort();
+    tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
+}
+
 #[test]
 fn a_large_upload_in_flight_completes_while_draining() {
     let ironic = FakeIronic::plain();
