@@ -194,6 +194,19 @@ impl Snapshot {
         })
     }
 
+    /// What an operator should look at although it is not wrong enough to be refused; what policies are warned of comes
+    /// from [`PolicyEngine::warnings`].
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.authenticator.warnings();
+        if self.is_over() {
+            warnings.push("shadow_until is past: denials are enforced".to_owned());
+        }
+        if self.policies.policy_modes().next().is_none() {
+            warnings.push("no policy is loaded: everything is denied".to_owned());
+        }
+        warnings
+    }
+
     /// The mode in force: dry-run ends by itself where the configuration says when.
     pub fn mode(&self) -> Mode {
         if self.is_over() { Mode::Enforce } else { self.mode }
