@@ -164,7 +164,7 @@ fn callers_wait_at_a_passed_socket_while_one_instance_follows_the_other() {
 }
 
 #[test]
-fn a_reload_that_hangs_keeps_no_signal_waiting() {
+fn a_file_that_never_ends_is_refused() {
     let ironic = FakeIronic::plain();
     let directory = tempfile::tempdir().unwrap();
     let file = configuration(directory.path(), &ironic.endpoint(), "reload = { watch = false }");
@@ -172,14 +172,21 @@ fn a_reload_that_hangs_keeps_no_signal_waiting() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut service = Service::start(&file, &socket, Duration::from_secs(60));
     service.told("READY=1");
-    // A pipe that nobody writes to: reading it does not end.
+    // A pipe that nobody writes to: reading it would not end, and no later reload begin.
     let users = directory.path().join("htpasswd");
+    let good = std::fs::read(&users).unwrap();
     std::fs::remove_file(&users).unwrap();
     assert!(Command::new("mkfifo").arg(&users).status().unwrap().success());
     service.signal("HUP");
     service.told("RELOADING=1");
-    service.signal("HUP");
+    assert!(service.told("READY=1").contains("refused"));
+    service.logged("htpasswd cannot be read: it is no regular file (authentication.basic.htpasswd_file)");
     assert_eq!(list(socket.local_addr().unwrap()), 200);
+    std::fs::remove_file(&users).unwrap();
+    std::fs::write(&users, good).unwrap();
+    service.signal("HUP");
+    service.told("RELOADING=1");
+    assert!(!service.told("READY=1").contains("refused"));
     service.signal("TERM");
     service.told("STOPPING=1");
     assert_eq!(service.ended(), Some(0));
