@@ -249,17 +249,11 @@ fn check(file: &Path, show: bool) -> ExitCode {
     }
     match Snapshot::build(&config, file) {
         Ok(snapshot) => {
-            for warning in snapshot.authenticator.warnings() {
+            for warning in snapshot.warnings() {
                 say(&format!("warning: {warning}"));
             }
-            for finding in crate::policy::validate(&config.policies) {
+            for finding in snapshot.policies.warnings() {
                 say(&finding.to_string());
-            }
-            if config.shadow_until.is_some_and(|until| until <= jiff::Timestamp::now()) {
-                say("warning: shadow_until is past: denials are enforced");
-            }
-            if config.policies.is_empty() {
-                say("warning: no policy is loaded: everything is denied");
             }
             // Behind what is shown it is a comment: the whole is still TOML.
             let comment = if show { "# " } else { "" };

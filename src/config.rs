@@ -5,6 +5,7 @@
 //! named by file. Paths are relative to the configuration file.
 
 mod check;
+mod files;
 mod limits;
 mod overrides;
 mod raw;
@@ -27,6 +28,7 @@ use crate::tls::{CertificateExpiry, ClientTls, ServerTls};
 use crate::validate::ShadowChecks;
 
 pub use check::{effective, load, load_noting, policy_sources_below};
+pub use files::Files;
 pub use limits::{ClassLimits, ClassesLimits, Limits, RoleLimits};
 
 /// Everything that `serve` needs, read from files and checked. It holds keys and hashes and so cannot be printed.
@@ -77,8 +79,8 @@ pub struct Config {
     pub limits: Limits,
     /// Whether a changed file is a reason to reload.
     pub watch: bool,
-    /// The file itself and what it names: files, and folders of policies.
-    pub files: Vec<PathBuf>,
+    /// The file itself and what it names, as they were before they were read.
+    pub files: Files,
     /// The certificates among the files that were read, and until when they hold.
     pub certificates: Vec<CertificateExpiry>,
 }

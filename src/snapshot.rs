@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::audit::AuditTerms;
 use crate::authenticate::{Authenticator, AuthenticatorConfig};
-use crate::config::{self, Config, ConfigError, Limits, Mode, UpstreamIdentity};
+use crate::config::{self, Config, ConfigError, Files, Limits, Mode, UpstreamIdentity};
 use crate::forward::ClientTlsInForce;
 use crate::limits::Limiter;
 use crate::listener::ListenerState;
@@ -194,6 +194,19 @@ impl Snapshot {
         })
     }
 
+    /// What an operator should look at although it is not wrong enough to be refused; what policies are warned of comes
+    /// from [`PolicyEngine::warnings`].
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.authenticator.warnings();
+        if self.is_over() {
+            warnings.push("shadow_until is past: denials are enforced".to_owned());
+        }
+        if self.policies.policy_modes().next().is_none() {
+            warnings.push("no policy is loaded: everything is denied".to_owned());
+        }
+        warnings
+    }
+
     /// The mode in force: dry-run ends by itself where the configuration says when.
     pub fn mode(&self) -> Mode {
         if self.is_over() { Mode::Enforce } else { self.mode }
@@ -274,7 +287,7 @@ pub struct Current {
     rules: Arc<Rules>,
     reloads: Mutex<Reloads>,
     /// The configuration and what it named when it was last read.
-    files: Mutex<Vec<PathBuf>>,
+    files: Mutex<Files>,
     /// One reload after the other.
     reloading: Mutex<()>,
 }
@@ -351,14 +364,14 @@ impl Current {
         self.reloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The files that a reload reads, and folders of policies: as they were named last, whether that took effect or not.
-    pub fn files(&self) -> Vec<PathBuf> {
+    /// What the last reload read, or the start, whether it took effect or not: each file as it was just before.
+    pub fn files(&self) -> Files {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The new revision, and what else would need a restart.
     fn replace(&self) -> Result<(Arc<str>, Vec<String>), Vec<ConfigError>> {
-        let mut files = Vec::new();
+        let mut files = Files::default();
         let config = config::load_noting(&self.file, &mut files);
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
         let config = config?;

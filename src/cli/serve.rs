@@ -12,7 +12,7 @@ use super::{USAGE, say};
 use crate::admin::{self, Check, Pages};
 use crate::config::{Config, Mode};
 use crate::server::{Server, probe, systemd};
-use crate::snapshot::{Current, watch};
+use crate::snapshot::{Current, Snapshot, watch};
 use crate::version;
 
 pub(super) fn serve(config: &Config, file: &Path) -> ExitCode {
@@ -156,6 +156,7 @@ async fn reload(server: Arc<Server>) {
     match reloaded.await {
         Ok(Ok(revision)) => {
             tracing::info!(%revision, "reloaded");
+            warn(&current.load());
             for setting in current.reloads().restart {
                 tracing::warn!(setting, "changed in the configuration, and needs a restart to take effect");
             }
@@ -195,10 +196,18 @@ fn announce(config: &Config, server: &Server) {
         (Mode::Shadow, Some(until)) if !over => {
             tracing::warn!(%until, "DRY RUN: mode is \"shadow\", denials are recorded and NOT enforced until then");
         }
-        (_, Some(until)) if over => tracing::warn!(%until, "shadow_until is past: denials are enforced"),
         (_, _) => {}
     }
-    if config.policies.is_empty() {
-        tracing::warn!("no policy is loaded: everything is denied");
+    warn(&server.current.load());
+}
+
+/// What `irongate check` warns of.
+fn warn(snapshot: &Snapshot) {
+    for warning in snapshot.warnings() {
+        tracing::warn!(%warning, "the configuration is good, and has a warning");
+    }
+    for finding in snapshot.policies.warnings() {
+        let warning = format!("{}:{}:{}: {}", finding.file, finding.line, finding.column, finding.message);
+        tracing::warn!(%warning, "the policies are good, and have a warning");
     }
 }

@@ -23,9 +23,10 @@ pub use policy::policy_sources_below;
 pub use shown::effective;
 pub(super) use tracing::RawTracing;
 
+use super::limits::{CONNECTIONS_MAX, REQUESTS_MAX, SECONDS_MAX, beyond};
 use super::raw::{RawConfig, RawListener, RawServerTls};
 use super::source::Source;
-use super::{Config, ConfigError, Limits, ListenAddress, Listener, Mode};
+use super::{Config, ConfigError, Files, Limits, ListenAddress, Listener, Mode, files};
 use crate::authenticate::{BasicConfig, Binding, SchemeName};
 use crate::catalog;
 use crate::microversion;
@@ -36,12 +37,12 @@ const WORKERS_MAX: usize = 256;
 
 /// Reads a configuration file and everything that it names.
 pub fn load(file: &Path) -> Result<Config, Vec<ConfigError>> {
-    load_noting(file, &mut Vec::new())
+    load_noting(file, &mut Files::default())
 }
 
 /// The same, and notes in `files` what it reads, whatever becomes of it.
-pub fn load_noting(file: &Path, files: &mut Vec<PathBuf>) -> Result<Config, Vec<ConfigError>> {
-    files.push(file.to_owned());
+pub fn load_noting(file: &Path, files: &mut Files) -> Result<Config, Vec<ConfigError>> {
+    files.note(file);
     let (source, raw) = read(file)?;
     let directory = file.parent().unwrap_or(Path::new("")).to_owned();
     Checker { file, source: &source, directory, errors: Vec::new(), certificates: Vec::new(), files }.check(raw)
@@ -49,14 +50,20 @@ pub fn load_noting(file: &Path, files: &mut Vec<PathBuf>) -> Result<Config, Vec<
 
 /// The text with its overrides, and what it says.
 fn read(file: &Path) -> Result<(Source, RawConfig), Vec<ConfigError>> {
-    let text = std::fs::read_to_string(file)
+    let text = super::files::read_text(file)
         .map_err(|error| vec![ConfigError::new(file, None, format!("cannot be read: {error}"))])?;
     let source = Source::new(text, std::env::vars()).map_err(|message| vec![ConfigError::new(file, None, message)])?;
     let raw = toml::from_str(source.text()).map_err(|error| {
         let offset = error.span().map(|span| span.start);
-        vec![source.error(file, offset, shown::without_value(&error.message().trim().replace('\n', "; ")))]
+        let message = shown::without_value(&error.message().trim().replace('\n', "; "));
+        vec![source.error(file, offset, format!("{message}{}", named(&source, offset)))]
     })?;
     Ok((source, raw))
+}
+
+/// The key of the value at this place. It follows the message: what stands behind `htpasswd_file:` looks like a secret.
+fn named(source: &Source, at: Option<usize>) -> String {
+    at.and_then(|at| source.key(at)).map(|key| format!(" ({key})")).unwrap_or_default()
 }
 
 fn cores() -> usize {
@@ -78,7 +85,7 @@ struct Checker<'a> {
     errors: Vec<ConfigError>,
     certificates: Vec<CertificateExpiry>,
     /// What was read.
-    files: &'a mut Vec<PathBuf>,
+    files: &'a mut Files,
 }
 
 impl Checker<'_> {
@@ -89,6 +96,10 @@ impl Checker<'_> {
             let mut config = BasicConfig::new(self.path(basic.htpasswd_file.get_ref()).display().to_string(), text);
             config.realm.clone_from(&basic.realm);
             if let Some(seconds) = basic.cache_seconds {
+                let key = ["authentication", "basic", "cache_seconds"];
+                if let Some(mistake) = beyond(&key.join("."), seconds, 0, SECONDS_MAX) {
+                    self.push(self.source.place(&key), mistake);
+                }
                 config.verified_for = Duration::from_secs(seconds);
             }
             Some(config)
@@ -165,21 +176,18 @@ impl Checker<'_> {
     /// The path of something that is read.
     fn noted(&mut self, path: &Path) -> PathBuf {
         let full = self.path(path);
-        if !self.files.contains(&full) {
-            self.files.push(full.clone());
-        }
+        self.files.note(&full);
         full
     }
 
     fn read(&mut self, path: &Spanned<PathBuf>) -> Option<Vec<u8>> {
         let full = self.noted(path.get_ref());
-        match std::fs::read(&full) {
-            Ok(bytes) => Some(bytes),
-            Err(error) => {
-                self.push(Some(path.span().start), format!("{} cannot be read: {error}", full.display()));
-                None
-            }
-        }
+        let at = path.span().start;
+        let failed = |error| {
+            let key = named(self.source, Some(at));
+            self.push(Some(at), format!("{} cannot be read: {error}{key}", full.display()));
+        };
+        files::read(&full).map_err(failed).ok()
     }
 
     fn secret(&mut self, path: &Spanned<PathBuf>) -> Option<SecretString> {
@@ -249,8 +257,8 @@ impl Checker<'_> {
             let operations = self.served(listener.operations.as_ref());
             let source_networks = self.source_networks(listener.source_networks.as_ref());
             let compression = listener.compression;
-            let connections_max = self.positive(listener.connections_max.as_ref(), "connections_max");
-            let requests_max = self.positive(listener.requests_max.as_ref(), "requests_max");
+            let connections_max = self.positive(listener.connections_max.as_ref(), "connections_max", CONNECTIONS_MAX);
+            let requests_max = self.positive(listener.requests_max.as_ref(), "requests_max", REQUESTS_MAX);
             listeners.push(Listener {
                 name,
                 address,
@@ -268,10 +276,11 @@ impl Checker<'_> {
         listeners
     }
 
-    fn positive(&mut self, number: Option<&Spanned<usize>>, name: &str) -> Option<usize> {
+    fn positive(&mut self, number: Option<&Spanned<usize>>, name: &str, most: u64) -> Option<usize> {
         let number = number?;
-        if *number.get_ref() == 0 {
-            self.push(Some(number.span().start), format!("{name} = 0 would refuse everything: give a positive number"));
+        let value = u64::try_from(*number.get_ref()).unwrap_or(u64::MAX);
+        if let Some(mistake) = beyond(name, value, 1, most) {
+            self.push(Some(number.span().start), mistake);
         }
         Some(*number.get_ref())
     }
@@ -331,8 +340,8 @@ impl Checker<'_> {
     }
 
     fn certificate(&mut self, path: &Spanned<PathBuf>) -> Option<CertificatePem> {
-        let read = CertificatePem::read(&self.noted(path.get_ref()));
-        let pem = read.map_err(|error| self.push(Some(path.span().start), error.to_string())).ok()?;
+        let file = self.path(path.get_ref()).display().to_string();
+        let pem = CertificatePem { file, pem: self.read(path)? };
         if let Some(expiry) = pem.expiry(jiff::Timestamp::now())
             && !self.certificates.contains(&expiry)
         {
@@ -342,8 +351,8 @@ impl Checker<'_> {
     }
 
     fn key(&mut self, path: &Spanned<PathBuf>) -> Option<KeyPem> {
-        let read = KeyPem::read(&self.noted(path.get_ref()));
-        read.map_err(|error| self.push(Some(path.span().start), error.to_string())).ok()
+        let file = self.path(path.get_ref()).display().to_string();
+        self.read(path).map(|pem| KeyPem::new(file, pem))
     }
 
     fn server_tls(&mut self, tls: &RawServerTls) -> Option<ServerTls> {
@@ -395,7 +404,8 @@ impl Checker<'_> {
         let Some(limits) = limits else { return Limits::default() };
         let at = limits.span().start;
         let limits = limits.into_inner();
-        for mistake in limits.mistakes() {
+        for (key, mistake) in limits.mistakes() {
+            let at = key.and_then(|key| self.source.place(&["limits", key])).unwrap_or(at);
             self.push(Some(at), mistake);
         }
         limits

@@ -131,53 +131,76 @@ impl Default for Limits {
     }
 }
 
+/// The longest time that a setting may be: a day.
+pub(super) const SECONDS_MAX: u64 = 86_400;
+/// The most connections that may be allowed, and the largest rate.
+pub(super) const CONNECTIONS_MAX: u64 = 1_000_000;
+/// The most requests under way that may be allowed: each may need a connection to Ironic.
+pub(super) const REQUESTS_MAX: u64 = 100_000;
+/// Memory that may be given to anything: a terabyte.
+pub(super) const BYTES_MAX: u64 = 1 << 40;
+
+/// What is wrong with this setting, if it is not between these.
+pub(super) fn beyond(name: &str, value: u64, least: u64, most: u64) -> Option<String> {
+    match value {
+        0 if least > 0 => Some(format!("{name} = 0 is too little: at least {least}")),
+        value if value > most => Some(format!("{name} = {value} is too much: at most {most}")),
+        _ => None,
+    }
+}
+
 impl Limits {
-    /// What is wrong with them, each with what to change.
-    pub(super) fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        let zero = [
-            ("connections_max", self.connections_max == 0),
-            ("connections_per_address_max", self.connections_per_address_max == 0),
-            ("handshakes_max", self.handshakes_max == 0),
-            ("handshake_timeout_seconds", self.handshake_timeout_seconds == 0),
-            ("header_timeout_seconds", self.header_timeout_seconds == 0),
-            ("idle_timeout_seconds", self.idle_timeout_seconds == 0),
-            ("body_idle_timeout_seconds", self.body_idle_timeout_seconds == 0),
-            ("body_timeout_seconds", self.body_timeout_seconds == 0),
-            ("send_timeout_seconds", self.send_timeout_seconds == 0),
-            ("headers_max", self.headers_max == 0),
-            ("header_bytes_max", self.header_bytes_max == 0),
-            ("target_bytes_max", self.target_bytes_max == 0),
-            ("streams_max", self.streams_max == 0),
-            ("resets_max", self.resets_max == 0),
-            ("body_bytes_max", self.body_bytes_max == 0),
-            ("requests_max", self.requests_max == 0),
-            ("requests_per_caller_max", self.requests_per_caller_max == 0),
+    /// What is wrong with them, each with its key, if it is one key's, and what to change.
+    pub(super) fn mistakes(&self) -> Vec<(Option<&'static str>, String)> {
+        let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let rows = [
+            ("connections_max", wide(self.connections_max), 1, CONNECTIONS_MAX),
+            ("connections_per_address_max", wide(self.connections_per_address_max), 1, CONNECTIONS_MAX),
+            ("handshakes_max", wide(self.handshakes_max), 1, CONNECTIONS_MAX),
+            ("handshake_timeout_seconds", self.handshake_timeout_seconds, 1, SECONDS_MAX),
+            ("header_timeout_seconds", self.header_timeout_seconds, 1, SECONDS_MAX),
+            ("idle_timeout_seconds", self.idle_timeout_seconds, 1, SECONDS_MAX),
+            ("body_idle_timeout_seconds", self.body_idle_timeout_seconds, 1, SECONDS_MAX),
+            ("body_timeout_seconds", self.body_timeout_seconds, 1, SECONDS_MAX),
+            ("send_timeout_seconds", self.send_timeout_seconds, 1, SECONDS_MAX),
+            ("headers_max", wide(self.headers_max), 1, 1_000),
+            ("header_bytes_max", wide(self.header_bytes_max), 1, 1024 * 1024),
+            // As long as `http` takes any.
+            ("target_bytes_max", wide(self.target_bytes_max), 1, 65_534),
+            ("streams_max", u64::from(self.streams_max), 1, 10_000),
+            ("resets_max", u64::from(self.resets_max), 1, CONNECTIONS_MAX),
+            ("body_bytes_max", wide(self.body_bytes_max), 1, BYTES_MAX),
+            ("body_wait_seconds", self.body_wait_seconds, 0, SECONDS_MAX),
+            ("requests_max", wide(self.requests_max), 1, REQUESTS_MAX),
+            ("requests_per_caller_max", wide(self.requests_per_caller_max), 1, REQUESTS_MAX),
+            ("drain_delay_seconds", self.drain_delay_seconds, 0, SECONDS_MAX),
+            ("drain_timeout_seconds", self.drain_timeout_seconds, 0, SECONDS_MAX),
         ];
-        let refuses = |name: &str| format!("{name} = 0 would refuse everything: give a positive number");
-        mistakes.extend(zero.iter().filter(|(_, zero)| *zero).map(|(name, _)| refuses(name)));
+        let named = |(key, value, least, most): (&'static str, u64, u64, u64)| {
+            beyond(&format!("limits.{key}"), value, least, most).map(|mistake| (Some(key), mistake))
+        };
+        let mut mistakes: Vec<_> = rows.into_iter().filter_map(named).collect();
         for class in Class::ALL {
             let limits = self.class.of(class);
             let word = class.as_str();
-            for (key, zero) in [
-                ("requests_max", limits.requests_max == Some(0)),
-                ("rate_per_minute", limits.rate_per_minute == Some(0)),
-                ("burst", limits.burst == Some(0)),
+            for (key, value, most) in [
+                ("requests_max", limits.requests_max.map(wide), REQUESTS_MAX),
+                ("rate_per_minute", limits.rate_per_minute.map(u64::from), CONNECTIONS_MAX),
+                ("burst", limits.burst.map(u64::from), CONNECTIONS_MAX),
             ] {
-                if zero {
-                    mistakes.push(refuses(&format!("class.{word}.{key}")));
-                }
+                let beyond = value.and_then(|value| beyond(&format!("limits.class.{word}.{key}"), value, 1, most));
+                mistakes.extend(beyond.map(|mistake| (None, mistake)));
             }
             if limits.burst.is_some() && limits.rate_per_minute.is_none() {
-                mistakes.push(format!("class.{word}.burst goes with class.{word}.rate_per_minute"));
+                let mistake = format!("limits.class.{word}.burst goes with limits.class.{word}.rate_per_minute");
+                mistakes.push((None, mistake));
             }
         }
         for (place, bound) in self.role.iter().enumerate() {
-            if bound.requests_max == 0 {
-                mistakes.push(refuses("role.requests_max"));
-            }
+            let name = format!("limits.role.{place}.requests_max");
+            mistakes.extend(beyond(&name, wide(bound.requests_max), 1, REQUESTS_MAX).map(|mistake| (None, mistake)));
             if self.role.iter().take(place).any(|earlier| earlier.role == bound.role) {
-                mistakes.push(format!("the role {:?} has two entries in [[limits.role]]", bound.role));
+                mistakes.push((None, format!("the role {:?} has two entries in [[limits.role]]", bound.role)));
             }
         }
         mistakes

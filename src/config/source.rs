@@ -43,6 +43,20 @@ impl Source {
         }
     }
 
+    /// The key whose value stands at this place, as a path with dots. Items of lists are counted as in the names of variables.
+    pub(super) fn key(&self, offset: usize) -> Option<String> {
+        let document = Document::parse(self.text.as_str()).ok()?;
+        let mut path = Vec::new();
+        key_at(document.as_table(), offset, &mut path).then(|| path.join("."))
+    }
+
+    /// Where this key stands, if it is written.
+    pub(super) fn place(&self, path: &[&str]) -> Option<usize> {
+        let document = Document::parse(self.text.as_str()).ok()?;
+        let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+        span(document.as_table(), &path).map(|span| span.start)
+    }
+
     /// The 1-based line in the file: what variables wrote may have moved it.
     fn line(&self, offset: usize) -> usize {
         let number = number(&self.text, offset);
@@ -71,6 +85,31 @@ fn lines(text: &str, written: &str, path: &[String]) -> Vec<Range<usize>> {
             start..end
         })
         .collect()
+}
+
+/// Whether a value at this place is in the table; its keys are then added to `path`.
+fn key_at(table: &dyn TableLike, offset: usize, path: &mut Vec<String>) -> bool {
+    for (key, item) in table.iter() {
+        path.push(key.to_owned());
+        let within = item.as_value().and_then(toml_edit::Value::span).is_some_and(|span| span.contains(&offset));
+        let deeper = match (item.as_array_of_tables(), item.as_table_like()) {
+            (Some(tables), _) => tables.iter().enumerate().any(|(place, table)| {
+                path.push(place.to_string());
+                let found = key_at(table, offset, path);
+                if !found {
+                    path.pop();
+                }
+                found
+            }),
+            (None, Some(table)) => key_at(table, offset, path),
+            (None, None) => false,
+        };
+        if deeper || within {
+            return true;
+        }
+        path.pop();
+    }
+    false
 }
 
 /// Where the key of this path stands, and its value if it is no table.
@@ -102,6 +141,28 @@ mod tests {
         let offset = source.text().find(at).unwrap();
         let error = source.error(Path::new("i.toml"), Some(offset), "m".to_owned());
         assert_eq!(error.to_string(), expected, "{}", source.text());
+    }
+
+    #[test]
+    fn the_key_of_a_value_is_found() {
+        let text = "workers = 1\n[limits]\nheaders_max = 7\nclass = { read = { burst = 8 } }\n[[listener]]\nname = \"a\"\n\
+                    [[listener]]\ntls.key_file = \"b\"\nschemes = [\"c\"]\n";
+        let source = Source::new(text.to_owned(), std::iter::empty()).unwrap();
+        for (at, expected) in [
+            ("1\n", Some("workers")),
+            ("7", Some("limits.headers_max")),
+            ("8", Some("limits.class.read.burst")),
+            ("{ burst", Some("limits.class.read")),
+            ("\"a\"", Some("listener.0.name")),
+            ("\"b\"", Some("listener.1.tls.key_file")),
+            ("\"c\"", Some("listener.1.schemes")),
+            ("[limits]", None),
+            ("headers_max", None),
+        ] {
+            assert_eq!(source.key(text.find(at).unwrap()).as_deref(), expected, "{at}");
+        }
+        assert_eq!(source.place(&["limits", "headers_max"]), text.find("headers_max"));
+        assert_eq!(source.place(&["limits", "streams_max"]), None);
     }
 
     #[test]

@@ -201,6 +201,19 @@ fn read(source: &PolicySource, rules: &mut Vec<Rule>, findings: &mut Vec<PolicyF
             return;
         }
     };
+    // An empty file is a copy that stopped, not an intention: of forbids it would leave nothing.
+    if set.is_empty() {
+        findings.push(PolicyFinding {
+            file: source.name.clone(),
+            line: 1,
+            column: 1,
+            severity: Severity::Error,
+            policy: None,
+            message: "holds no policy".to_owned(),
+            hint: Some("if that is meant, remove the file, or what names it in the configuration".to_owned()),
+        });
+        return;
+    }
     let file: Arc<str> = Arc::from(source.name.as_str());
     let lines = Lines::new(&source.text);
     for template in set.templates() {

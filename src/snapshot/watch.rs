@@ -6,7 +6,6 @@
 //! of changes.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
 use super::Current;
+use crate::config::Files;
 
 /// Files that are written one after the other are read together: this long after the last event, …
 const QUIET: Duration = Duration::from_millis(500);
@@ -23,48 +23,13 @@ const QUIET_MAX: Duration = Duration::from_secs(5);
 /// Between two looks without an event.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// What distinguishes a file from the one that was there before.
-type Stamp = (PathBuf, Option<(u64, u64, u64, i64, i64)>);
-
-/// What the watched files are at a moment.
-#[derive(Debug, PartialEq, Eq)]
-struct Seen(Vec<Stamp>);
-
-impl Seen {
-    fn of(files: &[PathBuf]) -> Self {
-        let mut stamps = Vec::new();
-        for file in files {
-            stamps.push(stamp(file));
-            if file.is_dir()
-                && let Ok(entries) = std::fs::read_dir(file)
-            {
-                let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-                inside.retain(|path| path.extension().is_some_and(|extension| extension == "cedar"));
-                inside.sort();
-                stamps.extend(inside.iter().map(|path| stamp(path)));
-            }
-        }
-        Self(stamps)
-    }
-}
-
-/// Links are followed: what a link points to is what is read.
-fn stamp(file: &Path) -> Stamp {
-    // A folder's own times change with everything in it, a log too: its policies have stamps of their own.
-    let told = std::fs::metadata(file).ok().map(|told| match told.is_dir() {
-        true => (told.dev(), told.ino(), 0, 0, 0),
-        false => (told.dev(), told.ino(), told.size(), told.mtime(), told.mtime_nsec()),
-    });
-    (file.to_owned(), told)
-}
-
 /// The folders to watch: those with a file in them, and those that links on the way point into.
-fn folders(files: &[PathBuf]) -> BTreeSet<PathBuf> {
+fn folders(files: &Files) -> BTreeSet<PathBuf> {
     let mut folders = BTreeSet::new();
-    for file in files {
+    for file in files.paths() {
         let real = file.canonicalize().ok();
-        for path in [Some(file), real.as_ref()].into_iter().flatten() {
-            let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+        for path in [Some(file), real.as_deref()].into_iter().flatten() {
+            let folder = if path.is_dir() { Some(path) } else { path.parent() };
             folders.extend(folder.filter(|folder| folder.is_dir()).map(Path::to_owned));
             // A folder may itself be a link that is replaced.
             folders.extend(path.parent().filter(|folder| folder.is_dir()).map(Path::to_owned));
@@ -95,10 +60,8 @@ where
         }
     };
     let mut watched = BTreeSet::new();
-    let mut files = current.files();
-    let mut seen = Seen::of(&files);
     loop {
-        let wanted = if current.load().watch { folders(&files) } else { BTreeSet::new() };
+        let wanted = if current.load().watch { folders(&current.files()) } else { BTreeSet::new() };
         follow(watcher.as_mut(), &mut watched, wanted);
         tokio::select! {
             event = told.recv(), if watcher.is_some() => {
@@ -109,18 +72,9 @@ where
             }
             () = tokio::time::sleep(LOOK) => {}
         }
-        let now = Seen::of(&files);
-        if now != seen {
-            // What changes while it is read is seen next time.
-            seen = now;
-            if current.load().watch {
-                reload().await;
-            }
-            let named = current.files();
-            if named != files {
-                files = named;
-                seen = Seen::of(&files);
-            }
+        // Compared with what they were before they were read: what changed while they were read is seen now.
+        if current.load().watch && current.files().changed() {
+            reload().await;
         }
     }
 }
@@ -147,44 +101,22 @@ fn follow(watcher: Option<&mut RecommendedWatcher>, watched: &mut BTreeSet<PathB
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use super::{Seen, folders};
-
-    fn link(to: &str, at: &Path) {
-        std::os::unix::fs::symlink(to, at).unwrap();
-    }
+    use super::{Files, folders};
 
     #[test]
-    fn replaced_files_are_seen_and_others_are_not() {
+    fn folders_on_the_way_are_watched() {
         let directory = tempfile::tempdir().unwrap();
-        let root = directory.path();
-        // As Kubernetes mounts a Secret: tls.crt → ..data/tls.crt, ..data → a folder of its own.
-        for (folder, text) in [("..one", "a"), ("..two", "a")] {
+        let root = directory.path().canonicalize().unwrap();
+        for folder in ["real", "policies"] {
             std::fs::create_dir(root.join(folder)).unwrap();
-            std::fs::write(root.join(folder).join("tls.crt"), text).unwrap();
         }
-        link("..one", &root.join("..data"));
-        link("..data/tls.crt", &root.join("tls.crt"));
-        std::fs::create_dir(root.join("policies")).unwrap();
-        std::fs::write(root.join("policies/a.cedar"), "").unwrap();
-        let files = [root.join("tls.crt"), root.join("policies"), root.join("missing")];
-        let seen = || Seen::of(&files);
-
-        let before = seen();
-        std::fs::write(root.join("audit.jsonl"), "a record").unwrap();
-        std::fs::write(root.join("policies/notes.txt"), "").unwrap();
-        assert_eq!(seen(), before);
-        link("..two", &root.join("..next"));
-        std::fs::rename(root.join("..next"), root.join("..data")).unwrap();
-        let swapped = seen();
-        assert_ne!(swapped, before);
-        std::fs::write(root.join("policies/b.cedar"), "").unwrap();
-        let added = seen();
-        assert_ne!(added, swapped);
-        std::fs::write(root.join("missing"), "").unwrap();
-        assert_ne!(seen(), added);
-        let watched = folders(&files);
-        assert!(watched.contains(root) && watched.contains(&root.join("policies")), "{watched:?}");
+        std::fs::write(root.join("real/tls.crt"), "").unwrap();
+        std::os::unix::fs::symlink("real/tls.crt", root.join("tls.crt")).unwrap();
+        let mut files = Files::default();
+        for name in ["tls.crt", "policies", "missing"] {
+            files.note(&root.join(name));
+        }
+        let expected = ["", "real", "policies"].map(|folder| root.join(folder));
+        assert!(expected.iter().all(|folder| folders(&files).contains(folder)), "{:?}", folders(&files));
     }
 }

@@ -33,6 +33,7 @@ const ALLOWED_FIELDS: &[&str] = &[
     "until", // a time, of the configuration
     "url",   // of the configuration
     "version", // the program's
+    "warning", // of the configuration and the policies, of the operator's files
     "workers", // a number
 ];
 

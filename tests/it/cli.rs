@@ -139,6 +139,58 @@ fn configuration_errors_name_file_line_and_remedy() {
 }
 
 #[test]
+fn a_wrong_value_names_its_key() {
+    let limits = |key: &str| format!("workers = 1\n[limits]\n{key}");
+    broken("workers = 1", &limits("requests_max = -1"), Some(3), "(limits.requests_max)");
+    broken("workers = 1", &limits("class.read.burst = \"many\""), Some(3), "(limits.class.read.burst)");
+    broken("name = \"public\"", "name = \"public\"\ncompression = \"no\"", Some(5), "(listener.0.compression)");
+    broken("[upstream]", "[upstream]\nprobe_seconds = 0.5", None, "expected u64 (upstream.probe_seconds)");
+    broken("[audit]", "[audit]\non_full = \"wait\"", None, "(audit.on_full)");
+    broken(
+        "\"htpasswd\"",
+        "\"/dev/zero\"",
+        Some(9),
+        "/dev/zero cannot be read: it is no regular file (authentication.basic.htpasswd_file)",
+    );
+}
+
+#[test]
+fn what_would_overflow_is_refused_with_its_bound() {
+    const HUGE: u64 = i64::MAX.cast_unsigned();
+    for (section, key, most) in [
+        ("limits", "header_timeout_seconds", 86_400),
+        ("limits", "drain_delay_seconds", 86_400),
+        ("limits", "headers_max", 1_000),
+        ("limits", "requests_max", 100_000),
+        ("limits", "class.write.requests_max", 100_000),
+        ("upstream", "idle_timeout_seconds", 86_400),
+        ("upstream", "transfer_timeout_seconds", 86_400),
+        ("authentication.basic", "cache_seconds", 86_400),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = configuration(directory.path(), "unix:ironic.sock", "");
+        let good = std::fs::read_to_string(&file).unwrap();
+        let good = good.replace("idle_timeout_seconds = 1\n", "");
+        let header = format!("[{section}]\n");
+        let check = |value: u64| {
+            let text = match good.contains(&header) {
+                true => good.replace(&header, &format!("{header}{key} = {value}\n")),
+                false => format!("{good}{header}{key} = {value}\n"),
+            };
+            std::fs::write(&file, text).unwrap();
+            irongate(&["check", "--config", file.to_str().unwrap()])
+        };
+        for (value, code) in [(most, 0), (most + 1, 2), (HUGE, 2)] {
+            let output = check(value);
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{key} = {value}: {told}");
+            let error = format!("{section}.{key} = {value} is too much: at most {most}");
+            assert!(code == 0 || told.contains(&error), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_broken_policy_file_is_a_configuration_error() {
     let directory = tempfile::tempdir().unwrap();
     let file = configuration(directory.path(), "unix:ironic.sock", "");

@@ -280,6 +280,39 @@ async fn changed_files_are_noticed() {
     tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
 }
 
+#[tokio::test]
+async fn what_changes_while_it_is_read_is_read_again() {
+    let ironic = FakeIronic::plain();
+    let irongate = Irongate::start(&ironic, "");
+    let directory = irongate.directory.path().to_owned();
+    let current = std::sync::Arc::clone(&irongate.server.current);
+    let (reloading, folder) = (std::sync::Arc::clone(&current), directory.clone());
+    let watching = tokio::spawn(irongate::snapshot::watch::watch(std::sync::Arc::clone(&current), move || {
+        drop(reloading.reload());
+        // After the first reload has read the users, and before anybody can look at them again.
+        if reloading.reloads().succeeded == 1 {
+            let users = std::fs::read_to_string(folder.join("htpasswd")).unwrap();
+            std::fs::write(folder.join("htpasswd"), format!("{users}\n")).unwrap();
+        }
+        std::future::ready(())
+    }));
+    // Until the folders are watched.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // The list of files is another one after this reload.
+    std::fs::create_dir(directory.join("next")).unwrap();
+    std::fs::write(directory.join("next/a.cedar"), "@id(\"a\") permit (principal, action, resource);").unwrap();
+    let file = directory.join("irongate.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("[policy]\n", "[policy]\ncandidates = [\"next\"]\n")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while current.reloads().succeeded < 2 {
+        assert!(Instant::now() < deadline, "{:?}", current.reloads());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    watching.abort();
+    tokio::task::spawn_blocking(move || drop(irongate)).await.unwrap();
+}
+
 #[test]
 fn a_large_upload_in_flight_completes_while_draining() {
     let ironic = FakeIronic::plain();
@@ -320,36 +353,48 @@ fn one_instance_follows_the_other_and_nobody_fails() {
     let ironic = FakeIronic::plain();
     let mut running = Irongate::start_edited(&ironic.endpoint(), |text| text.replace("workers = 1", "workers = 2"));
     let address = running.address;
-    let (done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let done = AtomicBool::new(false);
+    // How often each was answered; the first half of them keep their connections.
+    let answered: [AtomicUsize; 8] = std::array::from_fn(|_| AtomicUsize::new(0));
+    let keeping = answered.len() / 2;
     std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..8)
-            .map(|client| {
-                let (done, asked) = (&done, &asked);
+        let clients: Vec<_> = answered
+            .iter()
+            .enumerate()
+            .map(|(client, answered)| {
+                let done = &done;
                 scope.spawn(move || {
                     let mut kept = Kept::new(address);
                     while !done.load(Ordering::Relaxed) {
                         let (status, body) = kept.ask(&request("GET"))?;
                         assert_eq!(status, 200, "{body}");
-                        asked.fetch_add(1, Ordering::Relaxed);
-                        if client >= 4 {
+                        if client >= keeping {
                             // A new connection each time.
                             kept.stream = None;
                         }
+                        answered.fetch_add(1, Ordering::Relaxed);
                     }
                     Ok::<(), std::io::Error>(())
                 })
             })
             .collect();
+        // Waits until each was answered so often from now on; whoever has ended has failed, and is found below.
+        let each_is_answered = |times: usize| {
+            let now = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+            let before: Vec<usize> = answered.iter().map(now).collect();
+            let due = |client: usize| now(&answered[client]) < before[client] + times && !clients[client].is_finished();
+            while (0..answered.len()).any(due) {
+                pause(Duration::from_millis(1));
+            }
+        };
         for _ in 0..4 {
             let next = Irongate::start_edited(&ironic.endpoint(), |text| {
                 text.replace("127.0.0.1:0", &address.to_string()).replace("workers = 1", "workers = 2")
             });
-            let before = asked.load(Ordering::Relaxed);
-            while asked.load(Ordering::Relaxed) < before + 50 {
-                pause(Duration::from_millis(1));
-            }
+            each_is_answered(5);
             running.server.leave();
-            pause(Duration::from_millis(200));
+            // The first answer may have been on its way before; the second says that the connection ends.
+            each_is_answered(2);
             running.server.drain();
             running.server.wait();
             running = next;

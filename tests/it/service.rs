@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use crate::support::{FakeIronic, PASSWORD, configuration};
 struct Service {
     child: Child,
     notified: UnixDatagram,
+    log: PathBuf,
 }
 
 impl Service {
@@ -23,6 +24,7 @@ impl Service {
         drop(std::fs::remove_file(&notify));
         let notified = UnixDatagram::bind(&notify).unwrap();
         notified.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let log = file.with_file_name("log");
         let child = Command::new(env!("CARGO_BIN_EXE_irongate"))
             .args(["serve", "--config", file.to_str().unwrap()])
             .env("IRONGATE_ADMIN__ADDRESS", "127.0.0.1:0")
@@ -31,10 +33,10 @@ impl Service {
             .envs([("LISTEN_FDS", "1"), ("LISTEN_FDS_FIRST_FD", "0"), ("LISTEN_FDNAMES", "public")])
             .stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        Self { child, notified }
+        Self { child, notified, log }
     }
 
     fn signal(&self, name: &str) {
@@ -53,6 +55,19 @@ impl Service {
             if message.contains(word) {
                 return message;
             }
+        }
+    }
+
+    /// Waits until the log has this.
+    fn logged(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let log = std::fs::read_to_string(&self.log).unwrap();
+            if log.contains(text) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{text} was not logged: {log}");
+            pause(Duration::from_millis(20));
         }
     }
 
@@ -149,7 +164,7 @@ fn callers_wait_at_a_passed_socket_while_one_instance_follows_the_other() {
 }
 
 #[test]
-fn a_reload_that_hangs_keeps_no_signal_waiting() {
+fn a_file_that_never_ends_is_refused() {
     let ironic = FakeIronic::plain();
     let directory = tempfile::tempdir().unwrap();
     let file = configuration(directory.path(), &ironic.endpoint(), "reload = { watch = false }");
@@ -157,17 +172,51 @@ fn a_reload_that_hangs_keeps_no_signal_waiting() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut service = Service::start(&file, &socket, Duration::from_secs(60));
     service.told("READY=1");
-    // A pipe that nobody writes to: reading it does not end.
+    // A pipe that nobody writes to: reading it would not end, and no later reload begin.
     let users = directory.path().join("htpasswd");
+    let good = std::fs::read(&users).unwrap();
     std::fs::remove_file(&users).unwrap();
     assert!(Command::new("mkfifo").arg(&users).status().unwrap().success());
     service.signal("HUP");
     service.told("RELOADING=1");
-    service.signal("HUP");
+    assert!(service.told("READY=1").contains("refused"));
+    service.logged("htpasswd cannot be read: it is no regular file (authentication.basic.htpasswd_file)");
     assert_eq!(list(socket.local_addr().unwrap()), 200);
+    std::fs::remove_file(&users).unwrap();
+    std::fs::write(&users, good).unwrap();
+    service.signal("HUP");
+    service.told("RELOADING=1");
+    assert!(!service.told("READY=1").contains("refused"));
     service.signal("TERM");
     service.told("STOPPING=1");
     assert_eq!(service.ended(), Some(0));
+}
+
+#[test]
+fn emptied_files_are_told() {
+    let ironic = FakeIronic::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), &ironic.endpoint(), "reload = { watch = false }");
+    let policy = directory.path().join("own.cedar");
+    std::fs::write(&policy, "@id(\"own\") permit (principal in Role::\"own\", action, resource);").unwrap();
+    let text = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", "fd:public");
+    std::fs::write(&file, text.replace("directories = [", "directories = [\"own.cedar\", ")).unwrap();
+    std::fs::write(directory.path().join("htpasswd"), "").unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let service = Service::start(&file, &socket, Duration::from_secs(60));
+    // At the start, and at a reload.
+    service.logged("htpasswd names no user");
+    service.told("READY=1");
+    let users = std::fs::read_to_string(&service.log).unwrap().matches("names no user").count();
+    service.signal("HUP");
+    service.told("READY=1");
+    assert_eq!(std::fs::read_to_string(&service.log).unwrap().matches("names no user").count(), 2 * users);
+    // A policy file without a policy is no candidate for anything.
+    std::fs::write(&policy, "").unwrap();
+    service.signal("HUP");
+    service.told("RELOADING=1");
+    assert!(service.told("READY=1").contains("refused"));
+    service.logged("own.cedar:1: holds no policy (if that is meant, remove the file");
 }
 
 #[test]

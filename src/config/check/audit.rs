@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::limits::BYTES_MAX;
 use super::super::raw::{RawAudit, RawOnFull};
 use super::super::{AuditConfig, AuditSink};
 use super::Checker;
@@ -13,8 +14,9 @@ const QUEUE_BYTES_LEAST: usize = 256 * 1024;
 impl Checker<'_> {
     pub(super) fn audit(&mut self, raw: &RawAudit) -> AuditConfig {
         let queue_bytes_max = raw.queue_bytes_max.as_ref().map_or(QUEUE_BYTES_MAX, |bytes| {
-            if *bytes.get_ref() < QUEUE_BYTES_LEAST {
-                let message = format!("audit.queue_bytes_max must be at least {QUEUE_BYTES_LEAST}");
+            let most = usize::try_from(BYTES_MAX).unwrap_or(usize::MAX);
+            if !(QUEUE_BYTES_LEAST..=most).contains(bytes.get_ref()) {
+                let message = format!("audit.queue_bytes_max is between {QUEUE_BYTES_LEAST} and {most}");
                 self.push(Some(bytes.span().start), message);
             }
             *bytes.get_ref()

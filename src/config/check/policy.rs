@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::Checker;
+use crate::config::files;
 use crate::policy::{Places, PolicySource};
 
 /// How long a looked-up object is remembered unless the configuration says otherwise, and at most.
@@ -26,7 +27,7 @@ impl Checker<'_> {
         for directory in directories {
             match policy_sources(&self.noted(directory.get_ref())) {
                 Ok(found) => sources.extend(found),
-                Err(message) => self.push(Some(directory.span().start), message),
+                Err(message) => self.push(Some(directory.span().start), format!("policy.directories: {message}")),
             }
         }
         sources
@@ -37,7 +38,7 @@ impl Checker<'_> {
         for directory in directories {
             match policy_sources(&self.noted(directory.get_ref())) {
                 Ok(found) => candidates.push((directory.get_ref().display().to_string(), found)),
-                Err(message) => self.push(Some(directory.span().start), message),
+                Err(message) => self.push(Some(directory.span().start), format!("policy.candidates: {message}")),
             }
         }
         candidates
@@ -70,29 +71,29 @@ impl Checker<'_> {
 /// The `*.cedar` files of a directory, by name; or of one file. Not what is below the directory: a set that is tried out
 /// may lie there.
 fn policy_sources(path: &Path) -> Result<Vec<PolicySource>, String> {
-    sources(path, 0).map_err(|message| match path.is_dir() && message.ends_with(NONE) {
+    sources(path, 0, files::read_text).map_err(|message| match path.is_dir() && message.ends_with(NONE) {
         true => format!("{message}; name each directory that does, those below it are not searched"),
         false => message,
     })
 }
 
-/// The same, and those of the directories below.
+/// The same, and those of the directories below: for commands, which may be given a pipe.
 pub fn policy_sources_below(path: &Path) -> Result<Vec<PolicySource>, String> {
-    sources(path, DEPTH_MAX)
+    sources(path, DEPTH_MAX, |file| std::fs::read_to_string(file))
 }
 
-fn sources(path: &Path, depth: usize) -> Result<Vec<PolicySource>, String> {
+fn sources(path: &Path, depth: usize, read: fn(&Path) -> std::io::Result<String>) -> Result<Vec<PolicySource>, String> {
     let mut files = Vec::new();
     collect(path, depth, &mut files)?;
     files.sort();
     if files.is_empty() {
         return Err(format!("{} {NONE}", path.display()));
     }
-    let read = |file: PathBuf| {
-        let text = std::fs::read_to_string(&file).map_err(|error| unread(&file, &error))?;
+    let source = |file: PathBuf| {
+        let text = read(&file).map_err(|error| unread(&file, &error))?;
         Ok(PolicySource { name: file.display().to_string(), text })
     };
-    files.into_iter().map(read).collect()
+    files.into_iter().map(source).collect()
 }
 
 fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {

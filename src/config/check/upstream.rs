@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::super::limits::{CONNECTIONS_MAX, REQUESTS_MAX, SECONDS_MAX, beyond};
 use super::super::raw::RawUpstream;
 use super::super::{ENDPOINTS_MAX, Endpoint, Upstream, UpstreamEndpoint};
 use super::{Checker, Configured};
@@ -19,18 +20,21 @@ impl Checker<'_> {
         if !https && (raw.ca_file.is_some() || raw.client_certificate_file.is_some()) {
             self.push(Some(at), "ca_file and client_certificate_file go with an https:// endpoint".to_owned());
         }
-        for (name, value) in [
-            ("ejection_failures", u64::from(raw.ejection_failures)),
-            ("ejection_seconds", raw.ejection_seconds),
-            ("probe_seconds", raw.probe_seconds),
-            ("connect_timeout_seconds", raw.connect_timeout_seconds),
-            ("send_timeout_seconds", raw.send_timeout_seconds),
-            ("answer_timeout_seconds", raw.answer_timeout_seconds),
-            ("idle_timeout_seconds", raw.idle_timeout_seconds),
-            ("transfer_timeout_seconds", raw.transfer_timeout_seconds),
+        for (name, value, least, most) in [
+            ("ejection_failures", u64::from(raw.ejection_failures), 1, CONNECTIONS_MAX),
+            ("ejection_seconds", raw.ejection_seconds, 1, SECONDS_MAX),
+            ("probe_seconds", raw.probe_seconds, 1, SECONDS_MAX),
+            ("connect_timeout_seconds", raw.connect_timeout_seconds, 1, SECONDS_MAX),
+            ("send_timeout_seconds", raw.send_timeout_seconds, 1, SECONDS_MAX),
+            ("answer_timeout_seconds", raw.answer_timeout_seconds, 1, SECONDS_MAX),
+            ("idle_timeout_seconds", raw.idle_timeout_seconds, 1, SECONDS_MAX),
+            ("transfer_timeout_seconds", raw.transfer_timeout_seconds, 1, SECONDS_MAX),
+            ("connections_idle_max", u64::try_from(raw.connections_idle_max).unwrap_or(u64::MAX), 0, REQUESTS_MAX),
+            ("connection_idle_timeout_seconds", raw.connection_idle_timeout_seconds, 0, SECONDS_MAX),
         ] {
-            if value == 0 {
-                self.push(Some(at), format!("upstream.{name} = 0 would reach nobody: give a positive number"));
+            if let Some(mistake) = beyond(&format!("upstream.{name}"), value, least, most) {
+                let at = self.source.place(&["upstream", name]).unwrap_or(at);
+                self.push(Some(at), mistake);
             }
         }
         let identity = self.identity(raw, configured);
