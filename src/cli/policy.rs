@@ -52,7 +52,7 @@ pub(super) enum PolicyCommand {
     /// policy for each caller. It asks for nothing outside of itself.
     Report(report::ReportArguments),
     /// Tell why a request is permitted or denied: every policy about it, the first condition that fails, and what would
-    /// permit it; exit 0 if it is permitted, 1 if it is denied.
+    /// permit it; exit 0 if it is permitted, 1 if it is denied, or if that hangs on an object that is not given.
     Explain(Box<explain::Explain>),
     /// Tell what changes between two sets of policies, by role, operation and written field; exit 1 if anything does.
     ///
