@@ -68,9 +68,9 @@ pub enum Outcome {
 /// A part of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Part {
-    /// `principal`, `resource`, `when` or `unless`.
+    /// `principal`, `resource`, `when`, `unless` or `filter`.
     pub part: &'static str,
-    /// Its text.
+    /// Its text; of a filter also why it is not met.
     pub source: String,
 }
 
@@ -134,12 +134,22 @@ impl<'e> Examined<'e> {
         examined.outcome = examined.ask(&rule.policy);
         if examined.outcome != Outcome::Applies {
             examined.failed = examined.first_failure();
+        } else if let Some(part) = examined.unmet_filter() {
+            (examined.outcome, examined.failed) = (Outcome::DoesNotApply, Some(part));
         }
         examined
     }
 
     fn ask(&self, policy: &Policy) -> Outcome {
         ask(self.engine, self.request, policy)
+    }
+
+    /// Cedar does not know of filters.
+    fn unmet_filter(&self) -> Option<Part> {
+        let filter = self.rule.filter.as_ref().filter(|_| self.request.write.is_none())?;
+        let failure = filter.failure(self.request.principal, self.request.route)?;
+        let text = self.rule.policy.annotation("filter").unwrap_or_default();
+        Some(Part { part: "filter", source: format!("@filter({text:?}): {failure}") })
     }
 
     /// The policy with other parts, asked.

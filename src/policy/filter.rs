@@ -113,16 +113,47 @@ impl Filter {
 
     /// How a request's query fits.
     pub(super) fn fit(&self, principal: &Principal, route: &Route<'_>) -> Fit {
+        let value = self.value_for(principal);
+        let names = || route.query().map(|(name, _)| name);
+        let said = route.query().find(|(name, _)| *name == &*self.parameter).map(|(_, text)| text);
+        self.fit_of(value, route.operation(), route.microversion().minor(), names, said)
+    }
+
+    fn value_for(&self, principal: &Principal) -> Option<Arc<str>> {
         let facts = principal.keystone();
-        let value: Option<Arc<str>> = match &self.value {
+        match &self.value {
             Value::ProjectId => facts.and_then(|facts| facts.project.as_ref()).map(|project| Arc::clone(&project.id)),
             Value::UserId => facts.map(|facts| Arc::clone(&facts.user_id)),
             Value::Name => Some(principal.name().into()),
             Value::Text(text) => Some(Arc::from(&**text)),
-        };
+        }
+    }
+
+    /// Why a request's query does not fit, for people; `None` if it does.
+    pub(super) fn failure(&self, principal: &Principal, route: &Route<'_>) -> Option<String> {
+        if self.fit(principal, route) != Fit::No {
+            return None;
+        }
+        let (operation, minor) = (route.operation(), route.microversion().minor());
         let names = || route.query().map(|(name, _)| name);
-        let said = route.query().find(|(name, _)| *name == &*self.parameter).map(|(_, text)| text);
-        self.fit_of(value, route.operation(), route.microversion().minor(), names, said)
+        let field = operation.query.iter().find(|field| *field.name == *self.parameter);
+        Some(match field {
+            _ if self.value_for(principal).is_none_or(|value| value.is_empty()) => {
+                "the caller has no such fact".to_owned()
+            }
+            Some(field) if minor < field.since => {
+                format!("Ironic knows it since microversion 1.{}, and this is 1.{minor}", field.since)
+            }
+            Some(field) if field.until.is_some_and(|until| minor > until) => {
+                format!("Ironic does not know it at microversion 1.{minor}")
+            }
+            _ if names().any(|name| name == INSTANCE_UUID) => format!("it does not hold beside {INSTANCE_UUID}"),
+            _ if !heeded(operation, &self.parameter, names) => {
+                "Ironic ignores it beside the query's other parameters".to_owned()
+            }
+            _ if names().any(|name| name == &*self.parameter) => "the query says something else".to_owned(),
+            _ => "Ironic would read its value as another".to_owned(),
+        })
     }
 
     /// How a query with these parameters fits, in which the filter's own, if it is there, says this.

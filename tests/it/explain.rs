@@ -126,6 +126,28 @@ fn explain_tells_what_fails_and_what_would_permit() {
 }
 
 #[test]
+fn explain_names_the_filter_that_is_not_met() {
+    let filter = "fails at @filter(\"owner = 'team-x'\")";
+    let rows = [
+        ("--path /v1/nodes?owner=team-y --role narrow", "the query says something else"),
+        (
+            "--path /v1/nodes --microversion 1.1 --role narrow",
+            "Ironic knows it since microversion 1.50, and this is 1.1",
+        ),
+        (
+            "--path /v1/nodes?instance_uuid=1be26c0b-03f2-4d2e-ae87-c02d7f33c001 --role narrow",
+            "it does not hold beside instance_uuid",
+        ),
+    ];
+    for (arguments, why) in rows {
+        let (fails, advice) = (format!("{filter}: {why}"), "narrow.list permits it where this holds: @filter");
+        let expected = ["node:list: deny (no_permit)", "permit narrow.list: does not apply", &fails, advice];
+        check(arguments, 1, &expected);
+    }
+    check("--path /v1/nodes?owner=team-x --role narrow", 0, &["permit narrow.list: applies"]);
+}
+
+#[test]
 fn explain_asks_about_each_write() {
     let patch = |file: &str| format!("--method PATCH --path /v1/nodes/n1 --role tool --body {file}");
     check(

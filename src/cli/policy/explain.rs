@@ -374,8 +374,12 @@ fn text(explanations: &[Explanation], notes: &[String], verdict: Option<&str>) -
                 ),
             );
             if let Some(part) = &policy.failed {
-                let scope = if matches!(part.part, "when" | "unless") { "" } else { "scope " };
-                push(&mut text, format_args!("      fails at {scope}{}: {}\n", part.part, part.source));
+                let part = match part.part {
+                    "filter" => part.source.clone(),
+                    "when" | "unless" => format!("{}: {}", part.part, part.source),
+                    _ => format!("scope {}: {}", part.part, part.source),
+                };
+                push(&mut text, format_args!("      fails at {part}\n"));
             }
         }
         if !would_permit.is_empty() {
