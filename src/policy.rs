@@ -52,6 +52,7 @@ pub use finding::{PolicyFinding, Severity, findings_json};
 pub use matrix::{granted, matrix, matrix_json};
 pub use past::{
     FactSet, PastDecision, PastEngine, PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told,
+    UnknownObjects,
 };
 pub use places::{PlaceError, Places};
 pub use resource::{Needs, NodeFields, ObjectFacts, Objects, Sitting, has_attributes};

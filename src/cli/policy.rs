@@ -52,11 +52,12 @@ pub(super) enum PolicyCommand {
     /// policy for each caller. It asks for nothing outside of itself.
     Report(report::ReportArguments),
     /// Tell why a request is permitted or denied: every policy about it, the first condition that fails, and what would
-    /// permit it; exit 0 if it is permitted, 1 if it is denied.
+    /// permit it; exit 0 if it is permitted, 1 if it is denied, or if that hangs on an object that is not given.
     Explain(Box<explain::Explain>),
     /// Tell what changes between two sets of policies, by role, operation and written field; exit 1 if anything does.
     ///
-    /// `+` gained, `-` lost, `~` on other conditions. Policies in mode "shadow" and "off" do not count.
+    /// `+` gained, `-` lost, `~` on other conditions. secrets:read, shadow:read and what `@conceal` hides are compared too.
+    /// Policies in mode "shadow" and "off" do not count.
     Diff {
         /// A directory with *.cedar files, or a file.
         before: PathBuf,
@@ -77,7 +78,8 @@ pub(super) enum PolicyCommand {
     },
     /// Print what each role may do: role × operation.
     ///
-    /// `+` permitted with every write, `w` permitted but each write is decided, `-` denied.
+    /// `+` permitted with every write, `w` permitted but each write is decided, `?` depends on the request, `-` denied. The last
+    /// lines are secrets:read (secrets in answers) and shadow:read (what dry-run would deny).
     Matrix {
         #[command(flatten)]
         paths: PolicyPaths,

@@ -1,5 +1,7 @@
 //! What changes between two sets of policies: which role gains or loses which operation, and which fields of it.
 
+mod aside;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ use super::rule::{PolicyMode, Rule, Who};
 use super::schema::{fixed_id, has_writes};
 use super::slice::ActionGroups;
 use crate::call::WriteOp;
-use crate::catalog::{BodyKind, Field, Operation, catalog};
+use crate::catalog::{BodyKind, Field, Operation, ResourceType, catalog};
 use crate::json::Pointer;
 
 /// One difference.
@@ -24,17 +26,17 @@ use crate::json::Pointer;
 pub struct Change {
     /// What became of it.
     pub kind: ChangeKind,
-    /// The role; `anonymous` for callers without any.
+    /// The role; `anonymous` for callers without any, with a credential or without.
     pub role: String,
-    /// The operation.
+    /// The operation; `secrets:read` and `shadow:read` for what irongate asks on its own account.
     pub operation: String,
-    /// The place that is written; `None`: the request as a whole.
+    /// The place that is written, or the secret's; `None`: the request as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// How it may be written: `add`, `replace`, `remove`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ops: Vec<&'static str>,
-    /// `permit`, `deny` or `depends`.
+    /// `permit`, `deny` or `depends`; of how denials look, `told` or `hidden`.
     pub before: &'static str,
     /// The same in the second set.
     pub after: &'static str,
@@ -50,6 +52,8 @@ pub enum ChangeKind {
     Lost,
     /// It depends on other conditions than before.
     Conditions,
+    /// Other denials than before look like a missing object (`@conceal`).
+    Concealed,
 }
 
 /// What a role may expect, before the request is seen.
@@ -72,7 +76,11 @@ pub fn diff(before: &PolicyEngine, after: &PolicyEngine) -> Vec<Change> {
         let paths = if has_writes(operation) { paths(operation, &written) } else { Vec::new() };
         for role in &roles {
             operation_changes(&before, &after, operation, role, &paths, &mut changes);
+            changes.extend(aside::concealed(&before, &after, operation, role));
         }
+    }
+    for role in &roles {
+        aside::changes(&before, &after, role, &mut changes);
     }
     changes
 }
@@ -85,21 +93,10 @@ fn operation_changes(
     paths: &[String],
     changes: &mut Vec<Change>,
 ) {
-    let change = |one: &State, other: &State, path: Option<&String>, ops: Vec<&'static str>| {
-        let kind = match one.rank().cmp(&other.rank()) {
-            std::cmp::Ordering::Less => ChangeKind::Gained,
-            std::cmp::Ordering::Greater => ChangeKind::Lost,
-            std::cmp::Ordering::Equal => ChangeKind::Conditions,
-        };
-        Change {
-            kind,
-            role: role.to_string(),
-            operation: operation.id.clone(),
-            path: path.cloned(),
-            ops,
-            before: one.word(),
-            after: other.word(),
-        }
+    let change = |one: &State, other: &State, path: Option<&String>, ops: Vec<&'static str>| Change {
+        path: path.cloned(),
+        ops,
+        ..Change::of(role, &operation.id, one, other)
     };
     let (one, other) = (before.request(operation, role), after.request(operation, role));
     if one != other {
@@ -128,6 +125,37 @@ fn operation_changes(
         }
         changes.extend(found.into_iter().map(|((one, other), ops)| change(&one, &other, Some(path), ops)));
     }
+}
+
+impl Change {
+    fn of(role: &str, operation: &str, one: &State, other: &State) -> Self {
+        let kind = match one.rank().cmp(&other.rank()) {
+            std::cmp::Ordering::Less => ChangeKind::Gained,
+            std::cmp::Ordering::Greater => ChangeKind::Lost,
+            std::cmp::Ordering::Equal => ChangeKind::Conditions,
+        };
+        let (role, operation) = (role.to_owned(), operation.to_owned());
+        Self { kind, role, operation, path: None, ops: Vec::new(), before: one.word(), after: other.word() }
+    }
+}
+
+/// What is asked, as far as it is known before there is a request.
+struct Asked<'a> {
+    groups: ActionGroups,
+    resource: ResourceType,
+    id: String,
+    place: Place<'a>,
+}
+
+/// Where.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// The request as a whole.
+    Whole,
+    /// A write.
+    Write(&'a str, WriteOp),
+    /// A secret.
+    Secret(&'a str),
 }
 
 /// One of the two sets.
@@ -159,19 +187,31 @@ impl<'e> Side<'e> {
     }
 
     fn request(&self, operation: &Operation, role: &str) -> State {
-        self.state(&ActionGroups::request(operation), operation, role, None)
+        let asked = Asked {
+            groups: ActionGroups::request(operation),
+            resource: operation.resource,
+            id: fixed_id(operation),
+            place: Place::Whole,
+        };
+        self.state(&asked, role)
     }
 
     fn write(&self, operation: &Operation, role: &str, path: &str, op: WriteOp) -> State {
-        self.state(&ActionGroups::write(operation), operation, role, Some((path, op)))
+        let asked = Asked {
+            groups: ActionGroups::write(operation),
+            resource: operation.resource,
+            id: fixed_id(operation),
+            place: Place::Write(path, op),
+        };
+        self.state(&asked, role)
     }
 
-    fn state(&self, groups: &ActionGroups, operation: &Operation, role: &str, write: Option<(&str, WriteOp)>) -> State {
+    fn state(&self, asked: &Asked<'_>, role: &str) -> State {
         let mut permitted = false;
         let mut conditions = BTreeSet::new();
         let mut any_permit = false;
         for (rule, text, place_only) in &self.rules {
-            if !groups.concerns(&rule.about) {
+            if !asked.groups.concerns(&rule.about) || !rule.may_be_about(asked.resource) {
                 continue;
             }
             let is_role = match &rule.who {
@@ -186,11 +226,11 @@ impl<'e> Side<'e> {
             if !is_role {
                 continue;
             }
-            let applies = match write {
+            let applies = match asked.place {
                 _ if rule.filter.is_some() => None,
-                _ if rule.plain => applies(rule, operation, role, write),
-                Some(_) if *place_only => applies(rule, operation, role, write),
-                Some(_) | None => None,
+                _ if rule.plain => applies(rule, asked, role),
+                Place::Write(..) | Place::Secret(_) if *place_only => applies(rule, asked, role),
+                Place::Whole | Place::Write(..) | Place::Secret(_) => None,
             };
             match (applies, rule.is_permit()) {
                 (Some(true), true) => permitted = true,
@@ -231,10 +271,10 @@ impl State {
 }
 
 /// Asks Cedar about one policy that depends on nothing but the role and the place. `None` if it cannot tell.
-fn applies(rule: &Rule, operation: &Operation, role: &str, write: Option<(&str, WriteOp)>) -> Option<bool> {
+fn applies(rule: &Rule, asked: &Asked<'_>, role: &str) -> Option<bool> {
     let kind = |name: &str| name.parse::<EntityTypeName>().ok();
     let uid = |name: &str, id: &str| Some(EntityUid::from_type_name_and_id(kind(name)?, EntityId::new(id)));
-    let groups = if write.is_some() { ActionGroups::write(operation) } else { ActionGroups::request(operation) };
+    let groups = &asked.groups;
     let parents: HashSet<EntityUid> = groups.all.iter().filter_map(|id| uid("Action", id)).collect();
     let action = uid("Action", &groups.id)?;
     let principal = uid("Principal", "anybody")?;
@@ -243,11 +283,12 @@ fn applies(rule: &Rule, operation: &Operation, role: &str, write: Option<(&str, 
         Entity::new_no_attrs(principal.clone(), HashSet::from([uid("Role", role)?])),
     ];
     let entities = Entities::from_entities(entities, None).ok()?;
-    let context = match write {
-        None => Context::empty(),
-        Some((path, op)) => {
+    let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    let context = match asked.place {
+        Place::Whole => Context::empty(),
+        Place::Secret(field) => Context::from_pairs([("field".to_owned(), text(field))]).ok()?,
+        Place::Write(path, op) => {
             let path = Pointer::parse(path).ok()?;
-            let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
             let record = RestrictedExpression::new_record([
                 ("path".to_owned(), text(path.as_str())),
                 ("op".to_owned(), text(op.as_str())),
@@ -257,7 +298,7 @@ fn applies(rule: &Rule, operation: &Operation, role: &str, write: Option<(&str, 
             Context::from_pairs([("write".to_owned(), record.ok()?)]).ok()?
         }
     };
-    let resource = uid(operation.resource.as_str(), &fixed_id(operation))?;
+    let resource = uid(asked.resource.as_str(), &asked.id)?;
     let request = Request::new(principal, action, resource, context, None).ok()?;
     let set = PolicySet::from_policies([rule.policy.clone()]).ok()?;
     let response = Authorizer::new().is_authorized(&request, &set, &entities);
@@ -284,15 +325,19 @@ fn reads_place_only(conditions: &Value) -> bool {
     }
 }
 
-/// `context.write.path` and its like, and `context has write`.
+/// `context.write.path` and its like, `context.field` of a secret, and whether they are there.
 fn is_place(expression: &Value) -> bool {
     let is_context =
         |value: Option<&Value>| value.and_then(|value| value.get("Var")).and_then(Value::as_str) == Some("context");
     if let Some(test) = expression.get("has") {
-        return is_context(test.get("left")) && test.get("attr").and_then(Value::as_str) == Some("write");
+        return is_context(test.get("left"))
+            && matches!(test.get("attr").and_then(Value::as_str), Some("write" | "field"));
     }
     let Some(access) = expression.get(".") else { return false };
     let attribute = access.get("attr").and_then(Value::as_str);
+    if attribute == Some("field") && is_context(access.get("left")) {
+        return true;
+    }
     let of = access.get("left").and_then(|left| left.get("."));
     let of_write =
         of.is_some_and(|of| is_context(of.get("left")) && of.get("attr").and_then(Value::as_str) == Some("write"));
@@ -349,89 +394,24 @@ impl fmt::Display for Change {
         let mark = match self.kind {
             ChangeKind::Gained => '+',
             ChangeKind::Lost => '-',
-            ChangeKind::Conditions => '~',
+            ChangeKind::Conditions | ChangeKind::Concealed => '~',
         };
         let Self { role, operation, before, after, .. } = self;
         write!(formatter, "{mark} {role} {operation}")?;
-        if let Some(path) = &self.path {
-            write!(formatter, " {} {path}", self.ops.join(","))?;
+        if !self.ops.is_empty() {
+            write!(formatter, " {}", self.ops.join(","))?;
         }
-        if self.kind == ChangeKind::Conditions {
-            write!(formatter, " (on other conditions)")
-        } else {
-            write!(formatter, " ({before} -> {after})")
+        if let Some(path) = &self.path {
+            write!(formatter, " {path}")?;
+        }
+        match self.kind {
+            ChangeKind::Conditions => write!(formatter, " (on other conditions)"),
+            ChangeKind::Concealed if before == after => write!(formatter, " (other denials are {after})"),
+            ChangeKind::Concealed => write!(formatter, " (denials: {before} -> {after})"),
+            ChangeKind::Gained | ChangeKind::Lost => write!(formatter, " ({before} -> {after})"),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::PolicySource;
-    use super::*;
-
-    #[track_caller]
-    fn check(before: &str, after: &str, expected: &[&str]) {
-        // No text is no file.
-        let load = |text: &str| {
-            let source = PolicySource { name: "t.cedar".to_owned(), text: text.to_owned() };
-            PolicyEngine::load(if text.is_empty() { &[] } else { std::slice::from_ref(&source) }).unwrap()
-        };
-        let changes: Vec<String> = diff(&load(before), &load(after)).iter().map(ToString::to_string).collect();
-        assert_eq!(changes, expected, "{before}\n{after}");
-    }
-
-    #[test]
-    fn gains_and_losses_are_found() {
-        let get = "permit(principal in Role::\"a\", action == Action::\"node:get\", resource);";
-        let ask = "permit(principal in Role::\"a\", action == Action::\"port:update\", resource);";
-        let fields = |condition: &str| {
-            format!(
-                "{ask} permit(principal in Role::\"a\", action == Action::\"port:update:write\", resource) {condition};"
-            )
-        };
-        check(get, get, &[]);
-        check("", get, &["+ a node:get (deny -> permit)"]);
-        check(get, "", &["- a node:get (permit -> deny)"]);
-        let extra = fields("when { context.write.field == \"extra\" }");
-        check(
-            ask,
-            &extra,
-            &[
-                "+ a port:update add,replace,remove /extra (deny -> permit)",
-                "+ a port:update add,replace,remove /extra/* (deny -> permit)",
-            ],
-        );
-        let below = fields("when { context.write.path like \"/extra/*\" && context.write.op != \"remove\" }");
-        check(
-            &extra,
-            &below,
-            &[
-                "- a port:update add,replace,remove /extra (permit -> deny)",
-                "- a port:update remove /extra/* (permit -> deny)",
-                "- a port:update remove /extra/x (permit -> deny)",
-            ],
-        );
-        // An id, a comment, an order or a second permit of the same changes nothing.
-        check(get, &format!("// why\n@id(\"x\") {get}"), &[]);
-        check(get, &format!("{get} {get}"), &[]);
-        let shadow = format!("{get} @mode(\"shadow\") forbid(principal, action, resource);");
-        check(get, &shadow, &[]);
-    }
-
-    #[test]
-    fn conditions_are_compared() {
-        let on = |condition: &str| {
-            format!("permit(principal in Role::\"a\", action == Action::\"node:get\", resource) {condition};")
-        };
-        let late = on("when { context.microversion > 50 }");
-        check(&on(""), &late, &["- a node:get (permit -> depends)"]);
-        check(&late, &on("when { context.microversion > 60 }"), &["~ a node:get (on other conditions)"]);
-        check(&late, &on("when {context.microversion > 50}"), &[]);
-        check(&late, &format!("{late} {late}"), &[]);
-        let forbidden = format!(
-            "{} forbid(principal, action == Action::\"node:get\", resource) when {{ context.scheme == \"jwt\" }};",
-            on("")
-        );
-        check(&on(""), &forbidden, &["- a node:get (permit -> depends)"]);
-    }
-}
+mod tests;

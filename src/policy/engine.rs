@@ -130,14 +130,6 @@ pub(super) struct Granted {
     added: Option<Added>,
 }
 
-/// How sure a slice's answer is for a role set, before any request is seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outlook {
-    Permitted,
-    Depends,
-    Denied,
-}
-
 impl PolicyEngine {
     /// Checks and compiles policy text against the embedded catalogue. Any error refuses the whole; warnings are kept
     /// ([`Self::warnings`]).
@@ -275,35 +267,6 @@ impl PolicyEngine {
     /// The ids of all policies with their modes, sorted.
     pub fn policy_modes(&self) -> impl Iterator<Item = (&str, PolicyMode)> {
         self.rules.iter().map(|rule| (&*rule.id, rule.mode))
-    }
-
-    /// What a caller with these roles can expect of an operation's request and writes, for the matrix. `None` for the
-    /// writes of an operation that has none.
-    pub(super) fn outlook(&self, operation: &Operation, roles: &[Arc<str>]) -> Option<(Outlook, Option<Outlook>)> {
-        let table = self.roles.table(roles);
-        let desk = self.desks.get(operation.index)?;
-        let of = |action: &ActionDesk| self.outlook_of(&self.relevant(&action.enforced.sheet, &table));
-        Some((of(&desk.request), desk.write.as_ref().map(of)))
-    }
-
-    fn outlook_of(&self, relevant: &[usize]) -> Outlook {
-        let mut rules = relevant.iter().filter_map(|index| self.rules.get(*index));
-        let (mut sure_permit, mut sure_forbid, mut any_permit, mut any_forbid) = (false, false, false, false);
-        for rule in rules.by_ref() {
-            let (sure, any) = if rule.is_permit() {
-                (&mut sure_permit, &mut any_permit)
-            } else {
-                (&mut sure_forbid, &mut any_forbid)
-            };
-            *sure |= rule.is_constant() && rule.filter.is_none();
-            *any = true;
-        }
-        match (sure_permit, any_permit) {
-            (_, false) => Outlook::Denied,
-            _ if sure_forbid => Outlook::Denied,
-            (true, _) if !any_forbid => Outlook::Permitted,
-            _ => Outlook::Depends,
-        }
     }
 
     /// Every rule whose action scope matches, in any mode.

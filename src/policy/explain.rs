@@ -1,11 +1,14 @@
 //! Why a question is answered as it is: every policy about the action, and where the first part of it fails.
 
+mod unsure;
+
 use cedar_policy::{Authorizer, Effect, Policy};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::engine::PolicyEngine;
 use super::guard::conjuncts;
+use super::past::UnknownObjects;
 use super::rule::{PolicyMode, Rule, Who};
 use super::{AccessRequest, Decision};
 
@@ -17,12 +20,12 @@ pub struct Explanation {
     /// The path of the write, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write: Option<String>,
-    /// `permit` or `deny`.
+    /// `permit`, `deny`, or `unknown` where it hangs on an object that is not known.
     pub decision: &'static str,
     /// The kind of denial.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
-    /// The policies that decided.
+    /// The policies that decided, or that it hangs on.
     pub decided_by: Vec<String>,
     /// Every policy whose action scope matches, those in other modes than `enforce` included; by id.
     pub policies: Vec<Considered>,
@@ -65,23 +68,25 @@ pub enum Outcome {
 /// A part of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Part {
-    /// `principal`, `resource`, `when` or `unless`.
+    /// `principal`, `resource`, `when`, `unless` or `filter`.
     pub part: &'static str,
-    /// Its text.
+    /// Its text; of a filter also why it is not met.
     pub source: String,
 }
 
-/// Answers, and tells why.
-pub fn explain(engine: &PolicyEngine, request: &AccessRequest<'_>) -> Explanation {
-    let (decision, reason, decided_by) = match engine.decide(request).decision {
-        Decision::Permit(permit) => ("permit", None, permit.policies().to_vec()),
-        Decision::Deny(denial) => ("deny", Some(denial.reason.as_str()), denial.policies.to_vec()),
-    };
+/// Answers, and tells why. What hangs on objects that are not known is `unknown`.
+pub fn explain(engine: &PolicyEngine, request: &AccessRequest<'_>, unknown: UnknownObjects) -> Explanation {
+    let (decision, reason, decided_by) =
+        match (unsure::hangs_on(engine, request, unknown), engine.decide(request).decision) {
+            (Some(policies), _) => ("unknown", None, policies),
+            (None, Decision::Permit(permit)) => ("permit", None, permit.policies().to_vec()),
+            (None, Decision::Deny(denial)) => ("deny", Some(denial.reason.as_str()), denial.policies.to_vec()),
+        };
     let mut policies = Vec::new();
     let mut advice = Vec::new();
     for rule in engine.about(request.route.operation(), request.write.is_some()) {
         let examined = Examined::new(engine, request, rule);
-        if decision == "deny" && rule.mode == PolicyMode::Enforce {
+        if decision != "permit" && rule.mode == PolicyMode::Enforce {
             advice.extend(examined.advice());
         }
         policies.push(examined.considered());
@@ -96,6 +101,19 @@ pub fn explain(engine: &PolicyEngine, request: &AccessRequest<'_>) -> Explanatio
         decided_by: decided_by.iter().map(ToString::to_string).collect(),
         policies,
         would_permit: advice.into_iter().map(|(_, text)| text).collect(),
+    }
+}
+
+/// One policy, asked alone.
+fn ask(engine: &PolicyEngine, request: &AccessRequest<'_>, policy: &Policy) -> Outcome {
+    let Some((question, set, entities)) = engine.question(request, policy) else { return Outcome::Error };
+    let response = Authorizer::new().is_authorized(&question, &set, &entities);
+    if response.diagnostics().errors().next().is_some() {
+        Outcome::Error
+    } else if response.diagnostics().reason().next().is_some() {
+        Outcome::Applies
+    } else {
+        Outcome::DoesNotApply
     }
 }
 
@@ -116,20 +134,22 @@ impl<'e> Examined<'e> {
         examined.outcome = examined.ask(&rule.policy);
         if examined.outcome != Outcome::Applies {
             examined.failed = examined.first_failure();
+        } else if let Some(part) = examined.unmet_filter() {
+            (examined.outcome, examined.failed) = (Outcome::DoesNotApply, Some(part));
         }
         examined
     }
 
     fn ask(&self, policy: &Policy) -> Outcome {
-        let Some((question, set, entities)) = self.engine.question(self.request, policy) else { return Outcome::Error };
-        let response = Authorizer::new().is_authorized(&question, &set, &entities);
-        if response.diagnostics().errors().next().is_some() {
-            Outcome::Error
-        } else if response.diagnostics().reason().next().is_some() {
-            Outcome::Applies
-        } else {
-            Outcome::DoesNotApply
-        }
+        ask(self.engine, self.request, policy)
+    }
+
+    /// Cedar does not know of filters.
+    fn unmet_filter(&self) -> Option<Part> {
+        let filter = self.rule.filter.as_ref().filter(|_| self.request.write.is_none())?;
+        let failure = filter.failure(self.request.principal, self.request.route)?;
+        let text = self.rule.policy.annotation("filter").unwrap_or_default();
+        Some(Part { part: "filter", source: format!("@filter({text:?}): {failure}") })
     }
 
     /// The policy with other parts, asked.

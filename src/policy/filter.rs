@@ -43,12 +43,13 @@ const LITERAL_BYTES_MAX: usize = 255;
 /// `@filter("PARAMETER = VALUE")`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Filter {
-    parameter: Box<str>,
-    value: Value,
+    pub(super) parameter: Box<str>,
+    pub(super) value: Value,
 }
 
+/// What a filter compares with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Value {
+pub(super) enum Value {
     ProjectId,
     UserId,
     Name,
@@ -112,36 +113,78 @@ impl Filter {
 
     /// How a request's query fits.
     pub(super) fn fit(&self, principal: &Principal, route: &Route<'_>) -> Fit {
+        let value = self.value_for(principal);
+        let names = || route.query().map(|(name, _)| name);
+        let said = route.query().find(|(name, _)| *name == &*self.parameter).map(|(_, text)| text);
+        self.fit_of(value, route.operation(), route.microversion().minor(), names, said)
+    }
+
+    fn value_for(&self, principal: &Principal) -> Option<Arc<str>> {
         let facts = principal.keystone();
-        let value: Option<Arc<str>> = match &self.value {
+        match &self.value {
             Value::ProjectId => facts.and_then(|facts| facts.project.as_ref()).map(|project| Arc::clone(&project.id)),
             Value::UserId => facts.map(|facts| Arc::clone(&facts.user_id)),
             Value::Name => Some(principal.name().into()),
             Value::Text(text) => Some(Arc::from(&**text)),
-        };
+        }
+    }
+
+    /// Why a request's query does not fit, for people; `None` if it does.
+    pub(super) fn failure(&self, principal: &Principal, route: &Route<'_>) -> Option<String> {
+        if self.fit(principal, route) != Fit::No {
+            return None;
+        }
+        let (operation, minor) = (route.operation(), route.microversion().minor());
+        let names = || route.query().map(|(name, _)| name);
+        let field = operation.query.iter().find(|field| *field.name == *self.parameter);
+        Some(match field {
+            _ if self.value_for(principal).is_none_or(|value| value.is_empty()) => {
+                "the caller has no such fact".to_owned()
+            }
+            Some(field) if minor < field.since => {
+                format!("Ironic knows it since microversion 1.{}, and this is 1.{minor}", field.since)
+            }
+            Some(field) if field.until.is_some_and(|until| minor > until) => {
+                format!("Ironic does not know it at microversion 1.{minor}")
+            }
+            _ if names().any(|name| name == INSTANCE_UUID) => format!("it does not hold beside {INSTANCE_UUID}"),
+            _ if !heeded(operation, &self.parameter, names) => {
+                "Ironic ignores it beside the query's other parameters".to_owned()
+            }
+            _ if names().any(|name| name == &*self.parameter) => "the query says something else".to_owned(),
+            _ => "Ironic would read its value as another".to_owned(),
+        })
+    }
+
+    /// How a query with these parameters fits, in which the filter's own, if it is there, says this.
+    pub(super) fn fit_of<'q, I: Iterator<Item = &'q str>>(
+        &self,
+        value: Option<Arc<str>>,
+        operation: &'static Operation,
+        minor: u16,
+        names: impl Fn() -> I,
+        said: Option<&str>,
+    ) -> Fit {
         let Some(value) = value.filter(|value| !value.is_empty()) else { return Fit::No };
-        let operation = route.operation();
-        let minor = route.microversion().minor();
         let is_there = |field: &&Field| {
             *field.name == *self.parameter && minor >= field.since && field.until.is_none_or(|until| minor <= until)
         };
         let Some(field) = operation.query.iter().find(is_there) else { return Fit::No };
-        let others = || route.query().map(|(name, _)| name);
-        if !heeded(operation, &field.name, others) || others().any(|other| other == INSTANCE_UUID) {
+        if !heeded(operation, &field.name, &names) || names().any(|other| other == INSTANCE_UUID) {
             return Fit::No;
         }
-        match route.query().find(|(name, _)| *name == field.name) {
+        match said {
             // Ironic would read it as another, or as more than one.
             None if field.kind == Kind::StringList && !is_one_item(&value) => Fit::No,
             None => Fit::Add(Added { parameter: &field.name, value }),
-            Some((_, text)) if field.kind == Kind::StringList => {
+            Some(text) if field.kind == Kind::StringList => {
                 if text.split(',').all(|item| item == &*value) {
                     Fit::Said
                 } else {
                     Fit::No
                 }
             }
-            Some((_, text)) if *text == *value => Fit::Said,
+            Some(text) if *text == *value => Fit::Said,
             Some(_) => Fit::No,
         }
     }

@@ -7,10 +7,12 @@
 
 mod bounds;
 mod facts;
+mod filters;
+mod objects;
 mod question;
+mod request;
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use cedar_policy::{
@@ -23,148 +25,18 @@ use super::rule::{PolicyMode, PolicySource, Rule, check};
 use super::schema::{fixed_id, has_writes};
 use super::slice::{ActionGroups, Slices};
 use super::{DenialReason, PolicyIds};
-use crate::authenticate::SchemeName;
-use crate::call::WriteOp;
 use crate::catalog::{Operation, catalog};
 pub use facts::FactSet;
+pub use objects::UnknownObjects;
+pub use request::{PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told};
 
-use bounds::Bound;
+pub(super) use bounds::{Bound, bound_by};
 use facts::required;
+use filters::Doubtful;
+pub(super) use objects::reads_objects;
 
 /// Sheets that are kept; there is one for each action and each set of facts that records lack.
 const SHEETS_MAX: usize = 4096;
-
-/// What a record tells of one fact.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub enum Told<T> {
-    /// Nothing.
-    #[default]
-    Unknown,
-    /// That the request had none.
-    Absent,
-    /// This.
-    Is(T),
-}
-
-/// A request as its record tells it.
-#[derive(Debug, Clone)]
-pub struct PastRequest {
-    /// How the caller was authenticated.
-    pub scheme: SchemeName,
-    /// The caller's name within the scheme.
-    pub name: String,
-    /// irongate's roles.
-    pub roles: Vec<Arc<str>>,
-    /// What Keystone said of the token.
-    pub keystone: PastKeystone,
-    /// What was asked.
-    pub operation: &'static Operation,
-    /// The resource's identifier as the caller wrote it; `None` for collections and the API itself.
-    pub resource_id: Option<String>,
-    /// Whether a policy about one object would have known the resource by this identifier and no other.
-    pub resource_certain: bool,
-    /// The path's parameters beside the resource's.
-    pub parameters: Vec<(String, String)>,
-    /// `N` of `1.N`.
-    pub microversion: Option<u16>,
-    /// The listener's name.
-    pub listener: Option<String>,
-    /// Seconds since 1970-01-01 UTC.
-    pub now: Option<i64>,
-    /// The caller's address.
-    pub source: Told<IpAddr>,
-    /// The names of the query parameters.
-    pub query_names: Vec<String>,
-    /// Their values, of those that were recorded.
-    pub query: Vec<(String, String)>,
-    /// The names of the configured places.
-    pub places: Option<Vec<String>>,
-    /// The writes; empty where the request has no body.
-    pub writes: Vec<PastWrite>,
-    /// Whether these are all the writes.
-    pub writes_complete: bool,
-}
-
-/// What Keystone said of a caller.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct PastKeystone {
-    /// The user's domain.
-    pub user_domain_id: Told<String>,
-    /// The project of the scope.
-    pub project_id: Told<String>,
-    /// That project's domain.
-    pub project_domain_id: Told<String>,
-    /// The domain of the scope.
-    pub domain_id: Told<String>,
-    /// Whether the scope is the system.
-    pub system: Told<bool>,
-    /// Keystone's roles.
-    pub roles: Told<Vec<String>>,
-}
-
-/// One write of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PastWrite {
-    /// What was done.
-    pub op: WriteOp,
-    /// To which place.
-    pub path: String,
-    /// The step that it was, or was an argument of.
-    pub step: Told<PastStep>,
-    /// Whether the value is a secret.
-    pub secret: Option<bool>,
-    /// What was written.
-    pub value: Told<PastValue>,
-}
-
-/// A step.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PastStep {
-    /// `deploy`, `raid`, …
-    pub interface: String,
-    /// Its name.
-    pub step: String,
-    /// The argument's name.
-    pub argument: Told<String>,
-}
-
-/// What is known of a value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct PastValue {
-    /// `string`, `object`, …
-    pub kind: Option<String>,
-    /// As policies have it.
-    pub length: Option<i64>,
-    /// The text, where it is one of a closed list of words.
-    pub string: Told<String>,
-    /// The number.
-    pub integer: Told<i64>,
-    /// The truth.
-    pub boolean: Told<bool>,
-    /// How plainly the text is written.
-    pub spelling: Told<String>,
-    /// The places that it is in.
-    pub places: Option<Vec<String>>,
-    /// Its parts, if it looks like a URL.
-    pub url: Told<PastUrl>,
-}
-
-/// The recorded parts of a URL.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct PastUrl {
-    /// Whether all readers agree about it.
-    pub plain: Option<bool>,
-    /// `https`, …
-    pub scheme: Option<String>,
-    /// In lower case.
-    pub host: Option<String>,
-    /// The host, if it is an address.
-    pub address: Told<IpAddr>,
-    /// The port.
-    pub port: Told<u16>,
-    /// Whether there is a user's name or a password in it.
-    pub userinfo: Option<bool>,
-}
 
 /// The answer about a past request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,7 +67,7 @@ pub struct PastEngine {
     rules: Vec<PastRule>,
     /// By [`Operation::index`].
     desks: Vec<Desk>,
-    sheets: HashMap<(usize, bool, FactSet), Arc<Sheet>>,
+    sheets: HashMap<(usize, bool, FactSet, Doubtful), Arc<Sheet>>,
     authorizer: Authorizer,
 }
 
@@ -281,9 +153,10 @@ impl PastEngine {
                 (Answer::Deny(reason, rules), _) => {
                     return PastDecision::Deny { reason, policies: self.ids(&rules), write };
                 }
-                (Answer::Unknown(rules), known) => {
+                (Answer::Unknown(rules), (known, doubtful)) => {
                     let missing = rules.iter().filter_map(|index| self.rules.get(*index));
                     let missing = missing.fold(FactSet::NONE, |facts, rule| facts.union(rule.required)).without(known);
+                    let missing = missing.union(doubtful.missing(&rules));
                     let (all, facts) = unknown.get_or_insert_with(|| (BTreeSet::new(), FactSet::NONE));
                     all.extend(rules);
                     *facts = facts.union(missing);
@@ -303,10 +176,14 @@ impl PastEngine {
         }
     }
 
-    fn answer(&mut self, request: &PastRequest, write: Option<usize>) -> (Answer, FactSet) {
-        let cannot = || (Answer::Deny(DenialReason::Indeterminate, BTreeSet::new()), FactSet::NONE);
+    fn answer(&mut self, request: &PastRequest, write: Option<usize>) -> (Answer, (FactSet, Doubtful)) {
+        let nothing = || (FactSet::NONE, Doubtful::default());
+        let cannot = || (Answer::Deny(DenialReason::Indeterminate, BTreeSet::new()), nothing());
         let known = question::known(request, write);
-        let Some(sheet) = self.sheet(request.operation.index, write.is_some(), known) else { return cannot() };
+        let doubtful = self.doubtful(request, write);
+        let Some(sheet) = self.sheet(request.operation.index, write.is_some(), known, &doubtful) else {
+            return cannot();
+        };
         let Some(desk) = self.desks.get(request.operation.index) else { return cannot() };
         let Some(action) = (if write.is_some() { desk.write.as_ref() } else { Some(&desk.request) }) else {
             return cannot();
@@ -319,7 +196,7 @@ impl PastEngine {
         };
         let Some((asked, entities)) = question::question(request, write, &stage) else { return cannot() };
         let kindly = self.read(&self.authorizer.is_authorized(&asked, &sheet.kindly, &entities));
-        let Some(harsh) = &sheet.harshly else { return (kindly, known) };
+        let Some(harsh) = &sheet.harshly else { return (kindly, (known, doubtful)) };
         let harshly = self.read(&self.authorizer.is_authorized(&asked, harsh, &entities));
         let answer = match (kindly, harshly) {
             (Answer::Deny(DenialReason::Indeterminate, rules), _)
@@ -330,25 +207,38 @@ impl PastEngine {
             (Answer::Permit(rules), _) => Answer::Unknown(rules),
             (Answer::Unknown(rules), _) => Answer::Unknown(rules),
         };
-        (answer, known)
+        (answer, (known, doubtful))
     }
 
-    fn sheet(&mut self, operation: usize, write: bool, known: FactSet) -> Option<Arc<Sheet>> {
+    /// The permits whose filter the request does not meet, or may not: filters are for requests, not for their writes.
+    fn doubtful(&self, request: &PastRequest, write: Option<usize>) -> Doubtful {
+        let desk = self.desks.get(request.operation.index).filter(|_| write.is_none());
+        let rules = desk.into_iter().flat_map(|desk| &desk.request.rules);
+        Doubtful::of(rules.filter_map(|index| Some((*index, &self.rules.get(*index)?.rule))), request)
+    }
+
+    fn sheet(&mut self, operation: usize, write: bool, known: FactSet, doubtful: &Doubtful) -> Option<Arc<Sheet>> {
         let desk = self.desks.get(operation)?;
         let action = if write { desk.write.as_ref()? } else { &desk.request };
-        let key = (operation, write, known.intersection(action.required));
+        let key = (operation, write, known.intersection(action.required), doubtful.clone());
         if let Some(sheet) = self.sheets.get(&key) {
             return Some(Arc::clone(sheet));
         }
-        let rules: Vec<&PastRule> = action.rules.iter().filter_map(|index| self.rules.get(*index)).collect();
+        let rules = action.rules.iter().filter_map(|index| Some((*index, self.rules.get(*index)?)));
+        let rules: Vec<(usize, &PastRule)> = rules.filter(|(index, _)| !doubtful.is_unmet(*index)).collect();
         let bent = |bound: Bound| {
-            let policies = rules.iter().map(|rule| match rule.required.without(known) {
+            let counts = |index: usize| bound == Bound::Kindly || !doubtful.is_untold(index);
+            let rules = rules.iter().filter(|(index, _)| counts(*index));
+            let policies = rules.map(|(_, rule)| match rule.required.without(known) {
                 FactSet::NONE => Some(rule.rule.policy.clone()),
                 _ => bounds::bound(&rule.rule.policy, known, bound),
             });
             PolicySet::from_policies(policies.collect::<Option<Vec<_>>>()?).ok()
         };
-        let all_known = rules.iter().all(|rule| rule.required.without(known) == FactSet::NONE);
+        let is_known = |(index, rule): &(usize, &PastRule)| {
+            rule.required.without(known) == FactSet::NONE && !doubtful.is_untold(*index)
+        };
+        let all_known = rules.iter().all(is_known);
         let sheet = Arc::new(Sheet {
             kindly: bent(Bound::Kindly)?,
             harshly: if all_known { None } else { Some(bent(Bound::Harshly)?) },
@@ -363,7 +253,7 @@ impl PastEngine {
     fn note_required(&mut self, index: usize) {
         let union = |rules: &[usize]| {
             let rules = rules.iter().filter_map(|index| self.rules.get(*index));
-            rules.fold(FactSet::NONE, |facts, rule| facts.union(rule.required))
+            rules.fold(FactSet::NONE, |facts, rule| facts.union(rule.required).union(filters::read_by(&rule.rule)))
         };
         let Some(desk) = self.desks.get(index) else { return };
         let request = union(&desk.request.rules);

@@ -115,6 +115,23 @@ fn a_look_up_that_failed_is_no_denial_by_policies() {
 }
 
 #[test]
+fn a_filter_whose_value_is_not_recorded_is_no_new_permit() {
+    let text =
+        "@filter(\"owner = 'team-x'\") permit (principal is Principal, action == Action::\"node:list\", resource);";
+    let mut replay = Replay::new(&[PolicySource { name: "t.cedar".to_owned(), text: text.to_owned() }], false).unwrap();
+    for (query, version) in [("owner", "1.80"), ("owner", "1.1"), ("limit", "1.80"), ("instance_uuid", "1.80")] {
+        let denied = serde_json::json!({
+            "decision": "deny", "stage": "authorize", "upstream_status": null, "operation": "node:list",
+            "query": [query], "microversion": version,
+        });
+        replay.line(Some(line(&denied).as_bytes()));
+    }
+    let tally = replay.tally();
+    // The filter would be added to the third.
+    assert_eq!((tally.new_permits, tally.incomplete, tally.unchanged), (1, 1, 2), "{tally:?}");
+}
+
+#[test]
 fn lines_are_handed_out_one_by_one() {
     let check = |text: &[u8], expected: &[Option<&str>]| {
         for capacity in [1, 3, 4096] {

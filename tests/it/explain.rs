@@ -46,6 +46,14 @@ permit (
     resource
 )
 when { resource has owner && resource.owner == principal.name };
+
+@id("narrow.list")
+@filter("owner = 'team-x'")
+permit (
+    principal in Role::"narrow",
+    action == Action::"node:list",
+    resource
+);
 "#;
 
 fn run(directory: &Path, arguments: &[&str]) -> (i32, String) {
@@ -73,7 +81,9 @@ fn directory() -> tempfile::TempDir {
         r#"{"request_id": "req-1", "operation": "node:update", "resource": {"type": "Node", "id": "n1"}, "kind": "decision", "version": 1, "listener": "public", "microversion": "1.80", "principal": {"scheme": "basic", "name": "t", "roles": ["tool"]}, "writes": [{"op": "add", "path": "/extra/a"}, {"op": "add", "path": "/name"}], "decision": "deny", "revision": "r"}
 {"request_id": "req-3", "operation": "node:list", "kind": "decision", "version": 1, "listener": "public", "microversion": "1.80", "principal": {"scheme": "basic", "name": "h", "roles": ["helpdesk"]}, "query": ["owner"], "query_values": {"owner": "team-a"}, "decision": "permit", "upstream_status": 200, "revision": "r"}
 {"request_id": "req-4", "operation": "node:list", "kind": "decision", "version": 1, "listener": "public", "microversion": "1.80", "principal": {"scheme": "basic", "name": "h", "roles": ["helpdesk"]}, "query": ["owner"], "query_values": {"owner": "team-b"}, "decision": "deny", "stage": "authorize", "revision": "r"}
-{"request_id": "req-5", "operation": "node:update", "kind": "decision", "version": 1, "listener": "public", "resource": {"type": "Node", "id": "n1"}, "microversion": "1.80", "principal": {"scheme": "basic", "name": "t", "roles": ["tool"]}, "writes": [{"op": "add", "path": "/extra/a", "value": {"kind": "string", "length": 4, "spelling": "word"}}], "decision": "permit", "upstream_status": 200, "revision": "r"}"#,
+{"request_id": "req-5", "operation": "node:update", "kind": "decision", "version": 1, "listener": "public", "resource": {"type": "Node", "id": "n1"}, "microversion": "1.80", "principal": {"scheme": "basic", "name": "t", "roles": ["tool"]}, "writes": [{"op": "add", "path": "/extra/a", "value": {"kind": "string", "length": 4, "spelling": "word"}}], "decision": "permit", "upstream_status": 200, "revision": "r"}
+{"request_id": "req-6", "operation": "node:list", "kind": "decision", "version": 1, "listener": "public", "microversion": "1.80", "principal": {"scheme": "basic", "name": "n", "roles": ["narrow"]}, "query": ["owner"], "decision": "deny", "stage": "authorize", "revision": "r"}
+{"request_id": "req-7", "operation": "node:list", "kind": "decision", "version": 1, "listener": "public", "microversion": "1.80", "principal": {"scheme": "basic", "name": "n", "roles": ["narrow"]}, "decision": "permit", "upstream_status": 200, "revision": "r"}"#,
     );
     directory
 }
@@ -116,6 +126,28 @@ fn explain_tells_what_fails_and_what_would_permit() {
 }
 
 #[test]
+fn explain_names_the_filter_that_is_not_met() {
+    let filter = "fails at @filter(\"owner = 'team-x'\")";
+    let rows = [
+        ("--path /v1/nodes?owner=team-y --role narrow", "the query says something else"),
+        (
+            "--path /v1/nodes --microversion 1.1 --role narrow",
+            "Ironic knows it since microversion 1.50, and this is 1.1",
+        ),
+        (
+            "--path /v1/nodes?instance_uuid=1be26c0b-03f2-4d2e-ae87-c02d7f33c001 --role narrow",
+            "it does not hold beside instance_uuid",
+        ),
+    ];
+    for (arguments, why) in rows {
+        let (fails, advice) = (format!("{filter}: {why}"), "narrow.list permits it where this holds: @filter");
+        let expected = ["node:list: deny (no_permit)", "permit narrow.list: does not apply", &fails, advice];
+        check(arguments, 1, &expected);
+    }
+    check("--path /v1/nodes?owner=team-x --role narrow", 0, &["permit narrow.list: applies"]);
+}
+
+#[test]
 fn explain_asks_about_each_write() {
     let patch = |file: &str| format!("--method PATCH --path /v1/nodes/n1 --role tool --body {file}");
     check(
@@ -140,7 +172,16 @@ fn explain_asks_about_each_write() {
 #[test]
 fn explain_takes_the_object_and_records() {
     let get = "--path /v1/nodes/n1 --role owner --name alice";
-    check(get, 1, &["note: policies read the object", "fails at when: resource has owner"]);
+    check(
+        get,
+        1,
+        &[
+            "decision: unknown",
+            "note: policies read the object",
+            "node:get: unknown: it hangs on own",
+            "fails at when: resource has owner",
+        ],
+    );
     check(&format!("{get} --resource node.json"), 0, &["node:get: permit by own"]);
     check("--path /v1/nodes/n1 --role owner --name bob --resource node.json", 1, &["resource.owner == principal.name"]);
     check(
@@ -166,12 +207,69 @@ fn explain_takes_the_object_and_records() {
         &["decision: unknown", "it hangs on context.write.value.string, read by site.quiet", "/extra/a: permit"],
     );
     check("--record audit.jsonl --request-id req-4", 1, &["decision: deny", "note: the record says: deny (no_permit)"]);
+    // The owner that was asked for is not in the record, and the filter hangs on it.
+    check(
+        "--record audit.jsonl --request-id req-6",
+        1,
+        &["decision: unknown", "it hangs on context.query, read by narrow.list"],
+    );
+    check("--record audit.jsonl --request-id req-7", 0, &["decision: permit", "irongate adds owner=team-x"]);
     check("--record audit.jsonl --request-id req-2", 2, &["has no record of this request id"]);
     let (_, text) =
         run(directory().path(), &["policy", "explain", "--policies", "a", "--path", "/v1/nodes", "--format", "json"]);
     let document: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(document["decision"], "deny");
     assert_eq!(document["questions"][0]["policies"][0]["failed"]["part"], "principal");
+}
+
+#[test]
+fn what_hangs_on_an_object_that_is_not_given_is_unknown() {
+    let policies = r#"
+        @id("all") permit (principal in Role::"careful", action, resource);
+        @id("protected") forbid (principal in Role::"careful", action in Action::"node:delete", resource)
+        when { resource has protected && resource.protected };
+        @id("one") forbid (principal in Role::"careful", action in Action::"node:get", resource == Node::"n-y");
+        @id("kept") forbid (principal in Role::"careful", action == Action::"node:update:write", resource)
+        when { context.write.path == "/owner" && resource has lessee };
+        @id("moved") forbid (principal in Role::"careful", action == Action::"port:create:write", resource)
+        when { context.write has target.protected && context.write.target.protected };
+        @id("mine") permit (principal in Role::"mine", action in Action::"node:get", resource)
+        when { principal.name == "alice" && resource has owner && resource.owner == "alice" };
+    "#;
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("t.cedar", policies);
+    write("node.json", r#"{"uuid": "1be26c0b-03f2-4d2e-ae87-c02d7f33c001", "name": "n-z", "owner": "alice"}"#);
+    write("owner.json", r#"[{"op": "add", "path": "/owner", "value": "bob"}]"#);
+    write("extra.json", r#"[{"op": "add", "path": "/extra/a", "value": "b"}]"#);
+    write("port.json", r#"{"address": "52:54:00:00:00:01", "node_uuid": "1be26c0b-03f2-4d2e-ae87-c02d7f33c001"}"#);
+    let uuid = "/v1/nodes/1be26c0b-03f2-4d2e-ae87-c02d7f33c001";
+    let rows = [
+        ("--method DELETE --path /v1/nodes/x --role careful", 1, "node:delete: unknown: it hangs on protected"),
+        ("--method DELETE --path /v1/nodes/x --role careful --resource node.json", 0, "node:delete: permit by all"),
+        // Another name is another node; a UUID may be anybody's.
+        ("--path /v1/nodes/n-z --role careful", 0, "node:get: permit by all"),
+        ("--path /v1/nodes/n-y --role careful", 1, "node:get: deny (forbidden) by one"),
+        (&format!("--path {uuid} --role careful"), 1, "node:get: unknown: it hangs on one"),
+        (&format!("--path {uuid} --role careful --resource node.json"), 0, "node:get: permit by all"),
+        ("--method PATCH --path /v1/nodes/x --role careful --body owner.json", 1, "/owner: unknown: it hangs on kept"),
+        ("--method PATCH --path /v1/nodes/x --role careful --body extra.json", 0, "/extra/a: permit by all"),
+        ("--method POST --path /v1/ports --role careful --body port.json", 1, "/node_uuid: unknown: it hangs on moved"),
+        (
+            "--method POST --path /v1/ports --role careful --body port.json --target node.json",
+            0,
+            "/node_uuid: permit by all",
+        ),
+        // Whatever the object is.
+        ("--path /v1/nodes/x --role mine --name bob", 1, "node:get: deny (no_permit)"),
+        ("--path /v1/nodes/x --role mine --name alice", 1, "decision: unknown"),
+    ];
+    for (arguments, code, expected) in rows {
+        let arguments: Vec<&str> = "policy explain --policies t.cedar".split(' ').chain(arguments.split(' ')).collect();
+        let (found, text) = run(directory.path(), &arguments);
+        assert_eq!(found, code, "{arguments:?}\n{text}");
+        assert!(text.contains(expected), "{arguments:?}: no {expected:?} in\n{text}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::lookup::{self, Move, Moves};
 use crate::microversion::Ceiling;
 use crate::policy::{
     AccessRequest, Circumstances, Decision, Explanation, NodeFields, ObjectFacts, Objects, Outcome, Places,
-    PolicyEngine, PolicySource, explain,
+    PolicyEngine, PolicySource, UnknownObjects, explain, queried_node,
 };
 use crate::{route, validate};
 use asked::{object, recorded, written};
@@ -176,10 +176,14 @@ fn answer(
         asked.principal.roles(),
         true,
     ));
-    if needs.resource.is_some() && resource.is_none() {
+    let unknown = UnknownObjects {
+        resource: needs.resource.is_some() && resource.is_none() && route.resource_id().is_some(),
+        target: needs.target.is_some() && target.is_none(),
+    };
+    if unknown.resource {
         asked.notes.push("policies read the object: give it with --resource FILE; here it is unknown".to_owned());
     }
-    if needs.target.is_some() && target.is_none() {
+    if unknown.target {
         asked
             .notes
             .push("policies read the target of writes: give it with --target FILE; here it is unknown".to_owned());
@@ -195,12 +199,14 @@ fn answer(
         principal: &asked.principal,
         circumstances: &circumstances,
         objects: Objects { resource: resource.as_ref(), target: target.as_ref(), sitting: None },
+        unknown,
     };
     let mut explanations = vec![question.explain(&route, None, &[])];
     match question.decide(&route) {
         Decision::Deny(_) => {
             if asked.body.is_some() || !asked.recorded.is_empty() {
-                asked.notes.push("the request itself is denied, so its writes are not asked about".to_owned());
+                let is = if explanations.iter().any(|asked| asked.decision == "deny") { "is" } else { "may be" };
+                asked.notes.push(format!("the request itself {is} denied, so its writes are not asked about"));
             }
         }
         Decision::Permit(_) if !asked.recorded.is_empty() => {
@@ -219,7 +225,8 @@ fn answer(
             explanations.extend(writes.iter().map(|write| question.explain(&route, Some(write), &writes)));
         }
         Decision::Permit(permit) => {
-            if let Some(added) = permit.filter() {
+            // Of a record the query's values may be missing: only where it is sure is the filter told.
+            if let Some(added) = permit.filter().filter(|_| asked.verdict.is_none_or(|verdict| verdict == "permit")) {
                 asked.notes.push(format!("irongate adds {}={} to the query", added.parameter, added.value));
             }
             let call = validate::validate(route, asked.body.as_deref(), &permit)
@@ -238,8 +245,9 @@ fn answer(
             }
         }
     }
-    let permitted = explanations.iter().all(|explanation| explanation.decision == "permit");
-    let decision = asked.verdict.unwrap_or(if permitted { "permit" } else { "deny" });
+    let any = |decision: &str| explanations.iter().any(|explanation| explanation.decision == decision);
+    let found = ["deny", "unknown"].into_iter().find(|decision| any(decision)).unwrap_or("permit");
+    let decision = asked.verdict.unwrap_or(found);
     let permitted = decision == "permit";
     let text = match arguments.format {
         Format::Json => {
@@ -248,7 +256,9 @@ fn answer(
             });
             format!("{document:#}\n")
         }
-        Format::Text => text(&explanations, &asked.notes, asked.verdict),
+        Format::Text => {
+            text(&explanations, &asked.notes, asked.verdict.or((decision == "unknown").then_some(decision)))
+        }
     };
     Ok((text, permitted))
 }
@@ -258,6 +268,7 @@ struct Question<'a> {
     principal: &'a Principal,
     circumstances: &'a Circumstances,
     objects: Objects<'a>,
+    unknown: UnknownObjects,
 }
 
 impl Question<'_> {
@@ -278,7 +289,12 @@ impl Question<'_> {
     }
 
     fn explain(&self, route: &Route<'_>, write: Option<&Write<'_>>, siblings: &[Write<'_>]) -> Explanation {
-        explain(self.engine, &self.request(route, write, siblings))
+        let names_node = match write {
+            Some(write) => matches!(lookup::moves(route, write), Some(Move::To(_) | Move::Also(_))),
+            None => queried_node(route).is_some(),
+        };
+        let unknown = UnknownObjects { target: self.unknown.target && names_node, ..self.unknown };
+        explain(self.engine, &self.request(route, write, siblings), unknown)
     }
 
     /// The writes that put the object elsewhere, asked about there.
@@ -316,6 +332,7 @@ impl Question<'_> {
                     principal: self.principal,
                     circumstances: self.circumstances,
                     objects,
+                    unknown: UnknownObjects { resource: self.unknown.target, ..self.unknown },
                 };
                 explanations.push(there.explain(route, Some(write), writes));
             }
@@ -336,7 +353,11 @@ fn text(explanations: &[Explanation], notes: &[String], verdict: Option<&str>) -
     for Explanation { action, write, decision, reason, decided_by, policies, would_permit } in explanations {
         let place = write.as_ref().map(|path| format!(" {path}")).unwrap_or_default();
         let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let by = if decided_by.is_empty() { String::new() } else { format!(" by {}", decided_by.join(", ")) };
+        let by = match (*decision, decided_by.is_empty()) {
+            (_, true) => String::new(),
+            ("unknown", false) => format!(": it hangs on {}", decided_by.join(", ")),
+            (_, false) => format!(" by {}", decided_by.join(", ")),
+        };
         push(&mut text, format_args!("{action}{place}: {decision}{reason}{by}\n"));
         for policy in policies {
             let outcome = match policy.outcome {
@@ -353,8 +374,12 @@ fn text(explanations: &[Explanation], notes: &[String], verdict: Option<&str>) -
                 ),
             );
             if let Some(part) = &policy.failed {
-                let scope = if matches!(part.part, "when" | "unless") { "" } else { "scope " };
-                push(&mut text, format_args!("      fails at {scope}{}: {}\n", part.part, part.source));
+                let part = match part.part {
+                    "filter" => part.source.clone(),
+                    "when" | "unless" => format!("{}: {}", part.part, part.source),
+                    _ => format!("scope {}: {}", part.part, part.source),
+                };
+                push(&mut text, format_args!("      fails at {part}\n"));
             }
         }
         if !would_permit.is_empty() {

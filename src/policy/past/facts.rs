@@ -175,7 +175,7 @@ fn variable(name: &str) -> FactSet {
 }
 
 /// `context.write.path` of an access to an attribute; `None` if it does not begin with a variable.
-fn path(access: &Value) -> Option<String> {
+pub(super) fn path(access: &Value) -> Option<String> {
     let mut path = match access.get("left")?.as_object()?.iter().next()? {
         (name, value) if name == "Var" => value.as_str()?.to_owned(),
         (name, value) if name == "." => self::path(value)?,

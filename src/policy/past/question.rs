@@ -12,6 +12,7 @@ use crate::call::WriteOp;
 use crate::catalog::Parameter;
 use crate::json::Pointer;
 use crate::policy::context::SIBLINGS_MAX;
+use crate::policy::filter::heeded;
 use crate::policy::schema::{is_identifier, is_list, path_parameters};
 
 type Pairs = BTreeMap<String, RestrictedExpression>;
@@ -215,11 +216,14 @@ fn parameter<'a>(request: &'a PastRequest, name: &str) -> Option<&'a str> {
     request.parameters.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
 }
 
-/// Parameters whose value is not known are there with no text, so that `has` is right about them.
+/// What Ironic heeds, which the names alone decide. Parameters whose value is not known are there with no text, so that `has` is
+/// right about them.
 fn query(request: &PastRequest) -> Pairs {
+    let others = || request.query_names.iter().map(String::as_str);
     request
         .query_names
         .iter()
+        .filter(|name| heeded(request.operation, name, others))
         .map(|name| {
             let text = request.query.iter().find(|(known, _)| known == name).map_or("", |(_, text)| text.as_str());
             let kind = request.operation.query.iter().find(|field| field.name == *name).map(|field| field.kind);

@@ -178,3 +178,63 @@ fn shadow_policies_count_only_if_asked_for() {
         assert_eq!(sign(&engine.decide(&request("node:update"))), expected);
     }
 }
+
+/// A permit of `node:list` with this filter, asked about a list with these names and values in its query.
+#[track_caller]
+fn filtered(filter: &str, names: &[&str], values: &[(&str, &str)], more: &str, expected: char) {
+    let id = if filter.starts_with("shard") { "port:list" } else { "node:list" };
+    let policies = format!(
+        "@id(\"f\") @filter(\"{filter}\") permit (principal is Principal, action == Action::\"{id}\", resource); {more}"
+    );
+    let asked = PastRequest {
+        resource_id: None,
+        query_names: names.iter().map(|name| (*name).to_owned()).collect(),
+        query: values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        microversion: Some(95),
+        ..request(id)
+    };
+    let decision = decide(&policies, &asked);
+    assert_eq!(sign(&decision), expected, "{filter} {names:?} {values:?} {more}");
+    if let PastDecision::Unknown { policies, missing } = decision {
+        assert_eq!((policies.len(), missing.as_slice()), (1, ["context.query"].as_slice()), "{filter} {names:?}");
+    }
+}
+
+#[test]
+fn a_filter_that_no_record_tells_of_is_unknown() {
+    let owner = "owner = 'team-x'";
+    // irongate would add it.
+    filtered(owner, &[], &[], "", '+');
+    filtered(owner, &["limit"], &[], "", '+');
+    filtered(owner, &["owner"], &[], "", '?');
+    filtered(owner, &["owner"], &[("owner", "team-x")], "", '+');
+    filtered(owner, &["owner"], &[("owner", "team-y")], "", '-');
+    // The names alone decide.
+    filtered(owner, &["owner", "instance_uuid"], &[], "", '-');
+    filtered("shard = 'a'", &["address"], &[], "", '-');
+    filtered("shard = 'a'", &["address", "shard"], &[], "", '-');
+    filtered("shard = 'a'", &["shard"], &[], "", '?');
+    // A caller without the fact.
+    filtered("project = principal.project_id", &["project"], &[], "", '-');
+    // Other policies decide alone.
+    let all = "permit (principal is Principal, action == Action::\"node:list\", resource);";
+    filtered(owner, &["owner"], &[], all, '+');
+    let none = "forbid (principal, action == Action::\"node:list\", resource) when { context.query has owner };";
+    filtered(owner, &["owner"], &[], none, '-');
+    filtered(owner, &[], &[], none, '+');
+    // A filter that the microversion does not know.
+    let old = PastRequest { resource_id: None, microversion: Some(1), ..request("node:list") };
+    let policy = "@filter(\"owner = 'a'\") permit (principal is Principal, action == Action::\"node:list\", resource);";
+    assert_eq!(sign(&decide(policy, &old)), '-');
+}
+
+#[test]
+fn a_parameter_that_ironic_ignores_is_no_fact() {
+    let policy = "permit (principal is Principal, action == Action::\"port:list\", resource) \
+                  when { context.query has address };";
+    for (names, expected) in [(vec!["address"], '+'), (vec!["address", "node"], '-')] {
+        let names = names.into_iter().map(str::to_owned).collect();
+        let asked = PastRequest { resource_id: None, query_names: names, ..request("port:list") };
+        assert_eq!(sign(&decide(policy, &asked)), expected);
+    }
+}
