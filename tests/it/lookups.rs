@@ -1,7 +1,8 @@
 //! What look-ups cost, and what they tell: who is denied anyway makes none, and a hidden object is as a missing one.
 
 use crate::attributes::{MINE, check, lookups, start, world};
-use crate::support::{Answer, FakeIronic, Irongate, json};
+use crate::support::client::basic;
+use crate::support::{Answer, FakeIronic, Irongate, PASSWORD, json, send};
 
 const HIDING: &str = r#"
 @id("all") permit (principal in Role::"operator", action, resource);
@@ -159,4 +160,61 @@ fn a_request_names_only_so_many_nodes() {
     let irongate = start(&ironic, "permit (principal is Principal, action, resource);", "", "");
     check(&irongate, "operator", "POST /v1/allocations", Some(&body(65)), 201);
     assert_eq!(lookups(&ironic), 64);
+}
+
+/// An Ironic up to `newest` with one node called `my_node`, which takes names that are no host names since 1.10.
+fn with_odd_name(newest: u16) -> FakeIronic {
+    FakeIronic::start(move |request| {
+        let minor = request.header("x-openstack-ironic-api-version").and_then(|text| text.split_once('.'));
+        let minor: u16 = minor.map_or(1, |(_, minor)| minor.parse().unwrap());
+        let answer = match request.line.split([' ', '?']).nth(1).unwrap() {
+            "/v1/nodes/my_node" if minor < 10 => json("400 Bad Request", "{}"),
+            "/v1/nodes/odd-fields" if request.line.contains("fields=") => json("400 Bad Request", "{}"),
+            path if path.ends_with(MINE) && request.line.contains("fields=") => json("400 Bad Request", "{}"),
+            _ => json("200 OK", &format!(r#"{{"uuid": "{MINE}", "name": "my_node", "driver": "ipmi"}}"#)),
+        };
+        String::from_utf8(answer).unwrap().replace("1.115", &format!("1.{newest}")).into_bytes()
+    })
+}
+
+#[test]
+fn every_name_that_a_node_can_have_is_looked_up() {
+    for condition in [r#"resource.hasTag("rack")"#, r#"resource has driver && resource.driver == "redfish""#] {
+        let ironic = with_odd_name(115);
+        let policies = format!(
+            "permit (principal is Principal, action, resource);
+             forbid (principal, action, resource is Node) when {{ {condition} }};
+             forbid (principal, action, resource == Node::\"theirs\");"
+        );
+        let irongate = start(&ironic, &policies, "", "");
+        check(&irongate, "operator", "GET /v1/nodes/my_node", None, 200);
+        assert_eq!(lookups(&ironic), 1, "{condition}");
+    }
+}
+
+#[test]
+fn what_an_old_ironic_takes_for_no_name_is_a_node_that_is_not_there() {
+    let ironic = with_odd_name(9);
+    let policies = r#"
+        permit (principal in Role::"operator", action, resource);
+        permit (principal in Role::"admin", action, resource) when { resource has driver };
+        forbid (principal, action, resource is Node) when { resource has driver && resource.driver == "ipmi" };
+    "#;
+    let irongate = start(&ironic, policies, "", "");
+    let ask = |user: &str, path: &str| {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: irongate.test\r\nConnection: close\r\n{}X-OpenStack-Ironic-API-Version: 1.9\r\n\r\n",
+            basic(user, PASSWORD)
+        );
+        send(irongate.address, request.as_bytes())
+    };
+    // It tells the highest microversion, which the probe may not have asked for yet.
+    assert_eq!(ask("operator", "/v1").status, 200);
+    assert_eq!(ask("operator", "/v1/nodes/my_node").status, 400);
+    assert_eq!(ask("admin", "/v1/nodes/my_node").status, 403);
+    // It must not be the fields, nor a UUID, that Ironic does not like: a forbid might read them.
+    for node in ["odd-fields", MINE] {
+        let answer = ask("operator", &format!("/v1/nodes/{node}"));
+        assert_eq!((answer.status, answer.code().as_str()), (503, "resource_unavailable"), "{node}");
+    }
 }
