@@ -218,3 +218,29 @@ fn what_an_old_ironic_takes_for_no_name_is_a_node_that_is_not_there() {
         assert_eq!((answer.status, answer.code().as_str()), (503, "resource_unavailable"), "{node}");
     }
 }
+
+#[test]
+fn a_policy_for_one_caller_says_nothing_to_others() {
+    let ironic = FakeIronic::start(world);
+    let policies = r#"
+        permit (principal in Role::"admin", action, resource);
+        permit (principal == Principal::"basic:auditor", action, resource);
+        @id("auditor") @conceal forbid (principal == Principal::"basic:auditor", action, resource is Node) unless { resource has owner };
+        @id("nobody") @conceal forbid (principal in Principal::"jwt:admin", action, resource is Node) unless { resource has owner };
+        permit (principal is Principal in Principal::"basic:operator", action == Action::"node:get", resource == Node::"mine");
+    "#;
+    let irongate = start(&ironic, policies, "", "");
+    // A missing node is Ironic's to tell, and nothing of it is looked up.
+    check(&irongate, "admin", "GET /v1/nodes/nowhere", None, 404);
+    check(&irongate, "admin", "GET /v1/nodes/mine", None, 200);
+    check(&irongate, "operator", "GET /v1/nodes/mine/states", None, 403);
+    assert_eq!((irongate.records(1)[0]["decision"].as_str(), lookups(&ironic)), (Some("permit"), 0));
+    for node in ["mine", MINE] {
+        check(&irongate, "operator", &format!("GET /v1/nodes/{node}"), None, 200);
+    }
+    check(&irongate, "operator", "GET /v1/nodes/theirs", None, 403);
+    check(&irongate, "auditor", "GET /v1/nodes/mine", None, 200);
+    check(&irongate, "auditor", "GET /v1/nodes/nowhere", None, 404);
+    let record = irongate.records(8).remove(7);
+    assert_eq!((&record["decision"], &record["policies"][0]), (&"deny".into(), &"auditor".into()));
+}
