@@ -16,13 +16,16 @@ const ROLE_SETS_MAX: usize = 512;
 
 static ROLE: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Role".parse().ok());
 
+/// A principal whom scopes name: its number and its id.
+type Only = (u32, Arc<str>);
+
 /// The roles that policies speak of, and what is known of the sets of them that callers had.
 pub(super) struct RoleTables {
     /// Sorted.
     names: Vec<Arc<str>>,
     numbers: HashMap<Arc<str>, u32>,
     /// The principals whom scopes name, by scheme and name, with numbers beyond those of the roles.
-    principals: HashMap<Box<str>, HashMap<Box<str>, (u32, Arc<str>)>>,
+    principals: HashMap<Box<str>, HashMap<Box<str>, Only>>,
     tables: Cache<Box<[u32]>, Arc<RoleTable>>,
     slots: usize,
 }
@@ -56,7 +59,7 @@ impl RoleTables {
         let only: BTreeSet<&Arc<str>> = rules.iter().filter_map(|rule| rule.only.as_ref()).collect();
         let mut next = 0..;
         let numbers = names.iter().cloned().zip(&mut next).collect();
-        let mut principals: HashMap<Box<str>, HashMap<Box<str>, (u32, Arc<str>)>> = HashMap::new();
+        let mut principals: HashMap<Box<str>, HashMap<Box<str>, Only>> = HashMap::new();
         for (id, number) in only.into_iter().zip(&mut next) {
             let Some((scheme, name)) = scheme_and_name(id) else { continue };
             principals.entry(scheme.into()).or_default().insert(name.into(), (number, Arc::clone(id)));
@@ -82,7 +85,7 @@ impl RoleTables {
         self.find(roles, None)
     }
 
-    fn find(&self, roles: &[Arc<str>], only: Option<&(u32, Arc<str>)>) -> Arc<RoleTable> {
+    fn find(&self, roles: &[Arc<str>], only: Option<&Only>) -> Arc<RoleTable> {
         let mut key: Vec<u32> = roles.iter().filter_map(|role| self.numbers.get(role).copied()).collect();
         key.extend(only.map(|(number, _)| number));
         key.sort_unstable();

@@ -1,6 +1,6 @@
 //! What look-ups cost, and what they tell: who is denied anyway makes none, and a hidden object is as a missing one.
 
-use crate::attributes::{MINE, check, lookups, start, world};
+use crate::attributes::{MINE, THEIRS, check, lookups, start, world};
 use crate::support::client::basic;
 use crate::support::{Answer, FakeIronic, Irongate, PASSWORD, json, send};
 
@@ -90,6 +90,42 @@ fn a_hidden_node_cannot_be_told_from_a_missing_one() {
 }
 
 #[test]
+fn a_node_that_a_write_names_is_not_told_from_a_missing_one() {
+    let ironic = FakeIronic::start(world);
+    let parent = |node: &str| format!(r#"[{{"op": "add", "path": "/parent_node", "value": "{node}"}}]"#);
+    let child = |node: &str| {
+        format!(
+            r#"{{"target": "clean", "clean_steps": [{{"interface": "power", "step": "reset", "execute_on_child_nodes": true, "limit_child_node_execution": ["{node}"]}}]}}"#
+        )
+    };
+    let owners = r#"
+        permit (principal in Role::"operator", action, resource is Node)
+        when { resource has owner && resource.owner == principal.name };
+    "#;
+    let admin = r#"permit (principal in Role::"admin", action, resource);"#;
+    for (policies, status) in [(HIDING, 404), (owners, 403)] {
+        let irongate = start(&ironic, &format!("{policies}{admin}"), "", "");
+        for (request, body) in [
+            ("PATCH /v1/nodes/mine", &parent as &dyn Fn(&str) -> String),
+            ("PUT /v1/nodes/mine/states/provision", &child),
+        ] {
+            let mut told = Vec::new();
+            let names = if request.starts_with("PATCH") { &["theirs", "gone-1"][..] } else { &[] };
+            for node in [THEIRS, "1be26c0b-03f2-4d2e-ae87-c02d7f33c009"].iter().chain(names) {
+                let answer = ask_at(&irongate, 115, "operator", request, &body(node));
+                assert_eq!(answer.status, status, "{request} {node}: {answer:?}");
+                told.push(answer.body);
+                // Who may do it to any node hears what Ironic says.
+                assert!(matches!(ask_at(&irongate, 115, "admin", request, &body(node)).status, 200 | 202));
+            }
+            told.dedup();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(matches!(ask_at(&irongate, 115, "operator", request, &body(MINE)).status, 200 | 202));
+        }
+    }
+}
+
+#[test]
 fn a_rate_does_not_tell_a_hidden_node_from_a_missing_one() {
     let rate = "limits = { class.read = { rate_per_minute = 1, burst = 2 } }";
     for node in ["theirs", "gone-1"] {
@@ -162,6 +198,19 @@ fn a_request_names_only_so_many_nodes() {
     assert_eq!(lookups(&ironic), 64);
 }
 
+/// A request at another microversion than the usual one.
+fn ask_at(irongate: &Irongate, minor: u16, user: &str, request: &str, body: &str) -> Answer {
+    let length = match body.len() {
+        0 => String::new(),
+        length => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
+    };
+    let request = format!(
+        "{request} HTTP/1.1\r\nHost: irongate.test\r\nConnection: close\r\n{}X-OpenStack-Ironic-API-Version: 1.{minor}\r\n{length}\r\n{body}",
+        basic(user, PASSWORD)
+    );
+    send(irongate.address, request.as_bytes())
+}
+
 /// An Ironic up to `newest` with one node called `my_node`, which takes names that are no host names since 1.10.
 fn with_odd_name(newest: u16) -> FakeIronic {
     FakeIronic::start(move |request| {
@@ -201,13 +250,7 @@ fn what_an_old_ironic_takes_for_no_name_is_a_node_that_is_not_there() {
         forbid (principal, action, resource is Node) when { resource has driver && resource.driver == "ipmi" };
     "#;
     let irongate = start(&ironic, policies, "", "");
-    let ask = |user: &str, path: &str| {
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: irongate.test\r\nConnection: close\r\n{}X-OpenStack-Ironic-API-Version: 1.9\r\n\r\n",
-            basic(user, PASSWORD)
-        );
-        send(irongate.address, request.as_bytes())
-    };
+    let ask = |user: &str, path: &str| ask_at(&irongate, 9, user, &format!("GET {path}"), "");
     // It tells the highest microversion, which the probe may not have asked for yet.
     assert_eq!(ask("operator", "/v1").status, 200);
     assert_eq!(ask("operator", "/v1/nodes/my_node").status, 400);

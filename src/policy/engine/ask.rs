@@ -287,7 +287,7 @@ impl Rule {
 fn is_missing(request: &AccessRequest<'_>) -> bool {
     has_attributes(request.route.operation().resource)
         && request.route.resource_id().is_some()
-        && request.objects.resource.is_none()
+        && request.objects.resource.is_none_or(|facts| facts.missing)
 }
 
 fn principal_of_roles(table: &RoleTable, actions: &Entities) -> Option<(EntityUid, Entities)> {
