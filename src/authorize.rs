@@ -242,7 +242,7 @@ impl<'a> Authorizer<'a> {
     }
 
     fn needs(&self, engine: &PolicyEngine, operation: &Operation, writes: bool) -> Needs {
-        engine.needs(operation, self.principal.roles(), writes)
+        engine.needs(operation, self.principal, writes)
     }
 
     /// What anybody reads, candidates included.
@@ -254,7 +254,7 @@ impl<'a> Authorizer<'a> {
         let engines = std::iter::once(&self.snapshot.policies)
             .chain(self.snapshot.candidates.iter().map(|other| &other.policies));
         engines.fold(Needs::default(), |needs, engine| {
-            let of = |writes| engine.shadow_needs(operation, self.principal.roles(), writes);
+            let of = |writes| engine.shadow_needs(operation, self.principal, writes);
             needs.union(of(false)).union(of(true))
         })
     }

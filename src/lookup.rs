@@ -12,14 +12,16 @@ mod moves;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::authenticate::ProvedToken;
 use crate::call::Route;
 use crate::catalog::{MICROVERSION_MAX, Method, ResourceType};
 use crate::config::UpstreamIdentity;
-use crate::forward::Upstream;
+use crate::forward::{Upstream, UpstreamError};
 use crate::microversion::Microversion;
 use crate::policy::{NodeFields, ObjectFacts, has_attributes};
 use crate::request_id::RequestId;
@@ -35,6 +37,8 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024;
 const STATES_SINCE: u16 = 39;
 /// The first microversion with `fields`.
 const FIELDS_SINCE: u16 = 8;
+/// The first microversion that takes every name that a node can have; before, those that are host names.
+const EVERY_NAME_SINCE: u16 = 10;
 /// The longest name that Ironic takes, in characters.
 const NAME_LENGTH_MAX: usize = 255;
 
@@ -146,7 +150,7 @@ impl<'a> Lookup<'a> {
         Ok(Some(known))
     }
 
-    /// `None`: 404.
+    /// `None`: 404, or no name for such an object.
     async fn ask(
         &self,
         kind: ResourceType,
@@ -158,13 +162,10 @@ impl<'a> Lookup<'a> {
         let identifier = Some(identifier).filter(|text| is_identifier(text)).ok_or(LookupError)?;
         let (target, microversion) = target(kind, identifier, fields, highest).ok_or(LookupError)?;
         let microversion = Microversion::new(microversion).ok_or(LookupError)?;
-        let asked = self
-            .upstream
-            .ask(&target, microversion, self.request_id, (self.identity, self.token), ANSWER_BYTES_MAX)
-            .await;
-        match asked {
+        match self.put(&target, microversion).await {
             Ok((StatusCode::OK, body)) => serde_json::from_slice(&body).map(Some).map_err(|_| LookupError),
             Ok((StatusCode::NOT_FOUND, _)) => Ok(None),
+            Ok((StatusCode::BAD_REQUEST, _)) if self.is_no_name(identifier, &target, microversion).await => Ok(None),
             Ok((status, _)) => {
                 tracing::warn!(status = status.as_u16(), "Ironic refuses to tell the attributes that policies read");
                 Err(LookupError)
@@ -174,6 +175,22 @@ impl<'a> Lookup<'a> {
                 Err(LookupError)
             }
         }
+    }
+
+    async fn put(&self, target: &str, microversion: Microversion) -> Result<(StatusCode, Bytes), UpstreamError> {
+        let asker = (self.identity, self.token);
+        self.upstream.ask(target, microversion, self.request_id, asker, ANSWER_BYTES_MAX).await
+    }
+
+    /// Whether it is the name that Ironic answered 400 to: an older one has no object of every name, nor takes it from a caller.
+    /// The fields may be at fault as well, and to take that for an object that is not there would hide it from a forbid.
+    async fn is_no_name(&self, identifier: &str, target: &str, microversion: Microversion) -> bool {
+        let bare = match target.split_once('?') {
+            _ if Uuid::try_parse(identifier).is_ok() => return false,
+            None => return true,
+            Some((path, _)) => path,
+        };
+        matches!(self.put(bare, microversion).await, Ok((StatusCode::BAD_REQUEST, _)))
     }
 }
 
@@ -204,7 +221,8 @@ fn target(kind: ResourceType, identifier: &str, fields: NodeFields, highest: u16
     // Below, `inspect wait` is told as `inspecting`. An Ironic that is older has no other word for it.
     let by_name =
         if shown.iter().any(|(name, _)| *name == "provision_state") { STATES_SINCE.min(highest) } else { FIELDS_SINCE };
-    let lowest = shown.iter().map(|(_, since)| *since).max()?.max(FIELDS_SINCE).max(by_name);
+    let needed = shown.iter().map(|(_, since)| *since).max()?.max(FIELDS_SINCE).max(by_name);
+    let lowest = needed.max(EVERY_NAME_SINCE.min(highest));
     if highest < FIELDS_SINCE {
         return Some((format!("/v1/{collection}/{identifier}"), highest));
     }
@@ -291,7 +309,14 @@ mod tests {
             names.iter().fold(NodeFields::default(), |all, name| all.union(NodeFields::of(name)))
         };
         let rows = [
-            (ResourceType::Node, named(&[]), 115, "/v1/nodes/n?fields=uuid,name", 8),
+            (ResourceType::Node, named(&[]), 115, "/v1/nodes/n?fields=uuid,name", 10),
+            (
+                ResourceType::Node,
+                named(&["driver", "maintenance"]),
+                9,
+                "/v1/nodes/n?fields=uuid,name,maintenance,driver",
+                9,
+            ),
             (ResourceType::Node, named(&["owner"]), 115, "/v1/nodes/n?fields=uuid,name,owner", 50),
             (ResourceType::Node, named(&["owner", "shard"]), 60, "/v1/nodes/n?fields=uuid,name,owner", 50),
             (ResourceType::Node, named(&["provision_state"]), 115, "/v1/nodes/n?fields=uuid,name,provision_state", 39),

@@ -102,12 +102,17 @@ impl<'w> Moves<'w> {
 
     /// What else the write at this place in the order has to be permitted at: the object as the request would leave it,
     /// and where a node is put below another, or a step is to run on another, that one, since both must be within the
-    /// caller's reach.
+    /// caller's reach, whether it is there or not.
     pub fn elsewhere(&self, kind: ResourceType, index: usize) -> Vec<Arc<ObjectFacts>> {
         let Some(Some((place, node))) = self.each.get(index) else { return Vec::new() };
-        let reached = matches!(place, Move::To(_) | Move::Also(_));
-        let other = node.as_ref().filter(|_| kind == ResourceType::Node && reached);
-        self.after.iter().chain(other).cloned().collect()
+        let other = match place {
+            // One that is not there is not told from one that is another's.
+            Move::To(identifier) | Move::Also(identifier) if kind == ResourceType::Node => {
+                Some(node.as_ref().map_or_else(|| Arc::new(ObjectFacts::missing(identifier)), Arc::clone))
+            }
+            Move::To(_) | Move::Also(_) | Move::Away | Move::Attribute(_) => None,
+        };
+        self.after.iter().cloned().chain(other).collect()
     }
 
     /// The node that the write at this place in the order names.
@@ -211,6 +216,8 @@ mod tests {
         assert!(moves.elsewhere(ResourceType::Node, 1).is_empty());
         assert_eq!(moves.elsewhere(ResourceType::Node, 3), [Arc::new(after), Arc::clone(&other)]);
         assert_eq!(moves.target(3), Some(&other));
+        moves.push(ResourceType::Node, Some(&own), Some((Move::Also("Nowhere"), None)));
+        assert_eq!(moves.elsewhere(ResourceType::Node, 4)[1], Arc::new(ObjectFacts::missing("nowhere")));
         let port = Arc::new(ObjectFacts::of_node(&serde_json::json!({"uuid": "p"}), Some(own)).unwrap());
         let mut moves = Moves::default();
         moves.push(ResourceType::Port, Some(&port), Some((Move::To("u-2"), Some(Arc::clone(&other)))));

@@ -3,7 +3,6 @@
 mod ask;
 mod compile;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -23,6 +22,7 @@ use super::rule::{PolicyMode, PolicySource, Rule, Who, check};
 use super::schema::schema_of;
 use super::slice::{ActionGroups, Slices};
 use super::{AccessRequest, Decision, Denial, DenialReason, Permit, PolicyIds, Verdict, WouldBe};
+use crate::authenticate::Principal;
 use crate::catalog::{Operation, catalog};
 use compile::Compiler;
 
@@ -146,7 +146,7 @@ impl PolicyEngine {
             Some((desks, asides, slots)) => Ok(Self {
                 desks,
                 asides,
-                roles: RoleTables::new(role_names(&rules), slots),
+                roles: RoleTables::new(&rules, slots),
                 smaller: Cache::new(SMALLER_SHEETS_MAX),
                 authorizer: Authorizer::new(),
                 revision: revision(operations, sources),
@@ -177,7 +177,7 @@ impl PolicyEngine {
         let (Some(desk), Some(action)) = (desk, action) else {
             return Verdict { decision: indeterminate().into(), would_be: None };
         };
-        let table = self.roles.table(request.principal.roles());
+        let table = self.roles.table(request.principal);
         let outcome = |slice| self.narrow(request, self.outcome(request, desk, action, slice, &table, None));
         let shadowed = action.shadowed.as_ref().map(outcome);
         let outcome = outcome(&action.enforced);
@@ -198,7 +198,7 @@ impl PolicyEngine {
     }
 
     fn permits_aside(&self, request: &AccessRequest<'_>, desk: &Desk, aside: Aside<'_>) -> bool {
-        let table = self.roles.table(request.principal.roles());
+        let table = self.roles.table(request.principal);
         self.outcome(request, desk, &desk.request, &desk.request.enforced, &table, Some(aside)).is_permit()
     }
 
@@ -208,25 +208,25 @@ impl PolicyEngine {
         Verdict { decision: Decision::Deny(denial), would_be: None }
     }
 
-    /// What has to be looked up before a caller with these roles can be decided about: for the request, and for each of
+    /// What has to be looked up before this caller can be decided about: for the request, and for each of
     /// its writes (`writes`). Nothing, where no enforced policy that may apply reads it.
-    pub fn needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {
-        self.needs_of(operation, roles, writes, false)
+    pub fn needs(&self, operation: &Operation, principal: &Principal, writes: bool) -> Needs {
+        self.needs_of(operation, principal, writes, false)
     }
 
     /// The same with what only shadow policies read.
-    pub fn shadow_needs(&self, operation: &Operation, roles: &[Arc<str>], writes: bool) -> Needs {
-        self.needs_of(operation, roles, writes, true)
+    pub fn shadow_needs(&self, operation: &Operation, principal: &Principal, writes: bool) -> Needs {
+        self.needs_of(operation, principal, writes, true)
     }
 
-    fn needs_of(&self, operation: &Operation, roles: &[Arc<str>], writes: bool, shadow: bool) -> Needs {
+    fn needs_of(&self, operation: &Operation, principal: &Principal, writes: bool, shadow: bool) -> Needs {
         let Some(desk) = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id) else {
             return Needs::default();
         };
         let Some(action) = (if writes { desk.write.as_ref() } else { Some(&desk.request) }) else {
             return Needs::default();
         };
-        let table = self.roles.table(roles);
+        let table = self.roles.table(principal);
         // Nobody asks about the writes of a request that is denied.
         if writes && self.reads(desk, &desk.request, &desk.request.enforced, &table).is_none() {
             return Needs::default();
@@ -289,7 +289,7 @@ impl PolicyEngine {
         let operation = request.route.operation();
         let desk = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id)?;
         let action = if request.write.is_some() { desk.write.as_ref()? } else { &desk.request };
-        let table = self.roles.table(request.principal.roles());
+        let table = self.roles.table(request.principal);
         let literals = Literals::of(&named(policy));
         let aliases = literals.aliases(&desk.resource_type, request.objects);
         let set = PolicySet::from_policies([policy.sub_entity_literals(aliases).ok()?]).ok()?;
@@ -386,12 +386,6 @@ impl fmt::Debug for PolicyEngine {
 
 fn indeterminate() -> Outcome {
     Outcome::Deny(Denial::of(DenialReason::Indeterminate, PolicyIds::default(), None, false))
-}
-
-/// The roles that occur in any policy, conditions included.
-fn role_names(rules: &[Rule]) -> BTreeSet<Arc<str>> {
-    let literals = rules.iter().flat_map(|rule| rule.policy.entity_literals());
-    literals.filter(|uid| uid.type_name().basename() == "Role").map(|uid| Arc::from(uid.id().unescaped())).collect()
 }
 
 /// Each part with its length before it, so that no two inputs share a digest; files in the order of their names.

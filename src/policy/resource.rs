@@ -110,6 +110,8 @@ pub struct ObjectFacts {
     pub(super) properties: BTreeMap<String, String>,
     /// The node that the object belongs to.
     pub node: Option<Arc<Self>>,
+    /// There is no such object.
+    pub(super) missing: bool,
 }
 
 impl ObjectFacts {
@@ -150,6 +152,11 @@ impl ObjectFacts {
             facts.read_string(answer, name)?;
         }
         Some(Self { node, ..facts })
+    }
+
+    /// What is known of an object that is not there: what it was called.
+    pub fn missing(identifier: &str) -> Self {
+        Self { uuid: identifier.to_lowercase(), missing: true, ..Self::default() }
     }
 
     /// The same object after a write has put it elsewhere.

@@ -49,6 +49,8 @@ pub(super) struct Rule {
     /// It holds for lists with this filter only.
     pub(super) filter: Option<Arc<Filter>>,
     pub(super) who: Who,
+    /// The one principal whom the scope names, where it is for [`Who::Other`]; `None` there: for nobody.
+    pub(super) only: Option<Arc<str>>,
     pub(super) about: About,
     pub(super) resource: Resources,
     /// No condition, and no particular resource: whether it applies depends on action and roles alone.
@@ -67,7 +69,7 @@ pub(super) enum Who {
     Everyone { said: bool },
     /// Who has this role.
     Role(Arc<str>),
-    /// Particular principals.
+    /// One principal ([`Rule::only`]), or what no principal is, such as a role.
     Other,
 }
 
@@ -249,6 +251,7 @@ fn rule(policy: &Policy, place: Place, findings: &mut Vec<PolicyFinding>) -> Rul
         conceal: false,
         filter: None,
         who: who(policy),
+        only: only(policy),
         about: about(policy),
         resource: match policy.resource_constraint() {
             ResourceConstraint::Any => Resources::Any,
@@ -341,6 +344,16 @@ fn who(policy: &Policy) -> Who {
         PrincipalConstraint::IsIn(kind, uid) if kind.basename() == "Principal" => role(&uid),
         PrincipalConstraint::Eq(_) | PrincipalConstraint::Is(_) | PrincipalConstraint::IsIn(..) => Who::Other,
     }
+}
+
+/// `==` and `in` are the same: no principal is in another.
+fn only(policy: &Policy) -> Option<Arc<str>> {
+    let uid = match policy.principal_constraint() {
+        PrincipalConstraint::Eq(uid) | PrincipalConstraint::In(uid) => uid,
+        PrincipalConstraint::IsIn(kind, uid) if kind.basename() == "Principal" => uid,
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_) | PrincipalConstraint::IsIn(..) => return None,
+    };
+    (uid.type_name().basename() == "Principal").then(|| Arc::from(uid.id().unescaped()))
 }
 
 fn about(policy: &Policy) -> About {

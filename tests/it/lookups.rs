@@ -1,7 +1,8 @@
 //! What look-ups cost, and what they tell: who is denied anyway makes none, and a hidden object is as a missing one.
 
-use crate::attributes::{MINE, check, lookups, start, world};
-use crate::support::{Answer, FakeIronic, Irongate, json};
+use crate::attributes::{MINE, THEIRS, check, lookups, start, world};
+use crate::support::client::basic;
+use crate::support::{Answer, FakeIronic, Irongate, PASSWORD, json, send};
 
 const HIDING: &str = r#"
 @id("all") permit (principal in Role::"operator", action, resource);
@@ -89,6 +90,42 @@ fn a_hidden_node_cannot_be_told_from_a_missing_one() {
 }
 
 #[test]
+fn a_node_that_a_write_names_is_not_told_from_a_missing_one() {
+    let ironic = FakeIronic::start(world);
+    let parent = |node: &str| format!(r#"[{{"op": "add", "path": "/parent_node", "value": "{node}"}}]"#);
+    let child = |node: &str| {
+        format!(
+            r#"{{"target": "clean", "clean_steps": [{{"interface": "power", "step": "reset", "execute_on_child_nodes": true, "limit_child_node_execution": ["{node}"]}}]}}"#
+        )
+    };
+    let owners = r#"
+        permit (principal in Role::"operator", action, resource is Node)
+        when { resource has owner && resource.owner == principal.name };
+    "#;
+    let admin = r#"permit (principal in Role::"admin", action, resource);"#;
+    for (policies, status) in [(HIDING, 404), (owners, 403)] {
+        let irongate = start(&ironic, &format!("{policies}{admin}"), "", "");
+        for (request, body) in [
+            ("PATCH /v1/nodes/mine", &parent as &dyn Fn(&str) -> String),
+            ("PUT /v1/nodes/mine/states/provision", &child),
+        ] {
+            let mut told = Vec::new();
+            let names = if request.starts_with("PATCH") { &["theirs", "gone-1"][..] } else { &[] };
+            for node in [THEIRS, "1be26c0b-03f2-4d2e-ae87-c02d7f33c009"].iter().chain(names) {
+                let answer = ask_at(&irongate, 115, "operator", request, &body(node));
+                assert_eq!(answer.status, status, "{request} {node}: {answer:?}");
+                told.push(answer.body);
+                // Who may do it to any node hears what Ironic says.
+                assert!(matches!(ask_at(&irongate, 115, "admin", request, &body(node)).status, 200 | 202));
+            }
+            told.dedup();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(matches!(ask_at(&irongate, 115, "operator", request, &body(MINE)).status, 200 | 202));
+        }
+    }
+}
+
+#[test]
 fn a_rate_does_not_tell_a_hidden_node_from_a_missing_one() {
     let rate = "limits = { class.read = { rate_per_minute = 1, burst = 2 } }";
     for node in ["theirs", "gone-1"] {
@@ -159,4 +196,94 @@ fn a_request_names_only_so_many_nodes() {
     let irongate = start(&ironic, "permit (principal is Principal, action, resource);", "", "");
     check(&irongate, "operator", "POST /v1/allocations", Some(&body(65)), 201);
     assert_eq!(lookups(&ironic), 64);
+}
+
+/// A request at another microversion than the usual one.
+fn ask_at(irongate: &Irongate, minor: u16, user: &str, request: &str, body: &str) -> Answer {
+    let length = match body.len() {
+        0 => String::new(),
+        length => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
+    };
+    let request = format!(
+        "{request} HTTP/1.1\r\nHost: irongate.test\r\nConnection: close\r\n{}X-OpenStack-Ironic-API-Version: 1.{minor}\r\n{length}\r\n{body}",
+        basic(user, PASSWORD)
+    );
+    send(irongate.address, request.as_bytes())
+}
+
+/// An Ironic up to `newest` with one node called `my_node`, which takes names that are no host names since 1.10.
+fn with_odd_name(newest: u16) -> FakeIronic {
+    FakeIronic::start(move |request| {
+        let minor = request.header("x-openstack-ironic-api-version").and_then(|text| text.split_once('.'));
+        let minor: u16 = minor.map_or(1, |(_, minor)| minor.parse().unwrap());
+        let answer = match request.line.split([' ', '?']).nth(1).unwrap() {
+            "/v1/nodes/my_node" if minor < 10 => json("400 Bad Request", "{}"),
+            "/v1/nodes/odd-fields" if request.line.contains("fields=") => json("400 Bad Request", "{}"),
+            path if path.ends_with(MINE) && request.line.contains("fields=") => json("400 Bad Request", "{}"),
+            _ => json("200 OK", &format!(r#"{{"uuid": "{MINE}", "name": "my_node", "driver": "ipmi"}}"#)),
+        };
+        String::from_utf8(answer).unwrap().replace("1.115", &format!("1.{newest}")).into_bytes()
+    })
+}
+
+#[test]
+fn every_name_that_a_node_can_have_is_looked_up() {
+    for condition in [r#"resource.hasTag("rack")"#, r#"resource has driver && resource.driver == "redfish""#] {
+        let ironic = with_odd_name(115);
+        let policies = format!(
+            "permit (principal is Principal, action, resource);
+             forbid (principal, action, resource is Node) when {{ {condition} }};
+             forbid (principal, action, resource == Node::\"theirs\");"
+        );
+        let irongate = start(&ironic, &policies, "", "");
+        check(&irongate, "operator", "GET /v1/nodes/my_node", None, 200);
+        assert_eq!(lookups(&ironic), 1, "{condition}");
+    }
+}
+
+#[test]
+fn what_an_old_ironic_takes_for_no_name_is_a_node_that_is_not_there() {
+    let ironic = with_odd_name(9);
+    let policies = r#"
+        permit (principal in Role::"operator", action, resource);
+        permit (principal in Role::"admin", action, resource) when { resource has driver };
+        forbid (principal, action, resource is Node) when { resource has driver && resource.driver == "ipmi" };
+    "#;
+    let irongate = start(&ironic, policies, "", "");
+    let ask = |user: &str, path: &str| ask_at(&irongate, 9, user, &format!("GET {path}"), "");
+    // It tells the highest microversion, which the probe may not have asked for yet.
+    assert_eq!(ask("operator", "/v1").status, 200);
+    assert_eq!(ask("operator", "/v1/nodes/my_node").status, 400);
+    assert_eq!(ask("admin", "/v1/nodes/my_node").status, 403);
+    // It must not be the fields, nor a UUID, that Ironic does not like: a forbid might read them.
+    for node in ["odd-fields", MINE] {
+        let answer = ask("operator", &format!("/v1/nodes/{node}"));
+        assert_eq!((answer.status, answer.code().as_str()), (503, "resource_unavailable"), "{node}");
+    }
+}
+
+#[test]
+fn a_policy_for_one_caller_says_nothing_to_others() {
+    let ironic = FakeIronic::start(world);
+    let policies = r#"
+        permit (principal in Role::"admin", action, resource);
+        permit (principal == Principal::"basic:auditor", action, resource);
+        @id("auditor") @conceal forbid (principal == Principal::"basic:auditor", action, resource is Node) unless { resource has owner };
+        @id("nobody") @conceal forbid (principal in Principal::"jwt:admin", action, resource is Node) unless { resource has owner };
+        permit (principal is Principal in Principal::"basic:operator", action == Action::"node:get", resource == Node::"mine");
+    "#;
+    let irongate = start(&ironic, policies, "", "");
+    // A missing node is Ironic's to tell, and nothing of it is looked up.
+    check(&irongate, "admin", "GET /v1/nodes/nowhere", None, 404);
+    check(&irongate, "admin", "GET /v1/nodes/mine", None, 200);
+    check(&irongate, "operator", "GET /v1/nodes/mine/states", None, 403);
+    assert_eq!((irongate.records(1)[0]["decision"].as_str(), lookups(&ironic)), (Some("permit"), 0));
+    for node in ["mine", MINE] {
+        check(&irongate, "operator", &format!("GET /v1/nodes/{node}"), None, 200);
+    }
+    check(&irongate, "operator", "GET /v1/nodes/theirs", None, 403);
+    check(&irongate, "auditor", "GET /v1/nodes/mine", None, 200);
+    check(&irongate, "auditor", "GET /v1/nodes/nowhere", None, 404);
+    let record = irongate.records(8).remove(7);
+    assert_eq!((&record["decision"], &record["policies"][0]), (&"deny".into(), &"auditor".into()));
 }

@@ -171,11 +171,7 @@ fn answer(
     }
     let resource = arguments.resource.as_deref().map(|file| object(file, operation.resource)).transpose()?;
     let target = arguments.target.as_deref().map(|file| object(file, ResourceType::Node)).transpose()?;
-    let needs = engine.needs(operation, asked.principal.roles(), false).union(engine.needs(
-        operation,
-        asked.principal.roles(),
-        true,
-    ));
+    let needs = engine.needs(operation, &asked.principal, false).union(engine.needs(operation, &asked.principal, true));
     let unknown = UnknownObjects {
         resource: needs.resource.is_some() && resource.is_none() && route.resource_id().is_some(),
         target: needs.target.is_some() && target.is_none(),
@@ -307,7 +303,7 @@ impl Question<'_> {
     ) -> Vec<Explanation> {
         let kind = route.operation().resource;
         let resource = Arc::new(resource.clone());
-        let needs = |writes| self.engine.needs(route.operation(), self.principal.roles(), writes).resource;
+        let needs = |writes| self.engine.needs(route.operation(), self.principal, writes).resource;
         let fields = needs(true).into_iter().chain(needs(false)).fold(NodeFields::default(), NodeFields::union);
         let mut moves = Moves::default();
         for write in writes {

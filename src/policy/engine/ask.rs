@@ -249,22 +249,24 @@ impl PolicyEngine {
     }
 
     pub(super) fn relevant(&self, sheet: &Sheet, table: &RoleTable) -> Vec<usize> {
-        let is_relevant = |rule: &Rule| match &rule.who {
-            Who::Everyone { .. } | Who::Other => true,
-            Who::Role(role) => table.has(role),
-        };
+        let is_relevant = |rule: &Rule| rule.is_for(table);
         sheet.rules.iter().copied().filter(|index| self.rules.get(*index).is_some_and(is_relevant)).collect()
     }
 }
 
 impl Rule {
-    /// Whether the scope holds for callers with these roles, as far as roles and the resource's type tell.
-    fn scope_holds(&self, table: &RoleTable, desk: &Desk) -> Option<bool> {
-        let principal = match &self.who {
+    /// Whether it is for the callers of this table.
+    fn is_for(&self, table: &RoleTable) -> bool {
+        match &self.who {
             Who::Everyone { .. } => true,
             Who::Role(role) => table.has(role),
-            Who::Other => return None,
-        };
+            Who::Other => self.only.as_deref().is_some_and(|name| table.is_of(name)),
+        }
+    }
+
+    /// Whether the scope holds for the callers of this table, as far as that and the resource's type tell.
+    fn scope_holds(&self, table: &RoleTable, desk: &Desk) -> Option<bool> {
+        let principal = self.is_for(table);
         match &self.resource {
             Resources::Any => Some(principal),
             Resources::Of(kind) => Some(principal && *kind == desk.resource_type),
@@ -279,7 +281,7 @@ impl Rule {
 fn is_missing(request: &AccessRequest<'_>) -> bool {
     has_attributes(request.route.operation().resource)
         && request.route.resource_id().is_some()
-        && request.objects.resource.is_none()
+        && request.objects.resource.is_none_or(|facts| facts.missing)
 }
 
 fn principal_of_roles(table: &RoleTable, actions: &Entities) -> Option<(EntityUid, Entities)> {

@@ -143,8 +143,8 @@ fn answers_of_another_shape_are_no_objects() {
 fn looked_up(policies: &str, roles: &[&'static str], expected: (bool, bool)) {
     let engine = load(policies);
     let operation = ask(roles, "node:update").operation;
-    let roles: Vec<Arc<str>> = roles.iter().map(|role| Arc::from(*role)).collect();
-    let needs = |writes| engine.needs(operation, &roles, writes).resource.is_some();
+    let principal = Principal::for_test("p1", roles);
+    let needs = |writes| engine.needs(operation, &principal, writes).resource.is_some();
     assert_eq!((needs(false), needs(true)), expected, "{roles:?} {policies}");
 }
 
@@ -155,6 +155,10 @@ fn nothing_is_looked_up_for_whom_no_policy_permits() {
     let asking = "permit(principal in Role::\"a\", action == Action::\"node:update\", resource);";
     let writing = "permit(principal in Role::\"a\", action == Action::\"node:update:write\", resource);";
     let shadow = "@mode(\"shadow\") permit(principal, action, resource);";
+    let only = |scope: &str| format!("permit(principal {scope}, action in Action::\"node:update\", resource);");
+    let (own, other) = (only("== Principal::\"basic:p1\""), only("is Principal in Principal::\"basic:p2\""));
+    let condition =
+        format!("permit(principal, action, resource) when {{ principal == Principal::\"basic:p2\" }}; {forbid}");
     for (policies, roles, expected) in [
         (forbid.to_owned(), &["a"][..], (false, false)),
         (format!("{forbid} {permit}"), &["a"], (true, true)),
@@ -164,6 +168,12 @@ fn nothing_is_looked_up_for_whom_no_policy_permits() {
         (format!("{forbid} {writing}"), &["a"], (false, false)),
         (format!("{forbid} {asking} {writing}"), &["a"], (true, true)),
         (format!("{forbid} {shadow}"), &["a"], (false, false)),
+        (format!("{forbid} {own}"), &["a"], (true, true)),
+        (format!("{forbid} {other}"), &["a"], (false, false)),
+        (format!("{forbid} {}", only("== Principal::\"keystone:p1\"")), &["a"], (false, false)),
+        (format!("{forbid} {}", only("== Principal::\"anonymous\"")), &["a"], (false, false)),
+        // A condition is not looked into.
+        (condition, &["a"], (true, true)),
     ] {
         looked_up(&policies, roles, expected);
     }

@@ -335,10 +335,10 @@ proptest! {
         let engine = load(&policies);
         let permitted = |asked: &Ask| matches!(asked.verdict(&engine).decision, Decision::Permit(_));
         for asked in &asks {
-            let roles: Vec<Arc<str>> = asked.roles.iter().map(|role| Arc::from(*role)).collect();
+            let principal = Principal::for_test(asked.name, &asked.roles);
             for asked in questions(asked) {
-                let needs = engine.needs(asked.operation, &roles, false);
-                let needs = needs.union(engine.needs(asked.operation, &roles, asked.write.is_some()));
+                let needs = engine.needs(asked.operation, &principal, false);
+                let needs = needs.union(engine.needs(asked.operation, &principal, asked.write.is_some()));
                 let resource = asked.resource.clone().filter(|_| needs.resource.is_some());
                 let target = asked.target.clone().filter(|_| needs.target.is_some());
                 assert_eq!(permitted(&asked), permitted(&Ask { resource, target, ..asked.clone() }), "{asked:?}");
