@@ -284,8 +284,7 @@ impl<'a> Authorizer<'a> {
         };
         let kind = route.operation().resource;
         // All of them are looked up, or none.
-        let named =
-            writes.iter().filter(|write| matches!(lookup::moves(route, write), Some(Move::To(_) | Move::Also(_))));
+        let named = writes.iter().filter_map(|write| lookup::moves(route, write)).filter(Move::names_another);
         let too_many = fields.is_some() && named.count() > NAMED_NODES_MAX;
         let deadline = Instant::now() + NAMED_NODES_TIMEOUT;
         let mut moves = Moves::default();
@@ -293,13 +292,13 @@ impl<'a> Authorizer<'a> {
         for write in writes {
             let place = fields.and_then(|fields| Some((lookup::moves(route, write)?, fields)));
             let place = place.filter(|(place, fields)| place.is_read(*fields));
-            let target = match place {
-                Some((Move::To(_) | Move::Also(_), _)) if too_many => Err(LookupError),
-                Some((Move::To(identifier) | Move::Also(identifier), fields)) => {
-                    let asked = tokio::time::timeout_at(deadline, self.lookup.node(identifier, fields));
+            let target = match place.as_ref().filter(|(place, _)| place.names_another()) {
+                Some(_) if too_many => Err(LookupError),
+                Some((place, fields)) => {
+                    let asked = tokio::time::timeout_at(deadline, self.lookup.place(place, *fields));
                     asked.await.unwrap_or(Err(LookupError))
                 }
-                Some((Move::Away | Move::Attribute(..), _)) | None => Ok(None),
+                None => Ok(None),
             };
             let known = |found: &Found| found.as_ref().ok().and_then(Clone::clone);
             let next = place.map(|(place, _)| (place, known(&target)));

@@ -104,6 +104,21 @@ impl<'a> Lookup<'a> {
         self.object(ResourceType::Node, identifier, fields).await
     }
 
+    /// The node that a write leads to: the one that it names, or that of the port group that it names.
+    ///
+    /// # Errors
+    /// As [`Self::resource`].
+    pub async fn place(&self, place: &Move<'_>, fields: NodeFields) -> Result<Option<Arc<ObjectFacts>>, LookupError> {
+        match place {
+            Move::To(identifier) | Move::Also(identifier) => self.node(identifier, fields).await,
+            Move::Within(identifier) if is_identifier(identifier) => {
+                let group = self.object(ResourceType::Portgroup, identifier, fields).await?;
+                Ok(group.and_then(|group| group.node.clone()))
+            }
+            Move::Within(_) | Move::Away | Move::Attribute(..) => Ok(None),
+        }
+    }
+
     async fn object(
         &self,
         kind: ResourceType,

@@ -26,6 +26,7 @@ mod matrix;
 mod past;
 mod places;
 mod reads;
+mod reference;
 mod resource;
 mod roles;
 mod rule;

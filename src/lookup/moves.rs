@@ -19,6 +19,8 @@ pub enum Move<'a> {
     Away,
     /// It names a node that the request acts on too.
     Also(&'a str),
+    /// It names a port group that the object is to be in: it is within the reach of those who reach the group's node.
+    Within(&'a str),
     /// It changes an attribute that policies decide by.
     Attribute(Attribute<'a>),
 }
@@ -30,6 +32,8 @@ pub struct Moves<'w> {
     pub each: Vec<Option<(Move<'w>, Option<Arc<ObjectFacts>>)>>,
     /// The object after all of them, if it is known and they put it elsewhere.
     pub after: Option<Arc<ObjectFacts>>,
+    /// The object before them, if it is known.
+    before: Option<Arc<ObjectFacts>>,
 }
 
 /// What this write does to the place of the object that it writes; `None` for nearly all writes.
@@ -50,6 +54,8 @@ pub fn moves<'w>(route: &Route<'_>, write: &'w Write<'_>) -> Option<Move<'w>> {
         | (ResourceType::Node | ResourceType::Collection, "/parent_node") => to_node(),
         (ResourceType::Collection, "/node") if operation.id == "allocation:create" => to_node(),
         (ResourceType::Collection, "/node_ident") if operation.id == "port:create" => to_node(),
+        (ResourceType::Port, "/portgroup_uuid") => text.map(Move::Within),
+        (ResourceType::Collection, "/portgroup_uuid") if operation.id == "port:create" => text.map(Move::Within),
         (ResourceType::Collection, path)
             if operation.id == "allocation:create" && path.starts_with("/candidate_nodes/") =>
         {
@@ -70,9 +76,14 @@ impl Move<'_> {
     /// Whether policies that read these fields may see a difference.
     pub fn is_read(&self, fields: NodeFields) -> bool {
         match self {
-            Self::To(_) | Self::Also(_) | Self::Away => true,
+            Self::To(_) | Self::Also(_) | Self::Within(_) | Self::Away => true,
             Self::Attribute(attribute) => attribute.is_read(fields),
         }
+    }
+
+    /// Whether it names an object that has to be looked up.
+    pub const fn names_another(&self) -> bool {
+        matches!(self, Self::To(_) | Self::Also(_) | Self::Within(_))
     }
 }
 
@@ -84,8 +95,9 @@ impl<'w> Moves<'w> {
         resource: Option<&Arc<ObjectFacts>>,
         next: Option<(Move<'w>, Option<Arc<ObjectFacts>>)>,
     ) {
+        self.before = resource.cloned();
         if let (Some((place, node)), Some(before)) = (&next, self.after.as_ref().or(resource))
-            && !matches!(place, Move::Also(_))
+            && !matches!(place, Move::Also(_) | Move::Within(_))
         {
             let parent = |uuid: Option<&str>| before.with(PARENT_NODE, uuid);
             self.after = Some(Arc::new(match place {
@@ -94,7 +106,7 @@ impl<'w> Moves<'w> {
                     parent(Some(node.as_ref().map_or(*identifier, |node| node.uuid.as_str())))
                 }
                 Move::Away if kind == ResourceType::Node => parent(None),
-                Move::To(_) | Move::Away | Move::Also(_) => before.moved(node.clone()),
+                Move::To(_) | Move::Away | Move::Also(_) | Move::Within(_) => before.moved(node.clone()),
             }));
         }
         self.each.push(next);
@@ -102,13 +114,17 @@ impl<'w> Moves<'w> {
 
     /// What else the write at this place in the order has to be permitted at: the object as the request would leave it,
     /// and where a node is put below another, or a step is to run on another, that one, since both must be within the
-    /// caller's reach, whether it is there or not.
+    /// caller's reach, whether it is there or not. So must the node of a port group: the object as if it were on that node.
     pub fn elsewhere(&self, kind: ResourceType, index: usize) -> Vec<Arc<ObjectFacts>> {
         let Some(Some((place, node))) = self.each.get(index) else { return Vec::new() };
         let other = match place {
             // One that is not there is not told from one that is another's.
             Move::To(identifier) | Move::Also(identifier) if kind == ResourceType::Node => {
                 Some(node.as_ref().map_or_else(|| Arc::new(ObjectFacts::missing(identifier)), Arc::clone))
+            }
+            Move::Within(_) => {
+                let object = self.after.as_ref().or(self.before.as_ref());
+                object.map(|object| Arc::new(object.moved(node.clone())))
             }
             Move::To(_) | Move::Also(_) | Move::Away | Move::Attribute(_) => None,
         };
@@ -132,7 +148,7 @@ mod tests {
     use crate::microversion::Microversion;
 
     /// Fields of bodies that hold an identifier, and put nothing elsewhere.
-    const NO_PLACES: [(&str, &str); 12] = [
+    const NO_PLACES: [(&str, &str); 10] = [
         // The new object's own.
         ("*", "/uuid"),
         // Instances, VIFs and what events tell of are other services' objects.
@@ -141,9 +157,7 @@ mod tests {
         ("event:create", "/events/0/device_id"),
         ("event:create", "/events/0/binding:host_id"),
         ("node:vif:attach", "/id"),
-        // Ironic takes only those of the same node.
-        ("port:create", "/portgroup_uuid"),
-        ("port:update", "/portgroup_uuid"),
+        // Ironic looks for them among those of the same node.
         ("node:vif:attach", "/port_uuid"),
         ("node:vif:attach", "/portgroup_uuid"),
         // Steps that are kept elsewhere; they run on the resource.
@@ -225,5 +239,32 @@ mod tests {
         let mut moves = Moves::default();
         moves.push(ResourceType::Port, Some(&port), Some((Move::To("nowhere"), None)));
         assert_eq!(moves.after.as_ref().map(|after| after.node.clone()), Some(None));
+    }
+
+    #[test]
+    fn a_port_group_is_within_reach_where_its_node_is() {
+        let (own, other) = (node("u-1", "a"), node("u-2", "b"));
+        let port = Arc::new(ObjectFacts::of_node(&serde_json::json!({"uuid": "p"}), Some(Arc::clone(&own))).unwrap());
+        let group = || Some((Move::Within("g"), Some(Arc::clone(&other))));
+        let nodes = |moves: &Moves<'_>, index| -> Vec<_> {
+            moves.elsewhere(ResourceType::Port, index).iter().map(|place| place.node.clone()).collect()
+        };
+        let mut moves = Moves::default();
+        moves.push(ResourceType::Port, Some(&port), group());
+        assert_eq!(moves.after, None);
+        assert_eq!(nodes(&moves, 0), [Some(Arc::clone(&other))]);
+        // A later move hides nothing of it.
+        moves.push(ResourceType::Port, Some(&port), Some((Move::To("u-1"), Some(Arc::clone(&own)))));
+        assert_eq!(nodes(&moves, 0), [Some(Arc::clone(&own)), Some(Arc::clone(&other))]);
+        assert_eq!(nodes(&moves, 1), [Some(own)]);
+        // No such group: the port is on no node that policies know.
+        let mut moves = Moves::default();
+        moves.push(ResourceType::Port, Some(&port), Some((Move::Within("g"), None)));
+        assert_eq!(nodes(&moves, 0), [None]);
+        // On a create there is no object yet, but the group's node is told.
+        let mut moves = Moves::default();
+        moves.push(ResourceType::Collection, None, group());
+        assert!(nodes(&moves, 0).is_empty());
+        assert_eq!(moves.target(0), Some(&other));
     }
 }

@@ -12,6 +12,7 @@ use super::cast::{Cast, Literals};
 use super::filter::heeded;
 use super::places::Places;
 use super::reads::{Fact, Reads};
+use super::reference::brings_secret;
 use super::resource::has_attributes;
 use super::schema::{is_identifier, is_list, path_parameters};
 use super::url::{UrlFacts, url_facts};
@@ -278,6 +279,7 @@ fn write_facts(
     fact(Fact::FIELD, "field", &|| Ok(segment(write.path.segments().next())))?;
     fact(Fact::KEY, "key", &|| Ok(segment(write.path.segments().last())))?;
     fact(Fact::SECRET, "secret", &|| Ok(RestrictedExpression::new_bool(write.secret)))?;
+    fact(Fact::SECRET_REFERENCE, "secret_reference", &|| Ok(RestrictedExpression::new_bool(brings_secret(write))))?;
     fact(Fact::SIBLINGS, "siblings", &|| sibling_paths(write, siblings))?;
     if let Some(value) = write.value {
         fact(Fact::VALUE, "value", &|| value_facts(value, write.secret, places, reads))?;

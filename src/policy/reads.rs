@@ -53,6 +53,7 @@ impl Fact {
     pub(super) const URL: Self = Self(0x7f << 15 | 1 << 22);
     /// `value`, and any part of it.
     pub(super) const VALUE: Self = Self(0x7f << 8 | Self::URL.0 | 1 << 23);
+    pub(super) const SECRET_REFERENCE: Self = Self(1 << 24);
     /// Everything.
     const ALL: Self = Self(u32::MAX);
 
@@ -67,6 +68,7 @@ impl Fact {
             ["key", ..] => Self::KEY,
             ["siblings", ..] => Self::SIBLINGS,
             ["secret", ..] => Self::SECRET,
+            ["secret_reference", ..] => Self::SECRET_REFERENCE,
             ["step", ..] => Self::STEP,
             ["target", ..] => Self::TARGET,
             ["value"] if whole => Self::VALUE,

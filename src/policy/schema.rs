@@ -88,6 +88,7 @@ type Write = {
   key: String,     // the last segment of the path, unescaped
   siblings: Set<String>,  // the places that the same request sets, paths of one or two segments
   secret: Bool,    // then the value shows its kind and length only
+  secret_reference: Bool,  // as a text of an inspection rule it, or a key before it, may bring a secret: "{node.driver_info}"
   value?: Value,   // absent for "remove"
   step?: Step,     // for a clean, deploy or service step and its arguments
   target?: Node,   // for a write that puts the object at a node ("/node_uuid", "/parent_node", ...): that node

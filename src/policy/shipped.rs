@@ -2,8 +2,9 @@
 
 use super::rule::PolicySource;
 
-const FILES: [(&str, &str); 36] = [
+const FILES: [(&str, &str); 37] = [
     ("guard/agent.cedar", include_str!("../../policies/guard/agent.cedar")),
+    ("guard/ansible.cedar", include_str!("../../policies/guard/ansible.cedar")),
     ("guard/belonging.cedar", include_str!("../../policies/guard/belonging.cedar")),
     ("guard/bmc-address.cedar", include_str!("../../policies/guard/bmc-address.cedar")),
     ("guard/config-drive.cedar", include_str!("../../policies/guard/config-drive.cedar")),

@@ -18,6 +18,8 @@ OWN = "33333333-0000-4000-8000-000000000001"
 OTHER = "33333333-0000-4000-8000-000000000002"
 HIDDEN = "33333333-0000-4000-8000-000000000003"
 PORT = "33333333-0000-4000-8000-000000000011"
+GROUP = "33333333-0000-4000-8000-000000000013"
+GROUP_OF_OTHER = "33333333-0000-4000-8000-000000000014"
 PORT_OF_OTHER = "33333333-0000-4000-8000-000000000012"
 CONNECTOR = "33333333-0000-4000-8000-000000000021"
 NOWHERE = "33333333-0000-4000-8000-0000000000ff"
@@ -84,6 +86,9 @@ class Estate(Cloud):
             assert self.call("POST", "/v1/nodes", self.admin, body).status == 201
         for uuid, node, address in [(PORT, OWN, "52:54:00:00:00:01"), (PORT_OF_OTHER, OTHER, "52:54:00:00:00:02")]:
             made = self.call("POST", "/v1/ports", self.admin, {"uuid": uuid, "node_uuid": node, "address": address})
+            assert made.status == 201, made
+        for uuid, node in [(GROUP, OWN), (GROUP_OF_OTHER, OTHER)]:
+            made = self.call("POST", "/v1/portgroups", self.admin, {"uuid": uuid, "node_uuid": node})
             assert made.status == 201, made
         made = self.call("POST", "/v1/volume/connectors", self.admin, {
             "uuid": CONNECTOR, "node_uuid": OWN, "type": "iqn", "connector_id": "iqn.2026-01.example:1"})
@@ -166,6 +171,8 @@ def test_what_belongs_to_a_node(estate):
     assert estate.status("boss", "PATCH", f"/v1/ports/{PORT}", patch("/extra/a", "b")) == 200
     assert estate.status("boss", "PATCH", f"/v1/ports/{PORT}", patch("/node_uuid", OTHER, "replace")) == 403
     assert estate.status("else-admin", "PATCH", f"/v1/ports/{PORT_OF_OTHER}", patch("/node_uuid", OWN, "replace")) == 403
+    assert estate.status("boss", "PATCH", f"/v1/ports/{PORT}", patch("/portgroup_uuid", GROUP_OF_OTHER)) == 403
+    assert estate.status("boss", "PATCH", f"/v1/ports/{PORT}", patch("/portgroup_uuid", GROUP)) == 200
     new = {"address": "52:54:00:00:00:99", "node_uuid": OTHER}
     assert estate.status("boss", "POST", "/v1/ports", new) == 403
     assert estate.status("boss", "POST", "/v1/ports", new | {"node_uuid": OWN}) == 201
@@ -173,7 +180,11 @@ def test_what_belongs_to_a_node(estate):
 
 def test_allocations(estate):
     """An allocation is its owner's."""
-    made = estate.call("POST", "/v1/allocations", estate.tokens["smith"], {"name": "mine", "resource_class": "none"})
+    claim = {"name": "mine", "resource_class": "none", "owner": estate.metal}
+    for user, body in [("smith", claim | {"candidate_nodes": [OTHER]}), ("else-member", claim),
+                       ("smith", {"name": "mine", "resource_class": "none"})]:
+        assert estate.status(user, "POST", "/v1/allocations", body) == 403, body
+    made = estate.call("POST", "/v1/allocations", estate.tokens["smith"], claim)
     assert made.status == 201, made
     uuid = made.json()["uuid"]
     for name in ("mine", uuid):

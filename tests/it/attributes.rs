@@ -30,9 +30,11 @@ pub fn start(ironic: &FakeIronic, policies: &str, in_policy: &str, more: &str) -
 pub const MINE: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c001";
 pub const THEIRS: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c002";
 const PORT: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c003";
+const MY_GROUP: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c041";
+const THEIR_GROUP: &str = "1be26c0b-03f2-4d2e-ae87-c02d7f33c042";
 const NOT_FOUND: &str = r#"{"error_message": "{\"faultcode\": \"Client\", \"faultstring\": \"Node IDENT could not be found.\", \"debuginfo\": null}"}"#;
 
-/// A node of `operator` called `mine`, one of `admin` called `theirs`, a port of `mine`.
+/// A node of `operator` called `mine`, one of `admin` called `theirs`, a port of `mine`, a port group of each.
 pub fn world(request: &Arrived) -> Vec<u8> {
     let mut parts = request.line.split(' ');
     let (method, target) = (parts.next().unwrap(), parts.next().unwrap());
@@ -49,6 +51,8 @@ pub fn world(request: &Arrived) -> Vec<u8> {
         "mine" | MINE => json("200 OK", &node(MINE, "mine", "operator")),
         "theirs" | THEIRS => json("200 OK", &node(THEIRS, "theirs", "admin")),
         PORT => json("200 OK", &format!(r#"{{"uuid": "{PORT}", "node_uuid": "{MINE}"}}"#)),
+        MY_GROUP => json("200 OK", &format!(r#"{{"uuid": "{MY_GROUP}", "node_uuid": "{MINE}"}}"#)),
+        THEIR_GROUP => json("200 OK", &format!(r#"{{"uuid": "{THEIR_GROUP}", "node_uuid": "{THEIRS}"}}"#)),
         "ports" | "allocations" => json("201 Created", "{}"),
         "power" | "provision" => json("202 Accepted", ""),
         "broken" => json("503 Service Unavailable", "{}"),
@@ -120,6 +124,14 @@ fn what_is_put_elsewhere_is_decided_at_both_places() {
     assert!(answer.faultstring().contains("/node_uuid"), "{answer:?}");
     check(&irongate, "operator", &port, Some(&to("1be26c0b-03f2-4d2e-ae87-c02d7f33c009")), 403);
     check(&irongate, "admin", &port, Some(&to(THEIRS)), 403);
+    let group = |group: &str| format!(r#"{{"op": "add", "path": "/portgroup_uuid", "value": {group}}}"#);
+    let [mine, theirs] = [MY_GROUP, THEIR_GROUP].map(|uuid| group(&format!("\"{uuid}\"")));
+    check(&irongate, "operator", &port, Some(&format!("[{mine}]")), 200);
+    check(&irongate, "operator", &port, Some(&format!("[{}]", group("null"))), 200);
+    let answer = check(&irongate, "operator", &port, Some(&format!("[{theirs}]")), 403);
+    assert!(answer.faultstring().contains("/portgroup_uuid"), "{answer:?}");
+    let and_back = format!(r#"[{theirs}, {{"op": "replace", "path": "/node_uuid", "value": "{MINE}"}}]"#);
+    check(&irongate, "operator", &port, Some(&and_back), 403);
     let new = |node: &str| format!(r#"{{"address": "52:54:00:12:34:56", "node_uuid": "{node}"}}"#);
     check(&irongate, "operator", "POST /v1/ports", Some(&new(MINE)), 201);
     check(&irongate, "operator", "POST /v1/ports", Some(&new(THEIRS)), 403);

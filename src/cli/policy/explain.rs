@@ -312,6 +312,7 @@ impl Question<'_> {
                     Move::To(identifier) | Move::Also(identifier) => {
                         target.filter(|node| node.is_called(identifier)).cloned().map(Arc::new)
                     }
+                    Move::Within(_) => target.cloned().map(Arc::new),
                     Move::Away | Move::Attribute(..) => None,
                 };
                 (place, node)

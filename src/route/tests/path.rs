@@ -205,6 +205,9 @@ fn identifiers() {
         check("GET", &format!("/v1/nodes/{reserved}/states"), Err(RouteError::ReservedName));
         check("POST", &format!("/v1/heartbeat/{reserved}"), Err(RouteError::ReservedName));
     }
+    // The node has one place.
+    check("GET", "/v1/nodes/validate?node=n1", Err(RouteError::ReservedName));
+    check("GET", "/v1/nodes/validate?node_uuid=n1", Err(RouteError::ReservedName));
     check("PUT", "/v1/nodes/detail/states/power", Err(RouteError::ReservedName));
     check("GET", "/v1/nodes/States", Ok("node:get /v1/nodes/States"));
     for node in ["a@b", "urn:uuid:0b1e52c4-3f6b-4d1c-9e0e-7a5b4d1c9e0e", "[a]", "a,b", ":", &"x".repeat(256)] {

@@ -127,6 +127,9 @@ fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, objects: &CaseO
         let place = lookup::moves(call.route(), write).map(|place| {
             let node = match &place {
                 Move::To(identifier) | Move::Also(identifier) => objects.find(ResourceType::Node, identifier).cloned(),
+                Move::Within(identifier) => {
+                    objects.find(ResourceType::Portgroup, identifier).and_then(|group| group.node.clone())
+                }
                 Move::Away | Move::Attribute(..) => None,
             };
             (place, node)
