@@ -233,6 +233,9 @@ mod tests {
             "http://0.0.0.0/",
             "127.0.0.1",
             "localhost:8000",
+            // A number is an address to resolvers.
+            "7",
+            "1200",
         ] {
             check(text, &["local"]);
         }
