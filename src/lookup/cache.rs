@@ -68,8 +68,8 @@ pub struct Known {
 /// What is remembered of objects. That an object does not exist is never remembered.
 pub struct ObjectCache {
     objects: Cache<(ResourceType, Uuid, View), Entry, Bytes>,
-    /// Which object was last seen under a name, in the spelling that was asked for: whether Ironic's database tells `Web` from
-    /// `web` is not known here. Only a hint: what counts is the name that the object itself tells.
+    /// Which object was last seen under a name, or a UUID in another spelling than Ironic's own, as it was asked for: whether
+    /// Ironic's database tells `Web` from `web` is not known here. Only a hint: what counts is the name that the object itself tells.
     names: Cache<(ResourceType, Box<str>), Uuid>,
     epochs: Box<[AtomicU64]>,
     /// Where everything is forgotten.
@@ -140,7 +140,7 @@ impl ObjectCache {
         if age_max.is_zero() {
             return None;
         }
-        let uuid = match uuid(identifier) {
+        let uuid = match spelled(identifier) {
             Some(uuid) => uuid,
             None => self.names.get(&(kind, identifier.into()))?,
         };
@@ -189,7 +189,7 @@ impl ObjectCache {
         if self.forgotten.load(Ordering::SeqCst) != asking.forgotten {
             return;
         }
-        if self::uuid(identifier).is_none() {
+        if spelled(identifier).is_none() {
             self.names.insert((kind, identifier.into()), uuid);
         }
         self.objects.insert((kind, uuid, view), Entry { known: known.clone(), fields, since: Instant::now(), epoch });
@@ -225,6 +225,11 @@ impl ObjectCache {
     }
 }
 
+/// In the spelling that Ironic gives out: in all others it is looked for as a name is.
+fn spelled(text: &str) -> Option<Uuid> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) { None } else { uuid(text) }
+}
+
 /// In the spelling that Ironic gives out, in either case.
 fn uuid(text: &str) -> Option<Uuid> {
     (text.len() == uuid::fmt::Hyphenated::LENGTH).then(|| Uuid::try_parse(text).ok()).flatten()
@@ -244,7 +249,11 @@ mod tests {
     }
 
     fn insert(cache: &ObjectCache, view: View, name: &str) {
-        cache.insert(view, ResourceType::Port, name, NodeFields::EVERYTHING, &object(name), cache.asking());
+        insert_as(cache, view, name, name);
+    }
+
+    fn insert_as(cache: &ObjectCache, view: View, identifier: &str, name: &str) {
+        cache.insert(view, ResourceType::Port, identifier, NodeFields::EVERYTHING, &object(name), cache.asking());
     }
 
     fn knows(cache: &ObjectCache, view: View, identifier: &str) -> bool {
@@ -257,15 +266,19 @@ mod tests {
             let cache = ObjectCache::default();
             for view in [View::OWN, OTHER] {
                 insert(&cache, view, "Web");
-                for name in ["Web", UUID, &UUID.to_uppercase()] {
+                for name in ["Web", UUID] {
                     assert!(knows(&cache, view, name), "{name}");
                 }
-                assert!(!knows(&cache, view, "web"), "it may be another's name");
+                for name in ["web", &UUID.to_uppercase()] {
+                    assert!(!knows(&cache, view, name), "{name} may be another's name, or nobody's");
+                }
             }
+            insert_as(&cache, View::OWN, &UUID.to_uppercase(), "Web");
+            assert!(knows(&cache, View::OWN, &UUID.to_uppercase()), "Ironic takes it for the same");
             assert!(cache.find(View::OWN, ResourceType::Node, UUID, NodeFields::default(), LONG).is_none());
             assert!(cache.find(View::OWN, ResourceType::Port, UUID, NodeFields::default(), Duration::ZERO).is_none());
             cache.forget(ResourceType::Port, forgotten);
-            for name in ["Web", UUID] {
+            for name in ["Web", UUID, &UUID.to_uppercase()] {
                 assert!(!knows(&cache, View::OWN, name) && !knows(&cache, OTHER, name), "{name}");
             }
             insert(&cache, View::OWN, "Web");

@@ -84,7 +84,7 @@ impl Places {
     /// The places that a written string leads to: its URL's host, the host or address that it is, its file.
     pub(super) fn of<'p>(&'p self, text: &str, facts: Option<&UrlFacts<'_>>) -> Vec<&'p str> {
         let (host, file) = match facts {
-            Some(facts) if !facts.plain => return Vec::new(),
+            Some(facts) if !facts.plain && facts.host.is_empty() => return Vec::new(),
             Some(facts) if facts.scheme == "file" => (None, Some(facts)),
             Some(facts) => (Some(Host { name: facts.host.clone(), address: facts.address }), None),
             None => (host_facts(text), None),
@@ -200,6 +200,8 @@ mod tests {
         check("https://cdn.example/", &[]);
         check("https://images.example.evil.example/", &[]);
         check("https://images.example\\@evil.example/", &[]);
+        check("https://images.example/a/../b", &["images"]);
+        check("file://images.example/shared/images/../a", &[]);
         check("http://192.0.2.7/", &["images"]);
         check("http://3221225991/", &["images"]);
         check("192.0.2.7", &["images"]);
@@ -221,6 +223,7 @@ mod tests {
         for text in [
             "http://localhost/",
             "http://127.0.0.1:6385/",
+            "http://127.0.0.1:6385/x/../v1",
             "http://0x7f.1/",
             "http://[::1]/",
             "http://169.254.169.254/latest",
@@ -230,6 +233,9 @@ mod tests {
             "http://0.0.0.0/",
             "127.0.0.1",
             "localhost:8000",
+            // A number is an address to resolvers.
+            "7",
+            "1200",
         ] {
             check(text, &["local"]);
         }

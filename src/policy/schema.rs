@@ -106,7 +106,7 @@ type Value = {
 };
 
 type Url = {
-  plain: Bool,         // false: readers may disagree about it; then only the scheme is told
+  plain: Bool,         // false: readers may disagree about it; then its path is empty, and often only the scheme is told
   scheme: String,      // lower case
   host: String,        // lower case, no brackets; "" if there is none
   address?: ipaddr,    // the host, if it is an address

@@ -1,8 +1,9 @@
 //! Facts about a string that may be a URL, for policies about where Ironic is sent.
 //!
 //! Readers disagree about odd URLs (`http://good\@evil/`, a space in front, `%2e` in a host), and a policy must not
-//! believe a host that Ironic then reads differently. So a URL is taken apart only if it is plain; of any other string
-//! that might be read as a URL only the scheme is told, with `plain: false`.
+//! believe a host or path that Ironic then reads differently. So a URL is taken apart only if it is plain; of one whose path
+//! alone is in doubt all but the path is told, of any other string that might be read as a URL only the scheme, with
+//! `plain: false`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,7 +14,7 @@ pub(super) struct UrlFacts<'a> {
     pub(super) plain: bool,
     /// Lower case.
     pub(super) scheme: String,
-    /// Lower case, without brackets and final dot; empty if there is none or the URL is not plain.
+    /// Lower case, without brackets and final dot; empty if there is none or it is in doubt.
     pub(super) host: String,
     /// The host as an address, also if it was spelled as a number.
     pub(super) address: Option<IpAddr>,
@@ -86,7 +87,10 @@ pub(super) fn url_facts(text: &str, complete: bool) -> Option<UrlFacts<'_>> {
     }
     match authority(&scheme, rest) {
         Some((host, address, port, path, userinfo)) => {
-            Some(UrlFacts { plain: true, scheme, host, address, port, path, userinfo })
+            // Of the host there is no doubt then, and forbids look at it.
+            let plain = is_plain_path(path);
+            let path = if plain { path } else { "" };
+            Some(UrlFacts { plain, scheme, host, address, port, path, userinfo })
         }
         None => Some(not_plain(scheme, text)),
     }
@@ -153,6 +157,17 @@ fn host_and_port(place: &str) -> Option<(&str, Option<&str>)> {
 fn not_plain<'a>(scheme: String, text: &str) -> UrlFacts<'a> {
     let userinfo = text.contains('@');
     UrlFacts { plain: false, scheme, host: String::new(), address: None, port: None, path: "", userinfo }
+}
+
+/// Whether nobody goes up in it, or takes one segment for two: `/a/../b` is `/b` to some readers, before or after they decode it.
+fn is_plain_path(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    if !path.contains(['.', '%']) {
+        return true;
+    }
+    let lower = path.to_ascii_lowercase();
+    let is_dots = |segment: &str| matches!(segment.replace("%2e", ".").as_str(), "." | "..");
+    !lower.contains("%2f") && !lower.contains("%5c") && !lower.split('/').any(is_dots)
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -230,6 +245,29 @@ mod tests {
         check("file://", "file  - ");
         check("file:etc/passwd", "file  - etc/passwd");
         assert_eq!(url_facts("http://x.example/aaaa", false).map(|facts| facts.plain), Some(false));
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_odd() {
+        for path in [
+            "/iso/../evil.iso",
+            "/iso/..",
+            "/./evil.iso",
+            "/iso/%2e%2E/evil.iso",
+            "/iso/.%2e?x",
+            "/iso/%2e#x",
+            "/iso/..%2fevil.iso",
+            "/iso/a%2Fb",
+            "/iso/..%5cevil.iso",
+        ] {
+            check(&format!("https://images.example:8443{path}"), "odd https images.example 8443 ");
+            check(&format!("https://127.0.0.1{path}"), "odd https 127.0.0.1! - ");
+            check(&format!("file://{path}"), "odd file  - ");
+        }
+        for path in ["/iso/..a", "/iso/.../b", "/iso/a.iso", "/iso/a%20b%2e", "/iso?to=../b%2fc", "/iso#../b", "?.."] {
+            check(&format!("https://images.example{path}"), &format!("https images.example - {path}"));
+        }
+        check("file:../etc/passwd", "odd file  - ");
     }
 
     #[test]

@@ -287,3 +287,21 @@ fn a_policy_for_one_caller_says_nothing_to_others() {
     let record = irongate.records(8).remove(7);
     assert_eq!((&record["decision"], &record["policies"][0]), (&"deny".into(), &"auditor".into()));
 }
+
+#[test]
+fn what_is_remembered_makes_no_difference_between_spellings() {
+    // Its database tells capitals from small letters.
+    let ironic = FakeIronic::start(world);
+    let policies = "permit (principal is Principal, action, resource is Node)
+        when { resource has owner && resource.owner == principal.name };";
+    for cold in [true, false] {
+        let irongate = start(&ironic, policies, "resource_cache_seconds = 60", "");
+        if !cold {
+            check(&irongate, "operator", &format!("GET /v1/nodes/{MINE}"), None, 200);
+            check(&irongate, "operator", "GET /v1/nodes/mine", None, 200);
+        }
+        for spelling in [MINE.to_uppercase(), "Mine".to_owned()] {
+            check(&irongate, "operator", &format!("GET /v1/nodes/{spelling}"), None, 403);
+        }
+    }
+}

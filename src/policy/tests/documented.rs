@@ -149,17 +149,49 @@ fn a_pipeline() {
         now: 1_767_225_600 + hour * 3600,
         ..ask(&["pipeline"], "node:set_power_state").add("/target", text("power on"))
     };
+    let list = || ask(&["pipeline"], "node:list").query("owner", "team-a");
     check(
         &example("5. ", false),
         &[
             (ask(&["pipeline"], "node:list").query("owner", "team-a"), "permit pipeline.list"),
             (ask(&["pipeline"], "node:list").query("owner", "team-b"), "deny no_permit"),
             (ask(&["pipeline"], "node:list"), "deny no_permit"),
+            (list().query("limit", "10"), "permit pipeline.list"),
+            (list().query("detail", "true"), "deny no_permit"),
+            (list().query("fields", "uuid,driver_info"), "deny no_permit"),
+            (list().query("instance_uuid", "1be26c0b-03f2-4d2e-ae87-c02d7f33c001"), "deny no_permit"),
+            (ask(&["pipeline"], "node:list_detail").query("owner", "team-a"), "deny no_permit"),
             (power(Some("192.0.2.9"), 9), "permit pipeline.power"),
             (power(Some("::ffff:192.0.2.9"), 9), "permit pipeline.power"),
             (power(Some("198.51.100.1"), 9), "deny no_permit"),
             (power(Some("192.0.2.9"), 20), "deny no_permit"),
             (power(None, 9), "deny no_permit"),
+        ],
+    );
+}
+
+#[test]
+fn what_is_not_written() {
+    let create = || ask(&["admin"], "node:create").add("/driver", text("ipmi"));
+    let protect = |op, value: Option<Json<'static>>| ask(&["admin"], "node:update").write(op, "/protected", value);
+    let owner = super::AskWrite { path: "/owner", op: WriteOp::Add, value: Some(text("a")), step: None, secret: false };
+    let (unowned, unprotected) = (
+        "deny forbidden site.new-nodes-are-owned: a new node has an owner",
+        "deny forbidden site.stays-protected: protection is not taken away",
+    );
+    check(
+        &example("Writes", true),
+        &[
+            (create(), unowned),
+            (Ask { others: vec![owner], ..create() }, "permit admin.everything"),
+            // The request by itself says nothing of its fields.
+            (ask(&["admin"], "node:create"), "permit admin.everything"),
+            (protect(WriteOp::Add, Some(Json::Boolean(true))), "permit admin.everything"),
+            (protect(WriteOp::Replace, Some(text("on"))), "permit admin.everything"),
+            (protect(WriteOp::Replace, Some(Json::Boolean(false))), unprotected),
+            (protect(WriteOp::Replace, Some(text("off"))), unprotected),
+            (protect(WriteOp::Add, Some(Json::Null)), unprotected),
+            (protect(WriteOp::Remove, None), unprotected),
         ],
     );
 }
