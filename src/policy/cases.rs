@@ -12,7 +12,7 @@ use super::places::{PlaceError, Places};
 use super::resource::{ObjectFacts, has_attributes};
 use super::schema::RESOURCE_TYPES;
 use crate::authenticate::SchemeName;
-use crate::catalog::ResourceType;
+use crate::catalog::{ResourceType, catalog};
 
 /// A file of cases, checked.
 #[derive(Debug)]
@@ -42,6 +42,7 @@ impl CaseObjects {
             let kind = RESOURCE_TYPES.into_iter().find(|kind| Some(kind.as_str()) == named && has_attributes(*kind));
             let kind =
                 kind.ok_or("an object's type is Node, Port, Portgroup, VolumeConnector, VolumeTarget or Allocation")?;
+            known_keys(kind, &value)?;
             if kind == ResourceType::Node {
                 let facts = ObjectFacts::node(&value).ok_or("a node has a uuid, and each field its type")?;
                 objects.0.push((kind, Arc::new(facts)));
@@ -64,6 +65,31 @@ impl CaseObjects {
     pub fn find(&self, kind: ResourceType, identifier: &str) -> Option<&Arc<ObjectFacts>> {
         self.0.iter().find(|(known, facts)| *known == kind && facts.is_called(identifier)).map(|(_, facts)| facts)
     }
+}
+
+/// A key that Ironic does not show would be an attribute that is never there: a case would deny for the wrong reason.
+fn known_keys(kind: ResourceType, object: &serde_json::Value) -> Result<(), String> {
+    let name = match kind {
+        ResourceType::Node => "node",
+        ResourceType::Port => "port",
+        ResourceType::Portgroup => "portgroup",
+        ResourceType::VolumeConnector => "volume_connector",
+        ResourceType::VolumeTarget => "volume_target",
+        ResourceType::Allocation => "allocation",
+        ResourceType::Api
+        | ResourceType::Collection
+        | ResourceType::Driver
+        | ResourceType::Conductor
+        | ResourceType::Shard
+        | ResourceType::Chassis
+        | ResourceType::DeployTemplate
+        | ResourceType::Runbook
+        | ResourceType::InspectionRule => return Ok(()),
+    };
+    let Some(answer) = catalog().object(name) else { return Ok(()) };
+    let is_known = |key: &str| key == "type" || answer.fields.iter().any(|field| field.name == key);
+    let unknown = object.as_object().into_iter().flatten().map(|(key, _)| key).find(|key| !is_known(key));
+    unknown.map_or(Ok(()), |key| Err(format!("{} has no field {key:?}", kind.as_str())))
 }
 
 /// One request and what is expected of it.
@@ -313,5 +339,7 @@ mod tests {
         fails("cases:\n  - name: x\n    request: GET /\n    expect: deny\n    reason: because\n", Some(2), "no_permit");
         fails("places: {local: [x]}\ncases: []\n", None, "place");
         fails("cases: []\n", None, "no cases");
+        fails("objects: [{uuid: u, ownr: p1}]\ncases: []\n", None, "Node has no field \"ownr\"");
+        fails("objects: [{type: Port, uuid: u, owner: p1}]\ncases: []\n", None, "Port has no field \"owner\"");
     }
 }

@@ -1,5 +1,6 @@
 //! Policies that are valid Cedar and yet do not do what their author expects.
 
+mod dead;
 mod fact;
 mod reach;
 mod wildcard;
@@ -20,6 +21,7 @@ pub(super) fn lint(operations: &[Operation], rules: &[Rule], findings: &mut Vec<
         operations.iter().filter(|operation| operation.resource == ResourceType::Collection).map(fixed_id).collect();
     unmet(rules, findings);
     let known = fact::known(operations);
+    let written = dead::Written::new(operations);
     for rule in rules {
         for uid in rule.policy.entity_literals() {
             findings.extend(identifier(rule, &uid, &collections));
@@ -27,6 +29,7 @@ pub(super) fn lint(operations: &[Operation], rules: &[Rule], findings: &mut Vec<
         findings.extend(open(rule));
         fact::unknown(rule, &known, findings);
         wildcard::wildcards(rule, findings);
+        dead::comparisons(rule, &written, findings);
     }
     halves(operations, rules, findings);
     aliases(rules, findings);
@@ -57,7 +60,11 @@ fn identifier(rule: &Rule, uid: &EntityUid, collections: &BTreeSet<String>) -> O
     match kind {
         "Role" | "Action" => None,
         "Principal" => {
-            let known = ["basic:", "keystone:", "jwt:", "certificate:"].iter().any(|scheme| id.starts_with(scheme));
+            let schemes = ["basic:", "keystone:", "jwt:", "certificate:"];
+            if schemes.contains(&id) {
+                return error("is nobody: it has no name", "write the caller's name after the colon".to_owned());
+            }
+            let known = schemes.iter().any(|scheme| id.starts_with(scheme));
             if known || id == "anonymous" {
                 return None;
             }

@@ -24,6 +24,8 @@ pub(super) struct Tested {
     pub(super) policies: usize,
     /// The others.
     pub(super) never: Vec<String>,
+    /// Roles of callers that no policy names: a denial of such a caller may be one for a slip of the pen.
+    pub(super) unnamed_roles: Vec<String>,
 }
 
 impl Tested {
@@ -82,7 +84,10 @@ pub(super) fn test_sources(policies: &[PolicySource], cases: &[(String, String)]
         engine.policy_modes().filter(|(_, mode)| *mode != PolicyMode::Off).map(|(id, _)| id).collect();
     let never: Vec<String> = asked.iter().filter(|id| !decisive.contains(**id)).map(|id| (*id).to_owned()).collect();
     let (policies, decisive) = (asked.len(), asked.len() - never.len());
-    Ok(Tested { runs, decisive, policies, never })
+    let of_cases: BTreeSet<&String> = runs.iter().flat_map(|run| run.case.who.roles.iter().flatten()).collect();
+    let is_named = |role: &str| engine.roles().iter().any(|known| **known == *role);
+    let unnamed_roles = of_cases.into_iter().filter(|role| !is_named(role)).cloned().collect();
+    Ok(Tested { runs, decisive, policies, never, unnamed_roles })
 }
 
 fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {

@@ -226,3 +226,48 @@ fn doubtful_wildcards_are_warned_about() {
     check(&host("*.example"), &[]);
     check(&update("context.write.path like \"/extra/*\""), &[]);
 }
+
+#[test]
+fn comparisons_that_never_hold_are_warned_of() {
+    let forbid = |condition: &str| {
+        format!("forbid(principal, action in Action::\"read\", resource is Node) when {{ {condition} }};")
+    };
+    check(
+        &forbid("resource has name && resource.name == \"Web-1\""),
+        &["1:1 warning: `resource.name` is in lower case"],
+    );
+    check(&forbid("resource has name && resource.name == \"web-1\""), &[]);
+    check(&forbid("[\"web-1\", \"Web-2\"].contains(resource.id)"), &["1:1 warning: `resource.id` is in lower case"]);
+    check(&forbid("resource has owner && resource.owner == \"Team\""), &[]);
+    let write = |action: &str, condition: &str| {
+        format!("forbid(principal, action == Action::\"{action}\", resource) when {{ {condition} }};")
+    };
+    let patch = |condition: &str| write("node:update:write", condition);
+    check(&patch("context.write.path == \"/bogus\""), &["1:1 warning: `context.write.path` is never \"/bogus\""]);
+    check(&patch("context.write.path == \"extra/foo\""), &["1:1 warning: `context.write.path` is never \"extra/foo\""]);
+    check(
+        &patch("[\"bogus\", \"other\"].contains(context.write.field)"),
+        &[
+            "1:1 warning: `context.write.field` is never \"bogus\"",
+            "1:1 warning: `context.write.field` is never \"other\"",
+        ],
+    );
+    check(&patch("[\"extra\", \"bogus\"].contains(context.write.field)"), &[]);
+    check(&patch("context.write.path == \"/extra/foo\" || context.write.field == \"owner\""), &[]);
+    // A driver may take anything.
+    check(&write("node:vendor_passthru:post:write", "context.write.path == \"/bogus\""), &[]);
+    let target = |word: &str| {
+        write(
+            "node:set_provision_state:write",
+            &format!(
+                "context.write.path == \"/target\" && context.write has value.string && [\"active\", \"{word}\"].contains(context.write.value.string)"
+            ),
+        )
+    };
+    check(&target("activ"), &["1:1 warning: \"/target\" takes no value \"activ\""]);
+    check(&target("rebuild"), &[]);
+    check(
+        "permit(principal == Principal::\"basic:\", action == Action::\"node:get\", resource);",
+        &["1:1 error: Principal::\"basic:\" is nobody: it has no name"],
+    );
+}

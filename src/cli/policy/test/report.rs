@@ -25,6 +25,9 @@ pub(in crate::cli) fn text(tested: &Tested) -> String {
     if !tested.never.is_empty() {
         text.push_str(&format!("never decisive: {}\n", tested.never.join(", ")));
     }
+    if !tested.unnamed_roles.is_empty() {
+        text.push_str(&format!("warning: roles that no policy names: {}\n", tested.unnamed_roles.join(", ")));
+    }
     text
 }
 
@@ -48,6 +51,7 @@ pub(in crate::cli) fn json(tested: &Tested) -> String {
     let report = serde_json::json!({
         "cases": cases,
         "failed": tested.failed(),
+        "unnamed_roles": tested.unnamed_roles,
         "coverage": {
             "policies": tested.policies,
             "decisive": tested.decisive,

@@ -114,3 +114,14 @@ fn the_manual_s_cases_hold() {
     assert_eq!(tested.failed(), 0, "{}", text(&tested));
     assert_eq!(tested.runs.len(), 4);
 }
+
+#[test]
+fn roles_that_no_policy_names_are_told() {
+    let tested = tested(
+        "cases:\n  - {name: x, roles: [a], request: GET /v1/nodes/n, expect: permit}\n  \
+         - {name: y, roles: [aa], request: GET /v1/nodes/n, expect: deny}\n",
+    )
+    .unwrap();
+    assert_eq!((tested.failed(), tested.unnamed_roles.as_slice()), (0, ["aa".to_owned()].as_slice()));
+    assert!(text(&tested).contains("warning: roles that no policy names: aa"));
+}
