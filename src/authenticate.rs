@@ -110,6 +110,11 @@ impl Authenticator {
         name == SchemeName::Anonymous || self.scheme(name).is_some()
     }
 
+    /// Whether a binding gives this role.
+    pub fn gives(&self, role: &str) -> bool {
+        self.bindings.iter().any(|binding| binding.roles().iter().any(|given| **given == *role))
+    }
+
     /// What an operator should look at although it is not wrong enough to refuse the configuration. Removing a user from
     /// the htpasswd file must take effect even while a binding still names the user, so this is no error.
     pub fn warnings(&self) -> Vec<String> {

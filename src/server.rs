@@ -60,6 +60,24 @@ pub enum Phase {
     Leave,
     /// Accept nothing more, finish what runs.
     Drain,
+    /// End what runs.
+    Cut,
+}
+
+impl Phase {
+    /// The word of `/status`.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serve => "serving",
+            Self::Leave => "leaving",
+            Self::Drain | Self::Cut => "draining",
+        }
+    }
+
+    /// Whether nothing is accepted any more.
+    fn is_drain(&self) -> bool {
+        matches!(self, Self::Drain | Self::Cut)
+    }
 }
 
 /// Why the proxy does not start.
@@ -124,7 +142,8 @@ pub struct Server {
 struct Worker {
     pipeline: Arc<Pipeline>,
     current: Arc<Current>,
-    listening: Vec<Listening>,
+    /// Each socket with its listener's place.
+    listening: Vec<(usize, Listening)>,
     phase: watch::Receiver<Phase>,
     gate: Arc<Gate>,
     /// For each listener, whether its socket was passed to irongate.
@@ -236,8 +255,13 @@ impl Server {
 
     /// Whether every worker came round lately. Those that have drained are silent, and that is well.
     pub fn alive(&self) -> bool {
+        self.came_round(HANG)
+    }
+
+    /// The same for another time than the usual one.
+    fn came_round(&self, within: Duration) -> bool {
         let now = milliseconds(self.since);
-        let late = |beat: u64| now.saturating_sub(beat) >= HANG.as_millis().try_into().unwrap_or(u64::MAX);
+        let late = |beat: u64| now.saturating_sub(beat) >= within.as_millis().try_into().unwrap_or(u64::MAX);
         !self.serving() || !self.beats().into_iter().any(late)
     }
 
@@ -248,15 +272,28 @@ impl Server {
 
     /// Stops accepting; what runs is finished. The place of a unix socket is free for the next instance from now on.
     pub fn drain(&self) {
+        self.end(Phase::Drain);
+    }
+
+    /// The same, but what runs is cut at once; its records are written.
+    pub fn cut(&self) {
+        self.end(Phase::Cut);
+    }
+
+    fn end(&self, phase: Phase) {
         for socket in self.sockets.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             socket.remove();
         }
-        self.phase.send_replace(Phase::Drain);
+        self.phase.send_replace(phase);
+    }
+
+    fn phase(&self) -> Phase {
+        *self.phase.borrow()
     }
 
     /// Whether it serves, and is not about to end.
     pub fn serving(&self) -> bool {
-        *self.phase.borrow() == Phase::Serve
+        self.phase() == Phase::Serve
     }
 
     /// Waits until the workers have ended and the last record is written. Blocks.
@@ -291,7 +328,7 @@ impl Worker {
                 tokio::time::sleep(BEAT).await;
             }
         });
-        for (index, listening) in self.listening.into_iter().enumerate() {
+        for (index, listening) in self.listening {
             let inherited = self.inherited.get(index).copied().unwrap_or(false);
             let door = connection::Door {
                 index,
@@ -305,10 +342,19 @@ impl Worker {
         while accepting.join_next().await.is_some() {}
         let audit = self.pipeline.audit.clone();
         let within = Duration::from_secs(self.current.load().limits.drain_timeout_seconds);
-        if tokio::time::timeout(within, permits.acquire_many(PERMITS)).await.is_err() {
+        let mut phase = self.phase.clone();
+        let drained = tokio::select! {
+            drained = tokio::time::timeout(within, permits.acquire_many(PERMITS)) => {
+                if drained.is_err() {
+                    tracing::warn!("the drain deadline passed; what still runs is cut");
+                }
+                drained.is_ok()
+            }
+            _ = phase.wait_for(|phase| *phase == Phase::Cut) => false,
+        };
+        if !drained {
             // It ends with this runtime; its records say so.
             audit.cut();
-            tracing::warn!("the drain deadline passed; what still runs is cut");
         }
     }
 }

@@ -198,6 +198,14 @@ impl Snapshot {
     /// from [`PolicyEngine::warnings`].
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.authenticator.warnings();
+        for bound in &self.limits.role {
+            let role = bound.role.as_str();
+            if !self.authenticator.gives(role) && !self.policies.roles().iter().any(|known| **known == *role) {
+                warnings.push(format!(
+                    "[[limits.role]]: no [[binding]] gives the role {role:?} and no policy names it: nobody is bounded"
+                ));
+            }
+        }
         if self.is_over() {
             warnings.push("shadow_until is past: denials are enforced".to_owned());
         }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::{USAGE, say};
 use crate::admin::{self, Check, Pages};
@@ -14,6 +16,9 @@ use crate::config::{Config, Mode};
 use crate::server::{Server, probe, systemd};
 use crate::snapshot::{Current, Snapshot, watch};
 use crate::version;
+
+/// So long the end waits, after a second signal, for the records of what it cuts.
+const LAST_RECORDS: Duration = Duration::from_secs(3);
 
 pub(super) fn serve(config: &Config, file: &Path) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -94,40 +99,63 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
     let wanted = Arc::new(Notify::new());
     tokio::spawn(reloads(Arc::clone(&server), Arc::clone(&wanted)));
 
+    // When the delay before the drain is over, once it has begun.
+    let mut leaving: Option<Instant> = None;
     loop {
+        let over = async {
+            match leaving {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = hangup.recv() => wanted.notify_one(),
             _ = reopen.recv() => server.audit.reopen(),
-            () = either(&mut terminate, &mut interrupt) => break,
-        }
-    }
-    systemd::stopping();
-    let delay = Duration::from_secs(server.current.load().limits.drain_delay_seconds);
-    if !delay.is_zero() {
-        tracing::info!("leaving: not ready any more, what comes is still served");
-        server.leave();
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
+            () = over => break,
             () = either(&mut terminate, &mut interrupt) => {
-                tracing::warn!("a second signal: what still runs is cut");
-                return Ok(End::AtOnce);
+                if leaving.is_some() {
+                    return Ok(at_once(&server, waited(&server)).await);
+                }
+                let delay = Duration::from_secs(server.current.load().limits.drain_delay_seconds);
+                systemd::stopping();
+                if delay.is_zero() {
+                    break;
+                }
+                tracing::info!("leaving: not ready any more, what comes is still served");
+                systemd::status("leaving: not ready any more, what comes is still served");
+                server.leave();
+                leaving = Some(Instant::now() + delay);
             }
         }
     }
     tracing::info!("draining: nothing new is accepted, what runs is finished");
+    systemd::status("draining: nothing new is accepted, what runs is finished");
     server.drain();
-    let drained = tokio::task::spawn_blocking({
-        let server = Arc::clone(&server);
-        move || server.wait()
-    });
+    let mut drained = waited(&server);
     tokio::select! {
-        _ = drained => {}
-        () = either(&mut terminate, &mut interrupt) => {
-            tracing::warn!("a second signal: what still runs is cut");
-            return Ok(End::AtOnce);
-        }
+        _ = &mut drained => {}
+        () = either(&mut terminate, &mut interrupt) => return Ok(at_once(&server, drained).await),
     }
     Ok(End::Drained)
+}
+
+/// The workers' end and the last record.
+fn waited(server: &Arc<Server>) -> JoinHandle<()> {
+    let server = Arc::clone(server);
+    tokio::task::spawn_blocking(move || server.wait())
+}
+
+/// Cuts what runs, and gives its records a moment.
+async fn at_once(server: &Server, drained: JoinHandle<()>) -> End {
+    tracing::warn!("a second signal: what still runs is cut");
+    server.cut();
+    if tokio::time::timeout(LAST_RECORDS, drained).await.is_err() {
+        let count = server.current.load().limiter.load().requests();
+        tracing::error!(count, "requests under way end without a record");
+        let count = server.audit.counts().queue_bytes;
+        tracing::error!(count, "bytes of audit records are lost: the sink did not take them before the end");
+    }
+    End::AtOnce
 }
 
 async fn either(first: &mut Signal, second: &mut Signal) {
@@ -148,7 +176,10 @@ async fn reloads(server: Arc<Server>, wanted: Arc<Notify>) {
 /// Reading and checking take a while: probes and signals go on meanwhile.
 async fn reload(server: Arc<Server>) {
     let current = Arc::clone(&server.current);
-    systemd::reloading();
+    // On the way out the service manager waits for the end.
+    if server.serving() {
+        systemd::reloading();
+    }
     let reloaded = tokio::task::spawn_blocking({
         let current = Arc::clone(&current);
         move || current.reload()

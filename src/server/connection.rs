@@ -165,7 +165,7 @@ impl Door {
             // The guards that `wait_for` gives must not live on.
             drop(phase.wait_for(|phase| *phase != Phase::Serve).await);
             leaving.leave();
-            drop(phase.wait_for(|phase| *phase == Phase::Drain).await);
+            drop(phase.wait_for(Phase::is_drain).await);
             // HTTP/2 tells callers which requests were not looked at. On HTTP/1.1 one may be on its way: it is answered, and
             // told that it was the last.
             if !http2 {

@@ -77,9 +77,9 @@ fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
 
 /// What was bound.
 pub(super) struct Bound {
-    /// For each worker its sockets.
-    pub(super) workers: Vec<Vec<Listening>>,
-    /// Where they really are.
+    /// For each worker its sockets, each with its listener's place.
+    pub(super) workers: Vec<Vec<(usize, Listening)>>,
+    /// Where they really are; of several sockets of one name the first.
     pub(super) addresses: Vec<ListenAddress>,
     /// Unix sockets that go when irongate goes.
     pub(super) files: Vec<SocketFile>,
@@ -87,11 +87,10 @@ pub(super) struct Bound {
 
 /// Binds every listener once for each worker.
 pub(super) fn bind(config: &Config) -> Result<Bound, StartError> {
-    let mut workers: Vec<Vec<Listening>> = (0..config.workers).map(|_| Vec::new()).collect();
+    let mut workers: Vec<Vec<(usize, Listening)>> = (0..config.workers).map(|_| Vec::new()).collect();
     let (mut addresses, mut files) = (Vec::new(), Vec::new());
-    let passed = |listener: &Listener| matches!(listener.address, ListenAddress::Inherited { .. });
-    let mut inherited = config.listeners.iter().any(passed).then(Inherited::from_environment);
-    for listener in &config.listeners {
+    let mut inherited = Inherited::from_environment();
+    for (place, listener) in config.listeners.iter().enumerate() {
         let failed = |source| StartError::Listen {
             name: listener.name.to_string(),
             address: listener.address.to_string(),
@@ -104,39 +103,51 @@ pub(super) fn bind(config: &Config) -> Result<Bound, StartError> {
                     let socket = tcp(address).map_err(failed)?;
                     // Port 0: the first socket gets a port, the others share it.
                     address = socket.local_addr().map_err(failed)?;
-                    sockets.push(Listening::Tcp(socket));
+                    sockets.push((place, Listening::Tcp(socket)));
                 }
                 addresses.push(ListenAddress::Tcp(address));
             }
             ListenAddress::Unix(path) => {
                 let socket = unix(path).map_err(failed)?;
                 for sockets in &mut workers {
-                    sockets.push(Listening::Unix(socket.try_clone().map_err(failed)?));
+                    sockets.push((place, Listening::Unix(socket.try_clone().map_err(failed)?)));
                 }
                 addresses.push(ListenAddress::Unix(path.clone()));
                 files.push(SocketFile::bound(path).map_err(failed)?);
             }
             ListenAddress::Inherited { name, unix } => {
-                let Some(inherited) = &mut inherited else { continue };
-                let socket = inherited.take(name, *unix).map_err(failed)?;
-                let address = socket.address().map_err(failed)?;
-                if let ListenAddress::Tcp(address) = &address
-                    && listener.tls.is_none()
-                    && !listener.insecure_plaintext
-                    && !address.ip().is_loopback()
-                {
-                    let message =
-                        "it is reachable from other machines: add [listener.tls], or insecure_plaintext = true";
-                    return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, message)));
+                for (count, socket) in inherited.take(name, *unix).map_err(failed)?.into_iter().enumerate() {
+                    let address = socket.address().map_err(failed)?;
+                    in_the_open(listener, &address).map_err(failed)?;
+                    for sockets in &mut workers {
+                        sockets.push((place, socket.try_clone().map_err(failed)?));
+                    }
+                    if count == 0 {
+                        addresses.push(address);
+                    } else {
+                        tracing::info!(listener = %listener.name, %address, "listening, on a further socket of this name");
+                    }
                 }
-                for sockets in &mut workers {
-                    sockets.push(socket.try_clone().map_err(failed)?);
-                }
-                addresses.push(address);
             }
         }
     }
+    for socket in inherited.left() {
+        tracing::warn!(%socket, "a passed socket is served by no listener: who connects to it waits for ever");
+    }
     Ok(Bound { workers, addresses, files })
+}
+
+/// Refuses a passed socket on which callers from elsewhere would speak without TLS.
+fn in_the_open(listener: &Listener, address: &ListenAddress) -> std::io::Result<()> {
+    match address {
+        ListenAddress::Tcp(address)
+            if listener.tls.is_none() && !listener.insecure_plaintext && !address.ip().is_loopback() =>
+        {
+            let message = "it is reachable from other machines: add [listener.tls], or insecure_plaintext = true";
+            Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, message))
+        }
+        ListenAddress::Tcp(_) | ListenAddress::Unix(_) | ListenAddress::Inherited { .. } => Ok(()),
+    }
 }
 
 fn tcp(address: std::net::SocketAddr) -> std::io::Result<std::net::TcpListener> {
@@ -187,7 +198,7 @@ pub(super) async fn accept(
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = phase.wait_for(|phase| *phase == Phase::Drain) => break,
+            _ = phase.wait_for(Phase::is_drain) => break,
             accepted = async {
                 let permit = Arc::clone(&permits).acquire_owned().await;
                 (listener.accept().await, permit)

@@ -36,10 +36,12 @@ pub async fn probe(targets: Vec<Target>, state: Arc<UpstreamState>) {
 async fn probe_one(target: Target, state: Arc<UpstreamState>, place: usize) {
     let Some(health) = state.endpoints().get(place) else { return };
     let endpoint = health.name();
+    // Before the first probe nothing is known: what it finds is told, whatever it is.
+    let mut before = None;
     loop {
         let answered = tokio::time::timeout(DEADLINE, ask(&target.connector, &target.authority, &state)).await;
         let answered = matches!(answered, Ok(Some(())));
-        if answered != health.up() {
+        if before.replace(answered) != Some(answered) {
             if answered {
                 tracing::info!(endpoint, "Ironic answers");
             } else {

@@ -16,7 +16,7 @@ pub struct Status {
     /// What the program was built from.
     program_revision: &'static str,
     started: Timestamp,
-    /// `serving` or `draining`.
+    /// `serving`, `leaving` or `draining`.
     phase: &'static str,
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +117,7 @@ impl Server {
             version: version::VERSION,
             program_revision: version::REVISION,
             started: self.started,
-            phase: if self.serving() { "serving" } else { "draining" },
+            phase: self.phase().as_str(),
             mode: snapshot.mode().as_str(),
             shadow_until: snapshot.shadow_until,
             revision: Arc::clone(&snapshot.revision),

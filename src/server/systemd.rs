@@ -1,11 +1,10 @@
 //! What the service manager is told (sd_notify), and that the workers are alive (its watchdog). Without one, nothing.
 
 use std::sync::Weak;
-use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::Server;
+use super::{BEAT, Server};
 
 /// Serving: after the start, and after each reload.
 pub fn ready(status: &str) {
@@ -22,7 +21,12 @@ pub fn reloading() {
 
 /// On the way out.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("draining: nothing new is accepted, what runs is finished")]);
+    tell(&[NotifyState::Stopping]);
+}
+
+/// What it does.
+pub fn status(text: &str) {
+    tell(&[NotifyState::Status(text)]);
 }
 
 fn tell(states: &[NotifyState<'_>]) {
@@ -35,22 +39,15 @@ fn tell(states: &[NotifyState<'_>]) {
 /// stops it, and the service manager does what its unit says.
 pub async fn watchdog(server: Weak<Server>) {
     let Some(within) = sd_notify::watchdog_enabled() else { return };
-    watch(server, within / 3, || tell(&[NotifyState::Watchdog])).await;
-}
-
-async fn watch(server: Weak<Server>, every: Duration, tell: impl Fn()) {
-    let mut before = Vec::new();
+    // Whoever has nothing to do comes round each second, however short the watchdog's time is.
+    let late = (within / 2).max(BEAT * 5);
     loop {
-        tokio::time::sleep(every).await;
+        tokio::time::sleep(within / 3).await;
         let Some(server) = server.upgrade() else { return };
-        let now = server.beats();
-        // Workers that have drained are silent, and that is well.
-        let alive = !server.serving() || before.len() != now.len() || before.iter().zip(&now).all(|(a, b)| a != b);
-        if alive {
-            tell();
+        if server.came_round(late) {
+            tell(&[NotifyState::Watchdog]);
         } else {
             tracing::error!("a worker does not answer; the watchdog is not told");
         }
-        before = now;
     }
 }

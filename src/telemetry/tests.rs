@@ -28,6 +28,7 @@ const ALLOWED_FIELDS: &[&str] = &[
     "rule",  // a policy's id, of the operator's
     "schemes", // words of the program
     "setting", // a setting's name
+    "socket", // a name that the service manager gives
     "status", // a number
     "tls",   // `bool`
     "until", // a time, of the configuration

@@ -357,6 +357,7 @@ fn one_instance_follows_the_other_and_nobody_fails() {
     // How often each was answered; the first half of them keep their connections.
     let answered: [AtomicUsize; 8] = std::array::from_fn(|_| AtomicUsize::new(0));
     let keeping = answered.len() / 2;
+    let moved = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_migrate_req").is_ok_and(|set| set.trim() == "1");
     std::thread::scope(|scope| {
         let clients: Vec<_> = answered
             .iter()
@@ -366,7 +367,14 @@ fn one_instance_follows_the_other_and_nobody_fails() {
                 scope.spawn(move || {
                     let mut kept = Kept::new(address);
                     while !done.load(Ordering::Relaxed) {
-                        let (status, body) = kept.ask(&request("GET"))?;
+                        let new = kept.stream.is_none();
+                        let (status, body) = match kept.ask(&request("GET")) {
+                            // Half opened for a socket that closes; `docs/lifecycle.md` says which kernels move it.
+                            Err(error) if new && !moved && error.kind() == std::io::ErrorKind::ConnectionReset => {
+                                continue;
+                            }
+                            answered => answered?,
+                        };
                         assert_eq!(status, 200, "{body}");
                         if client >= keeping {
                             // A new connection each time.

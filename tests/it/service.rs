@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::client::{basic, pause, send};
-use crate::support::{FakeIronic, PASSWORD, configuration};
+use crate::support::{FakeIronic, PASSWORD, configuration, json};
 
 struct Service {
     child: Child,
@@ -20,6 +20,19 @@ struct Service {
 impl Service {
     /// The listener's socket is the program's standard input, because nothing is simpler to pass.
     fn start(file: &Path, socket: &TcpListener, watchdog: Duration) -> Self {
+        Self::start_with(file, socket, None, watchdog)
+    }
+
+    /// A further socket of this name is its standard output.
+    fn start_with(
+        file: &Path,
+        socket: &TcpListener,
+        further: Option<(&TcpListener, &str)>,
+        watchdog: Duration,
+    ) -> Self {
+        let names = further.map_or("public".to_owned(), |(_, name)| format!("public:{name}"));
+        let count = if further.is_some() { "2" } else { "1" };
+        let passed = |socket: &TcpListener| Stdio::from(OwnedFd::from(socket.try_clone().unwrap()));
         let notify = file.with_file_name(format!("notify-{}", std::process::id()));
         drop(std::fs::remove_file(&notify));
         let notified = UnixDatagram::bind(&notify).unwrap();
@@ -30,9 +43,9 @@ impl Service {
             .env("IRONGATE_ADMIN__ADDRESS", "127.0.0.1:0")
             .env("NOTIFY_SOCKET", &notify)
             .env("WATCHDOG_USEC", watchdog.as_micros().to_string())
-            .envs([("LISTEN_FDS", "1"), ("LISTEN_FDS_FIRST_FD", "0"), ("LISTEN_FDNAMES", "public")])
-            .stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())))
-            .stdout(Stdio::null())
+            .envs([("LISTEN_FDS", count), ("LISTEN_FDS_FIRST_FD", "0"), ("LISTEN_FDNAMES", &names)])
+            .stdin(passed(socket))
+            .stdout(further.map_or_else(Stdio::null, |(socket, _)| passed(socket)))
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
@@ -217,6 +230,98 @@ fn emptied_files_are_told() {
     service.told("RELOADING=1");
     assert!(service.told("READY=1").contains("refused"));
     service.logged("own.cedar:1: holds no policy (if that is meant, remove the file");
+}
+
+/// A configuration with a passed socket, changed as a text.
+fn configured(directory: &Path, ironic: &FakeIronic, change: impl FnOnce(String) -> String) -> PathBuf {
+    let file = configuration(directory, &ironic.endpoint(), "reload = { watch = false }");
+    let text = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", "fd:public");
+    std::fs::write(&file, change(text)).unwrap();
+    file
+}
+
+#[test]
+fn all_passed_sockets_of_a_name_are_served() {
+    let ironic = FakeIronic::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let file = configured(directory.path(), &ironic, |text| text);
+    let (one, other) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let service = Service::start_with(&file, &one, Some((&other, "public")), Duration::from_secs(60));
+    service.told("READY=1");
+    assert_eq!([&one, &other].map(|socket| list(socket.local_addr().unwrap())), [200, 200]);
+    drop(service);
+    let service = Service::start_with(&file, &one, Some((&other, "forgotten")), Duration::from_secs(60));
+    service.told("READY=1");
+    service.logged("a passed socket is served by no listener");
+    service.logged("forgotten");
+}
+
+#[test]
+fn an_idle_worker_is_never_late() {
+    let ironic = FakeIronic::plain();
+    let directory = tempfile::tempdir().unwrap();
+    let file = configured(directory.path(), &ironic, |text| text);
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let service = Service::start(&file, &socket, Duration::from_millis(600));
+    for _ in 0..15 {
+        service.told("WATCHDOG=1");
+    }
+    let log = std::fs::read_to_string(&service.log).unwrap();
+    assert!(!log.contains("does not answer; the watchdog"), "{log}");
+}
+
+#[test]
+fn signals_count_until_the_drain_and_a_second_one_leaves_records() {
+    // Holds whatever is not its probe.
+    let ironic = FakeIronic::start(|request| {
+        if request.line.starts_with("DELETE") {
+            pause(Duration::from_secs(60));
+        }
+        json("200 OK", "{}")
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let file = configured(directory.path(), &ironic, |text| {
+        let text = text.replace("answer_timeout_seconds = 2", "answer_timeout_seconds = 60");
+        format!("{text}[limits]\ndrain_delay_seconds = 600\n[[limits.role]]\nrole = \"nope\"\nrequests_max = 1\n")
+    });
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut service = Service::start(&file, &socket, Duration::from_secs(60));
+    service.told("READY=1");
+    service.logged("no [[binding]] gives the role \\\"nope\\\" and no policy names it");
+    service.signal("TERM");
+    service.told("STOPPING=1");
+    service.told("STATUS=leaving");
+    service.signal("HUP");
+    service.logged("\"reloaded\"");
+    service.signal("USR1");
+    service.logged("the audit file is opened anew");
+    assert_eq!(list(address), 200);
+    let credential = basic("admin", PASSWORD);
+    let held = std::thread::spawn(move || {
+        send(address, format!("DELETE /v1/nodes/n HTTP/1.1\r\nHost: h\r\n{credential}\r\n").as_bytes()).status
+    });
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !ironic.arrived().iter().any(|request| request.line.starts_with("DELETE")) {
+        assert!(Instant::now() < deadline);
+        pause(Duration::from_millis(10));
+    }
+    service.signal("TERM");
+    assert_eq!(service.ended(), Some(1));
+    held.join().unwrap();
+    let records = std::fs::read_to_string(directory.path().join("audit.jsonl")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(records.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["operation"], &last["outcome"]), (&"node:delete".into(), &"aborted".into()), "{records}");
+}
+
+#[test]
+fn an_ironic_that_is_down_from_the_start_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = configuration(directory.path(), "unix:/nowhere.sock", "reload = { watch = false }");
+    let text = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", "fd:public");
+    std::fs::write(&file, text).unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    Service::start(&file, &socket, Duration::from_secs(60)).logged("Ironic does not answer");
 }
 
 #[test]
