@@ -51,8 +51,8 @@ const ASSIGNED_WORDS: &[&str] =
     &["passw", "passphrase", "pwd", "passcode", "authorization", "signature", "cookie", "x-amz-credential"];
 /// Names that are too short to be parts of others.
 const ASSIGNED_NAMES: &str = concat!(
-    r"(?:\b|%(?:25)*26|%(?:25)*3f)(?:sig|auth|key|inst\.rootpw|(?:pass|pw|psk)[0-9]*)|",
-    r"_(?:pass|pw|psk)[0-9]*"
+    r"(?:\b|%(?:25)*26|%(?:25)*3f)(?:sig|auth|key|inst\.rootpw|(?:pass|pw|psk|creds?)[0-9]*)|",
+    r"_(?:pass|pw|psk|creds?)[0-9]*"
 );
 /// What assigns.
 const SIGNS: &str = r"(?:[!+:?]?={1,3}[>~]?|:|%(?:25)*3d)";
@@ -60,7 +60,7 @@ const SIGNS: &str = r"(?:[!+:?]?={1,3}[>~]?|:|%(?:25)*3d)";
 /// often a word of prose.
 const SPOKEN_WORDS: &[&str] = &["passphrase", "pwd", "passcode"];
 /// Names that are too short for prose, in options and elements.
-const SPOKEN_NAMES: &str = r"(?:\b|_)(?:pass|pw|psk)";
+const SPOKEN_NAMES: &str = r"(?:\b|_)(?:pass|pw|psk|creds?)";
 
 const TOKEN: &str = r"eyJ[A-Za-z0-9_-]{6,}(?:\.eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*|(?:\.[A-Za-z0-9_-]*){4,})";
 const FERNET: &str = r"gAAAAA[A-Za-z0-9_-]{40,}(?:=|%3[Dd]){0,2}";
