@@ -33,6 +33,7 @@ mod table;
 mod text;
 mod treatment;
 mod userinfo;
+mod value;
 mod window;
 
 #[cfg(test)]

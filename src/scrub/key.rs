@@ -79,8 +79,12 @@ const SECRET_NAMES: &str = "\
     auth psk irmcsnmpsecurity rawbytes userdata keydata";
 const SECRET_WORDS: &str = "\
     pwd passcode pre_shared_key authorization kg_key client_key master_key host_key otp_seed";
-/// `pass` and `pw` only as words of their own: `bmc_pass`, `userPass`, but not `bypass` and `passthru`.
-const SECRET_PARTS: &str = r"(?:^|[-_. /\[\]{}])(?i:pass|psk|pw)(?:$|[-_. /\[\]{}])|[a-z](?:Pass|Pw|Psk)(?:$|[A-Z])";
+/// `pass`, `pw` and `creds` only as words of their own, with or without a number: `bmc_pass`, `userPass1`, but not `bypass`
+/// and `passthru`.
+const SECRET_PARTS: &str = concat!(
+    r"(?:^|[-_. /\[\]{}])(?i:pass|psk|pw|creds?)[0-9]*(?:$|[-_. /\[\]{}])|",
+    r"[a-z0-9](?:Pass|Pw|Psk|Creds?)[0-9]*(?:$|[-_. /\[\]{}A-Z])"
+);
 
 /// Keys that Ironic's answers repeat, which are classed beforehand.
 const COMMON: &str = "\

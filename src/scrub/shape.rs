@@ -11,6 +11,7 @@ use super::MASK;
 use super::rules::word_pattern;
 use super::suspect::tells;
 use super::userinfo::user_information;
+use super::value::{assigned, closes, element, spoken};
 
 /// A secret part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,7 @@ impl Span {
 /// The shapes, compiled.
 pub(super) struct Shapes {
     assignment: Regex,
+    spoken: Regex,
     token: Regex,
     fernet: Regex,
     private_key: Regex,
@@ -48,7 +50,17 @@ pub(super) struct Shapes {
 const ASSIGNED_WORDS: &[&str] =
     &["passw", "passphrase", "pwd", "passcode", "authorization", "signature", "cookie", "x-amz-credential"];
 /// Names that are too short to be parts of others.
-const ASSIGNED_NAMES: &str = r"(?:\b|%26|%3f)(?:sig|pass|pw|psk|auth|key|inst\.rootpw)|_(?:pass|pw|psk)";
+const ASSIGNED_NAMES: &str = concat!(
+    r"(?:\b|%(?:25)*26|%(?:25)*3f)(?:sig|auth|key|inst\.rootpw|(?:pass|pw|psk|creds?)[0-9]*)|",
+    r"_(?:pass|pw|psk|creds?)[0-9]*"
+);
+/// What assigns.
+const SIGNS: &str = r"(?:[!+:?]?={1,3}[>~]?|:|%(?:25)*3d)";
+/// Words that name a secret without a sign too, where an option, an element or a quote follows: not those that are as
+/// often a word of prose.
+const SPOKEN_WORDS: &[&str] = &["passphrase", "pwd", "passcode"];
+/// Names that are too short for prose, in options and elements.
+const SPOKEN_NAMES: &str = r"(?:\b|_)(?:pass|pw|psk|creds?)";
 
 const TOKEN: &str = r"eyJ[A-Za-z0-9_-]{6,}(?:\.eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*|(?:\.[A-Za-z0-9_-]*){4,})";
 const FERNET: &str = r"gAAAAA[A-Za-z0-9_-]{40,}(?:=|%3[Dd]){0,2}";
@@ -67,18 +79,30 @@ const SPANS_MAX: usize = 256;
 impl Shapes {
     /// The shipped shapes with `words` as names of assigned secrets, and the operator's own.
     pub(super) fn new<'a>(words: impl Iterator<Item = &'a str>, own: Vec<Regex>) -> Result<Self, regex::Error> {
-        let words: Vec<&str> = words.chain(ASSIGNED_WORDS.iter().copied()).collect();
+        let words: Vec<&str> = words.collect();
+        let spoken_words: Vec<String> = words.iter().chain(SPOKEN_WORDS).map(|word| word_pattern(word)).collect();
+        let words: Vec<&str> = words.into_iter().chain(ASSIGNED_WORDS.iter().copied()).collect();
         let untold = words.iter().any(|word| {
             let last = word.rsplit(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric()).next().unwrap_or_default();
             !last.bytes().any(|byte| tells(byte) || !byte.is_ascii())
         });
         let words: Vec<String> = words.into_iter().map(word_pattern).collect();
-        let assignment = format!(
-            r#"(?i)(?:(?:{})[A-Za-z0-9_.-]*|{ASSIGNED_NAMES})(?:\\*["'\]])*[ \t]*(?:=>|=|:|%3d)[ \t]*"#,
-            words.join("|")
-        );
+        let assignment =
+            format!(r#"(?i)(?:(?:{})[A-Za-z0-9_.-]*|{ASSIGNED_NAMES})(?:\\*["'\]])*\s*{SIGNS}[ \t]*"#, words.join("|"));
+        let words = spoken_words.join("|");
+        let named = format!("(?:{words}|{SPOKEN_NAMES})");
+        let spoken = [
+            // `--password X`, and in a list `'--password', 'X'`.
+            format!(r#"--[A-Za-z0-9_.-]*{named}[0-9]*(?:\\*["']\s*,\s*|\s+)"#),
+            // `<password>X</password>`
+            format!(r"<[A-Za-z0-9_.:-]*{named}[A-Za-z0-9_.-]*(?:\s[ -;=?-~]{{0,48}})?>"),
+            // `password 'X'`, `password -v X`, `'password', '-v', 'X'`
+            format!(r#"(?:{words})[0-9]*\s+(?:\\*["']|--?[A-Za-z_]+[\s=]\s*)"#),
+            format!(r#"(?:{words})[0-9]*\\*["']\s*,\s*\\*["']--?[A-Za-z_]+\\*["']\s*,\s*"#),
+        ];
         Ok(Self {
             assignment: compile(&assignment)?,
+            spoken: compile(&format!("(?i){}", spoken.join("|")))?,
             token: compile(TOKEN)?,
             fernet: compile(FERNET)?,
             private_key: compile(PRIVATE_KEY)?,
@@ -125,6 +149,9 @@ impl Shapes {
         if holds(b'=') || holds(b':') || holds(b'%') {
             add(spans, bytes, self.assignments(text));
         }
+        if holds(b'-') || holds(b'<') || holds(b'\'') || holds(b'"') {
+            add(spans, bytes, self.spoken(text));
+        }
         spans.sort_unstable_by_key(|span| (span.start, span.end));
         spans.dedup_by(|next, kept| {
             let joins = next.start <= kept.end;
@@ -144,7 +171,21 @@ impl Shapes {
                 // A scheme that sounds like a secret.
                 found = self.assignment.find_at(text, found.end())?;
             }
-            let value = value(text.as_bytes(), found.end(), found.as_str());
+            let value = assigned(text.as_bytes(), found.end(), found.as_str());
+            from = value.end.max(found.end());
+            Some(Span::within(found.start(), value))
+        })
+    }
+
+    /// Secrets that follow their name without a sign: as option, element, or quoted.
+    fn spoken<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Span> + 't {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let found = self.spoken.find_at(text, from)?;
+            let value = match found.as_str().as_bytes() {
+                [b'<', .., b'>'] => element(text.as_bytes(), found.end()),
+                _ => spoken(text.as_bytes(), found.end(), found.as_str()),
+            };
             from = value.end.max(found.end());
             Some(Span::within(found.start(), value))
         })
@@ -185,116 +226,4 @@ fn harmless(value: &[u8]) -> bool {
         || [b"none".as_slice(), b"null", b"true", b"false", b"{}", b"[]", b"()"]
             .iter()
             .any(|word| value.eq_ignore_ascii_case(word))
-}
-
-/// Whether a text only closes what was opened before it.
-fn closes(text: &[u8]) -> bool {
-    text.iter().all(|byte| matches!(byte, b')' | b']' | b'}' | b',' | b';' | b'"' | b'\'' | b'\\'))
-}
-
-/// What may stand between `Authorization:` and the secret, and whether one word is all that follows it.
-const SCHEMES: [(&[u8], bool); 5] =
-    [(b"basic ", true), (b"bearer ", true), (b"negotiate ", true), (b"digest ", false), (b"token ", false)];
-
-/// The value that begins at `start`, behind a name and its sign: quoted, a container, the rest of a header, or up to
-/// white space or the next assignment of a query.
-fn value(text: &[u8], start: usize, named: &str) -> Range<usize> {
-    let rest = text.get(start..).unwrap_or_default();
-    if let Some((open, end)) = quoted(rest) {
-        return start + open..start + end;
-    }
-    let contains = |part: &[u8]| named.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
-    let encoded = contains(b"%3d");
-    let word_end = |text: &[u8]| text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
-    if let Some(b'{' | b'[' | b'(') = rest.first()
-        && !encoded
-    {
-        let end = container_end(rest);
-        let after = rest.get(end..).unwrap_or_default();
-        let more = after.get(..word_end(after)).unwrap_or_default();
-        // What only looked like a container goes on.
-        return start..start + end + if closes(more) { 0 } else { more.len() };
-    }
-    // `Authorization: Basic …`: the scheme stays, what follows is the secret.
-    let scheme = SCHEMES
-        .iter()
-        .find(|(scheme, _)| rest.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)));
-    let blanks = |text: &[u8]| text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let skip = scheme.map_or(0, |(scheme, _)| scheme.len() + blanks(rest.get(scheme.len()..).unwrap_or_default()));
-    let body = rest.get(skip..).unwrap_or_default();
-    let parts = contains(b"cookie") || (contains(b"authorization") && !scheme.is_some_and(|(_, one_word)| *one_word));
-    let end = if parts && !encoded {
-        body.iter().position(|byte| matches!(byte, b'\r' | b'\n'))
-    } else {
-        body.iter().enumerate().position(|(at, byte)| {
-            let after = body.get(at + 1..).unwrap_or_default();
-            match byte {
-                b'&' | b';' => assigns(after, b"="),
-                b'%' if encoded => after.get(..2) == Some(b"26") && assigns(after.get(2..).unwrap_or_default(), b"%3"),
-                byte => byte.is_ascii_whitespace(),
-            }
-        })
-    };
-    start + skip..start + skip + end.unwrap_or(body.len())
-}
-
-/// Where in a text that begins with a quote the quoted part begins and ends; without its end it is all.
-///
-/// `"x"`, or `\"x\"` where the text is itself quoted once more: the end has as many backslashes.
-fn quoted(text: &[u8]) -> Option<(usize, usize)> {
-    let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
-    let quote @ (b'"' | b'\'') = *text.get(slashes)? else { return None };
-    let open = slashes + 1;
-    let mut before = 0;
-    for (at, byte) in text.iter().enumerate().skip(open) {
-        if *byte == quote && (before == slashes || (slashes == 0 && before % 2 == 0)) {
-            return Some((open, at - before.min(slashes)));
-        }
-        before = if *byte == b'\\' { before + 1 } else { 0 };
-    }
-    Some((open, text.len()))
-}
-
-/// The end of the container that begins here, behind the bracket that matches its first one; without that, it is all.
-/// Quoted parts do not count.
-fn container_end(text: &[u8]) -> usize {
-    let Some(open) = text.first() else { return 0 };
-    let close = match open {
-        b'{' => b'}',
-        b'[' => b']',
-        _ => b')',
-    };
-    let (mut at, mut depth) = (0, 0_usize);
-    while let Some(byte) = text.get(at) {
-        let rest = text.get(at..).unwrap_or_default();
-        match byte {
-            b'"' | b'\'' | b'\\' => match quoted(rest) {
-                // Behind the quote, and the backslashes before it.
-                Some((opened, end)) => at += end + opened,
-                None => at += rest.iter().take_while(|byte| **byte == b'\\').count(),
-            },
-            byte => {
-                at += 1;
-                if byte == open {
-                    depth += 1;
-                } else if *byte == close {
-                    depth -= 1;
-                    if depth == 0 {
-                        return at;
-                    }
-                }
-            }
-        }
-    }
-    text.len()
-}
-
-/// Whether a name and then `sign` come next.
-fn assigns(text: &[u8], sign: &[u8]) -> bool {
-    let name = text
-        .iter()
-        .take(64)
-        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'~'))
-        .count();
-    name > 0 && text.get(name..).is_some_and(|rest| rest.starts_with(sign))
 }

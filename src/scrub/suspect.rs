@@ -1,8 +1,9 @@
 //! Tells texts that cannot hold a secret's shape from those that must be searched, 16 bytes at a time.
 //!
 //! Every shape needs one of a few bytes: `@` (or `%`) for user information in URLs, `=` or `%` for assignments, `J` for
-//! JSON web tokens (`eyJ`), `A` for Fernet tokens (`gAAAAA`) and the header of a private key, `$` for hashes; or a colon
-//! that may assign ([`may_assign`]).
+//! JSON web tokens (`eyJ`), `A` for Fernet tokens (`gAAAAA`) and the header of a private key, `$` for hashes, `<` for
+//! elements, `'` for quoted words (a `"` is written with a backslash in JSON); or a hyphen that may begin an option
+//! (` -v`, `--password`), or a colon that may assign ([`may_assign`]).
 
 use wide::i8x16;
 
@@ -33,6 +34,9 @@ fn search(text: &[u8]) -> bool {
 fn look(text: &[u8]) -> bool {
     // Whether a letter that tells was met.
     let mut told = false;
+    // Whether a hyphen would begin an option: behind a space or another one. Without a space in the text none has a value.
+    let mut parted = 0;
+    let (mut options, mut spaced) = (false, false);
     for at in (0..text.len()).step_by(PART) {
         let rest = text.get(at..).unwrap_or_default();
         let mut padded = [0; PART];
@@ -40,10 +44,14 @@ fn look(text: &[u8]) -> bool {
             padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
             &padded
         });
-        let Sets { marks, colons } = sets(part);
+        let Sets { marks, colons, hyphens, spaces } = sets(part);
+        let parts = hyphens | spaces;
         if marks != 0 {
             return true;
         }
+        options |= hyphens & (parts << 1 | parted) != 0;
+        spaced |= spaces != 0;
+        parted = parts >> (PART - 1) & 1;
         let tells = telling(part);
         // What stands in front of all letters that tell assigns nothing.
         let behind = if told { u32::MAX } else { u32::MAX.checked_shl(tells.trailing_zeros()).unwrap_or(0) };
@@ -52,7 +60,7 @@ fn look(text: &[u8]) -> bool {
         }
         told |= tells != 0;
     }
-    false
+    options && spaced
 }
 
 /// What a part of a text holds; bit *i* stands for byte *i*.
@@ -60,26 +68,33 @@ fn look(text: &[u8]) -> bool {
 struct Sets {
     marks: u32,
     colons: u32,
+    hyphens: u32,
+    spaces: u32,
 }
 
 #[inline]
 fn sets(part: &[u8; PART]) -> Sets {
     let bytes = lanes(part);
-    Sets { marks: marks(bytes).to_bitmask(), colons: bytes.simd_eq(all(b':')).to_bitmask() }
+    // `$` and `%` differ in their last bit only.
+    let signs = (bytes & all(0xfe)).simd_eq(all(b'$')) | bytes.simd_eq(all(b'\''));
+    let of = |byte: u8| bytes.simd_eq(all(byte)).to_bitmask();
+    Sets { marks: (letters(bytes) | signs).to_bitmask(), colons: of(b':'), hyphens: of(b'-'), spaces: of(b' ') }
 }
 
-/// Both sets as one.
+/// What calls for a [look]: marks, colons, and spaces, without which there is no option but at the beginning.
 #[inline]
 fn noted(part: &[u8; PART]) -> u32 {
     let bytes = lanes(part);
-    (marks(bytes) | bytes.simd_eq(all(b':'))).to_bitmask()
+    // From the space to `'`: `!`, `"`, `#` and `&` are rare.
+    let signs = (bytes & all(0xf8)).simd_eq(all(b' '));
+    (letters(bytes) | signs | bytes.simd_eq(all(b':'))).to_bitmask()
 }
 
 #[inline]
-fn marks(bytes: i8x16) -> i8x16 {
-    // `$` and `%`, `@` and `A` differ in their last bit only.
+fn letters(bytes: i8x16) -> i8x16 {
+    // `@` and `A`, `<` and `=` differ in their last bit only.
     let even = bytes & all(0xfe);
-    even.simd_eq(all(b'$')) | even.simd_eq(all(b'@')) | bytes.simd_eq(all(b'=')) | bytes.simd_eq(all(b'J'))
+    even.simd_eq(all(b'@')) | even.simd_eq(all(b'<')) | bytes.simd_eq(all(b'J'))
 }
 
 /// The letters that [tell](tells), as bits.
@@ -175,7 +190,7 @@ mod tests {
     /// The plain twin.
     fn scalar(part: &[u8; PART]) -> Sets {
         let set = |among: &[u8]| (0..PART).map(|bit| u32::from(among.contains(&part[bit])) << bit).sum();
-        Sets { marks: set(b"$%@A=J"), colons: set(b":") }
+        Sets { marks: set(b"$%@A=J<'"), colons: set(b":"), hyphens: set(b"-"), spaces: set(b" ") }
     }
 
     fn scalar_telling(part: &[u8; PART]) -> u32 {
@@ -184,14 +199,16 @@ mod tests {
 
     /// The plain twin of the whole.
     fn scalar_suspect(text: &[u8]) -> bool {
-        let marked = text.iter().any(|byte| b"$%@A=J".contains(byte));
+        let option = |pair: &[u8]| b" -".contains(&pair[0]) && pair[1] == b'-';
+        let marked = text.iter().any(|byte| b"$%@A=J<'".contains(byte));
+        let options = text.windows(2).any(option) && text.contains(&b' ');
         let told = |at: usize| text[..at].iter().any(|byte| tells(*byte));
-        marked || (0..text.len()).any(|at| text[at] == b':' && told(at) && may_assign(text, at))
+        marked || options || (0..text.len()).any(|at| text[at] == b':' && told(at) && may_assign(text, at))
     }
 
     proptest! {
         #[test]
-        fn a_text_is_as_suspect_as_byte_by_byte(text in "[a-f0-9T:zst '/._-]{0,70}|[ -~]{0,40}", more in "[ -~]{0,20}") {
+        fn a_text_is_as_suspect_as_byte_by_byte(text in "[a-f0-9T:zst '/._-]{0,70}|[a-z0-9 -]{0,50}|[ -~]{0,40}", more in "[ -~]{0,20}") {
             let bytes = format!("{more}{text}{more}");
             let found = suspect(bytes.as_bytes(), more.len(), more.len() + text.len());
             prop_assert_eq!(found, scalar_suspect(text.as_bytes()), "{}", text);
@@ -199,10 +216,12 @@ mod tests {
 
         #[test]
         fn the_fast_sets_equal_the_plain_ones(part in proptest::array::uniform::<_, 16>(prop_oneof![
-            any::<u8>(), proptest::sample::select(b":$%@A=J#&BKI<>".to_vec()),
+            any::<u8>(), proptest::sample::select(b":$%@A=J#&BKI<>' -;,(".to_vec()),
         ])) {
             prop_assert_eq!(sets(&part), scalar(&part));
-            prop_assert_eq!(noted(&part), scalar(&part).marks | scalar(&part).colons);
+            let Sets { marks, colons, spaces, .. } = scalar(&part);
+            let rare = (0..PART).map(|bit| u32::from(b"!\"#&".contains(&part[bit])) << bit).sum::<u32>();
+            prop_assert_eq!(noted(&part), marks | colons | spaces | rare);
             prop_assert_eq!(telling(&part), scalar_telling(&part));
         }
     }
@@ -232,6 +251,14 @@ mod tests {
     fn colons_that_may_assign() {
         for (text, expected) in [
             ("token:x", true),
+            ("run x --password y", true),
+            ("the password of the node -v x", true),
+            ("<password>x</password>", true),
+            ("password 'x'", true),
+            ("power on", false),
+            ("a node - or two-three - is here", true),
+            ("0c5a2a52-1d4f-4b0e-9a35-3ca1d7a7f1a0", false),
+            ("the node-17 is on", false),
             ("passwd:x", true),
             ("pwd: x", true),
             ("password1:x", true),

@@ -6,6 +6,7 @@ mod malformed;
 mod maps;
 mod property;
 mod shapes;
+mod spoken;
 
 use std::sync::{Arc, LazyLock};
 

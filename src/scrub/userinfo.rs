@@ -1,5 +1,5 @@
 //! User information of URLs in texts, in every spelling in which one may stand in another: `http://u:p@h`,
-//! `?url=http%3A%2F%2Fu%3Ap%40h`, and encoded once more.
+//! `?url=http%3A%2F%2Fu%3Ap%40h`, and encoded once more; with slashes as JSON may write them, `http:\/\/u:p@h`.
 
 use super::shape::Span;
 
@@ -10,8 +10,8 @@ pub(super) fn user_information(text: &[u8]) -> impl Iterator<Item = Span> {
     let mut from = 0;
     std::iter::from_fn(move || {
         loop {
-            let (scheme, start) = scheme_end(text, from)?;
-            let (end, read) = authority(text, start, start - scheme > 3);
+            let (scheme, start, encoded) = scheme_end(text, from)?;
+            let (end, read) = authority(text, start, encoded);
             from = read.max(start);
             if let Some(end) = end {
                 return Some(Span::within(scheme, start..end));
@@ -20,23 +20,28 @@ pub(super) fn user_information(text: &[u8]) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Where the next `://` begins and ends; it is longer than three bytes if any part of it is encoded.
-fn scheme_end(text: &[u8], from: usize) -> Option<(usize, usize)> {
+/// Where the next `://` begins and ends, and whether any part of it is encoded.
+fn scheme_end(text: &[u8], from: usize) -> Option<(usize, usize, bool)> {
     let mut at = from;
     loop {
         at += memchr::memchr2(b':', b'%', text.get(at..)?)?;
-        let mut end = at;
-        let whole = [b':', b'/', b'/'].into_iter().all(|expected| match sign(text, end) {
-            Some((byte, length)) if byte == expected => {
-                end += length;
-                true
+        let (mut end, mut slashes) = (at, 0);
+        let whole = [b':', b'/', b'/'].into_iter().all(|expected| {
+            let escapes = if expected == b'/' { backslashes(text, end) } else { 0 };
+            match sign(text, end + escapes) {
+                Some((byte, length)) if byte == expected => {
+                    end += escapes + length;
+                    slashes += escapes;
+                    true
+                }
+                Some(_) | None => false,
             }
-            Some(_) | None => false,
         });
         if whole {
-            return Some((at, end));
+            return Some((at, end, end - at - slashes > 3));
         }
-        at += 1;
+        // Backslashes are read once.
+        at += 1 + backslashes(text, at + 1);
     }
 }
 
@@ -48,7 +53,15 @@ fn authority(text: &[u8], start: usize, encoded: bool) -> (Option<usize>, usize)
     let mut port = None;
     let bracketed = text.get(start) == Some(&b'[');
     let mut within = true;
-    while let Some((byte, length)) = sign(text, at) {
+    loop {
+        // A backslash in front of a slash is none of its own.
+        let escapes = backslashes(text, at);
+        if text.get(at + escapes) == Some(&b'/') {
+            at += escapes;
+        } else if escapes > 0 {
+            (at, port) = (at + escapes, port.map(|_| false));
+        }
+        let Some((byte, length)) = sign(text, at) else { break };
         let hidden = length > 1;
         match byte {
             byte if !hidden && byte.is_ascii_whitespace() => break,
@@ -73,8 +86,13 @@ fn authority(text: &[u8], start: usize, encoded: bool) -> (Option<usize>, usize)
     (end, end.unwrap_or(at))
 }
 
+/// How many backslashes begin at a place.
+fn backslashes(text: &[u8], at: usize) -> usize {
+    text.get(at..).unwrap_or_default().iter().take_while(|byte| **byte == b'\\').count()
+}
+
 /// The byte at a place, decoded if it is encoded (`%40`, `%2540`, …), and how many bytes it is written with.
-fn sign(text: &[u8], at: usize) -> Option<(u8, usize)> {
+pub(super) fn sign(text: &[u8], at: usize) -> Option<(u8, usize)> {
     let byte = *text.get(at)?;
     if byte != b'%' {
         return Some((byte, 1));
@@ -126,6 +144,9 @@ mod tests {
             "x?a=https%3A//‹u:p›%40h&b=https%3A//‹u:p›%40h",
             "http://h/x?y=http://‹u:p›@h",
             "://‹:p›@",
+            r"http:\/\/‹u:p›@h\/x http:\\/\\/‹u:p›@h\\/x@y",
+            r"http:\/\/‹u:a\/b›@h",
+            r"http://‹u\v:p\›@h",
         ] {
             check(marked);
         }
@@ -138,6 +159,8 @@ mod tests {
             "http://[::1]:80/a@b",
             "http://h/?x=%40",
             "x?url=http%3A%2F%2Fh%3A80%2Fx%40y",
+            r"http:\/\/h:80\/a@b",
+            r"http:\/\/h\/a@b",
             "me@example.org",
             "50%:40@",
             "%",
@@ -152,7 +175,7 @@ mod tests {
     #[test]
     fn is_looked_for_in_linear_time() {
         // Quadratic, these would take minutes.
-        for piece in ["://", "://a:b/", "%3A%2F%2F", "%25", ":%2525", "://u:", "://x@"] {
+        for piece in ["://", "://a:b/", "%3A%2F%2F", "%25", ":%2525", "://u:", "://x@", ":\\", "://\\", r":\/\/u:"] {
             let text = piece.repeat(400_000);
             assert!(user_information(text.as_bytes()).count() <= 400_000);
         }

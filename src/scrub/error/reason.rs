@@ -69,7 +69,7 @@ const PATCH_REASON: &str = "'. Reason: ";
 /// The text as the caller may see it; may be empty.
 pub(super) fn filter(text: &str, rules: &ScrubRules) -> String {
     let text = text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
-    let text = text.split("Traceback (most recent call last)").next().unwrap_or_default();
+    let text = before_the_inside(text, rules);
     if text.contains("</") || text.trim_start().starts_with('<') {
         return String::new();
     }
@@ -80,6 +80,14 @@ pub(super) fn filter(text: &str, rules: &ScrubRules) -> String {
         out.push_str("...");
     }
     out
+}
+
+/// The whole sentences and lines in front of what only Ironic's inside explains: SQL with its parameters, a stack trace.
+fn before_the_inside<'t>(text: &'t str, rules: &ScrubRules) -> &'t str {
+    let Some(at) = rules.vocabulary.inside(text) else { return text };
+    let head = text.get(..at).unwrap_or_default();
+    let end = [". ", "! ", "? ", "\n"].iter().filter_map(|end| Some(head.rfind(end)? + 1)).max();
+    head.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// The text without what the shapes find.
@@ -252,7 +260,10 @@ fn push_word(word: &str, after_resource: bool, vocabulary: &Vocabulary, out: &mu
     let bare = core.trim_end_matches(['.', ',', ':', ';', '!', '?', ')', ']', '>', '(', '[', '=']);
     let (_, close) = core.split_at(bare.len());
     out.push_str(open);
-    if bare == MASK || vocabulary.speakable(bare) || (after_resource && vocabulary.names(bare)) {
+    let class = vocabulary.is_class(bare);
+    if class {
+        out.push_str(MASK);
+    } else if bare == MASK || vocabulary.speakable(bare) || (after_resource && vocabulary.names(bare)) {
         out.push_str(bare);
     } else if let Some((scheme, rest)) = bare.split_once("://") {
         push_url(scheme, rest, out);

@@ -123,6 +123,62 @@ fn values_go() {
     }
 }
 
+const ROOT_SQL: &str = "\n[SQL: SELECT ports.id AS ports_id, nodes.uuid \nFROM ports JOIN nodes ON nodes.id = \
+    ports.node_id WHERE ports.extra = ? ORDER BY nodes.uuid]\n[parameters: ('S3cret', 1000)]\n(Background on this \
+    error at: https://sqlalche.me/e/20/e3q8)";
+
+#[test]
+fn what_only_ironics_inside_explains_goes() {
+    let plain = "Internal Server Error";
+    for (said, read) in [
+        (format!("(sqlite3.OperationalError) no such column: node_uuid{ROOT_SQL}"), plain),
+        (format!("(pymysql.err.OperationalError) (1052, \"Column 'S3cret' is ambiguous\"){ROOT_SQL}"), plain),
+        (format!("(psycopg2.errors.AmbiguousColumn) S3cret{ROOT_SQL}"), plain),
+        (format!("It did not work. Database said (builtins.TypeError) S3cret{ROOT_SQL}"), "It did not work."),
+        (format!("It did not work\nfor S3cret: {ROOT_SQL}"), "It did not work for ******:"),
+        ("Attribute name \"owner\" is ambiguous in SELECT allocations.S3cret\nFROM allocations".to_owned(), plain),
+        (
+            "Attribute name \"owner\" is ambiguous; it exists in multiple FROM clause entities (S3cret, nodes). Use filter() \
+             with explicit column references instead of filter_by()."
+                .to_owned(),
+            plain,
+        ),
+        ("Query S3cret: SELECT nodes.name AS nodes_name, nodes.S3cret AS x".to_owned(), plain),
+        ("bad: INSERT INTO nodes (name) VALUES ('S3cret')".to_owned(), plain),
+        ("bad: UPDATE nodes SET name='S3cret' WHERE x".to_owned(), plain),
+        ("bad: DELETE FROM nodes WHERE name = 'S3cret'".to_owned(), plain),
+        ("[parameters: {'name_1': 'S3cret'}]".to_owned(), plain),
+        (
+            "Remote error: KeyError 'S3cret'\n['Traceback (most recent call last):\\n', '  File \"/S3cret.py\", line 1'"
+                .to_owned(),
+            "Remote error: KeyError '******'",
+        ),
+        ("No. It fell over in File \"/usr/lib/S3cret.py\", line 7, in S3cret".to_owned(), "No."),
+        (
+            "oslo_db.exception.DBError: sqlalchemy.exc.OperationalError (ironic.common.exception.S3cret) at node".to_owned(),
+            "******: ****** (******) at node",
+        ),
+        ("Unknown error: <class 'oslo_messaging.rpc.S3cret'>".to_owned(), "Unknown error: <class '******'>"),
+    ] {
+        for status in [400, 409, 500, 503] {
+            let shown = rebuild(status, Some("application/json"), &wrapped(&said), &RULES);
+            assert!(!shown.contains("S3cret") && !shown.contains("SELECT") && !shown.contains("nodes."), "{said}\n{shown}");
+            let status = http::StatusCode::from_u16(status).unwrap();
+            let read = if read == plain { status.canonical_reason().unwrap() } else { read };
+            assert_eq!(shown, read, "{said}");
+        }
+    }
+    for text in [
+        "Select one of the nodes from the list, then insert into it.",
+        "Could not find the following driver(s) or hardware type(s): redfish.",
+        "Base.1.0.GeneralError: the update set is wrong",
+        "Node c1.example is locked by host c1.example",
+        "Error (see the log) at 10.0.0.5:80",
+    ] {
+        stays(text);
+    }
+}
+
 #[test]
 fn the_six_shapes() {
     let json = Some("application/json; charset=UTF-8");

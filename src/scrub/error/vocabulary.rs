@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use crate::catalog::{BodyKind, Catalog, Field};
 
@@ -73,6 +73,19 @@ const PREFIXES: &[&str] = &[
     "bios_",
 ];
 
+/// Where Ironic's inside begins to speak: SQL as SQLAlchemy quotes it, with its parameters, and the errors of database
+/// drivers; stack traces, those of other processes too. SQL is in capitals, so that prose is none.
+const INSIDE: &[&str] = &[
+    r"\[SQL:|\[parameters:|\(Background on this error",
+    r"\((?:sqlite3|pymysql|MySQLdb|mysql|asyncmy|psycopg2?|asyncpg|oslo_db|sqlalchemy|builtins)\.",
+    r#"\bSELECT\s(?su:.)*?\sFROM\s|\bSELECT\s+(?:DISTINCT\s+)?[\w."`]+\s+AS\s"#,
+    r"\b(?:FROM|WHERE|HAVING|ORDER BY|GROUP BY)\s+clause|\bSELECT\s+statement|\bfilter(?:_by)?\(",
+    r#"\bINSERT\s+INTO\b|\bDELETE\s+FROM\b|\bUPDATE\s+[\w."`]+\s+SET\b"#,
+    r#"\[?["']?Traceback \(most recent call last\)|\bFile\s+\\*"(?u:[^"])*",\s+line\s+\d"#,
+];
+/// A class of Python with its modules: `sqlalchemy.exc.OperationalError`.
+const CLASS: &str = r"^(?:[a-z_][a-z0-9_]*\.)+_?[A-Z][A-Za-z0-9_]*$";
+
 /// What is known to be harmless in an error's text.
 pub(in crate::scrub) struct Vocabulary {
     words: BTreeSet<String>,
@@ -84,6 +97,8 @@ pub(in crate::scrub) struct Vocabulary {
     address: Regex,
     number: Regex,
     dotted: Regex,
+    inside: Regex,
+    class: Regex,
 }
 
 impl Vocabulary {
@@ -112,6 +127,8 @@ impl Vocabulary {
             address: Regex::new(r"^(?:\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?|[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5})$")?,
             number: Regex::new(r"^[+-]?\d{1,6}(?:\.\d{1,4})?%?$")?,
             dotted: Regex::new(r"^(?:[A-Za-z]{1,24}|\d{1,3})(?:\.(?:[A-Za-z]{1,24}|\d{1,3}))+$")?,
+            inside: RegexBuilder::new(&INSIDE.join("|")).unicode(false).build()?,
+            class: Regex::new(CLASS)?,
         })
     }
 
@@ -140,6 +157,16 @@ impl Vocabulary {
             || self.number.is_match(word)
             || self.dotted.is_match(word)
             || self.quotable(word)
+    }
+
+    /// Where in a text Ironic's inside begins to speak.
+    pub(super) fn inside(&self, text: &str) -> Option<usize> {
+        self.inside.find(text).map(|found| found.start())
+    }
+
+    /// Whether a word is a class of Python with its modules.
+    pub(super) fn is_class(&self, word: &str) -> bool {
+        self.class.is_match(word)
     }
 
     /// Whether a word can be a name of a resource.

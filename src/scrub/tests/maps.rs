@@ -42,6 +42,24 @@ fn driver_info() {
         "Authorization",
         "sys_pswd",
         "credentials",
+        "bmc_pass1",
+        "pass1",
+        "PASS2",
+        "SysPass1",
+        "SysPass1Confirm",
+        "AdminPass_2",
+        "UserPw10",
+        "userPwd1",
+        "Bios1Pass",
+        "wifi-psk1",
+        "adminpw",
+        "ADMINPW",
+        "adminpw1",
+        "bmcpass",
+        "BmcPass3",
+        "creds",
+        "bmc_cred",
+        "bmcCreds",
     ] {
         check("node:get", &format!(r#"{{"driver_info": {{"{key}": «"S3cret"», "x": "y"}}}}"#));
         check(
@@ -157,4 +175,18 @@ fn values_under_a_secret_key() {
         check("node:get", &format!(r#" {{ "extra" : {{ "password" :{value} , "x":[ 1 , {{}} ] }} }} "#));
     }
     check("node:get", r#"{"extra": {"\u0070assword": «"x"», "pass\u0077ord": «"y"», "a\"password": «1»}}"#);
+}
+
+#[test]
+fn numbers_and_joined_words_name_secrets_everywhere() {
+    for name in ["SysPass1", "pass1", "bmc_pass2", "adminpw", "ADMINPW", "bmcpass", "creds", "UserPw1"] {
+        check("node:bios:list", &format!(r#"{{"bios": [{{"name": "{name}", "value": «"S3cret"»}}]}}"#));
+        check("node:bios:get", &format!(r#"{{"{name}": {{"value": «"S3cret"», "name": "{name}"}}}}"#));
+    }
+    for name in ["pass1", "bmc_pass2", "adminpw", "ADMINPW1", "bmcpass", "creds", "cred", "bmc_creds", "psk0"] {
+        check("node:get", &format!(r#"{{"last_error": "x {name}=‹S3cret› y {name}: ‹S3cret› --{name} ‹S3cret› z"}}"#));
+    }
+    for plain in ["bypass1=x", "compass: y", "passthru1=z", "sacred=x", "incredible: y", "pass1 of 2 passed"] {
+        passes("node:get", &format!(r#"{{"last_error": "{plain}"}}"#));
+    }
 }
