@@ -77,15 +77,7 @@ impl RoleTables {
     pub(super) fn table(&self, principal: &Principal) -> Arc<RoleTable> {
         let name = if principal.scheme() == SchemeName::Anonymous { "" } else { principal.name() };
         let only = self.principals.get(principal.scheme().as_str()).and_then(|names| names.get(name));
-        self.find(principal.roles(), only)
-    }
-
-    /// The table of callers with these roles whom no policy names.
-    pub(super) fn of_roles(&self, roles: &[Arc<str>]) -> Arc<RoleTable> {
-        self.find(roles, None)
-    }
-
-    fn find(&self, roles: &[Arc<str>], only: Option<&Only>) -> Arc<RoleTable> {
+        let roles = principal.roles();
         let mut key: Vec<u32> = roles.iter().filter_map(|role| self.numbers.get(role).copied()).collect();
         key.extend(only.map(|(number, _)| number));
         key.sort_unstable();

@@ -311,7 +311,7 @@ fn signals_count_until_the_drain_and_a_second_one_leaves_records() {
     held.join().unwrap();
     let records = std::fs::read_to_string(directory.path().join("audit.jsonl")).unwrap();
     let last: serde_json::Value = serde_json::from_str(records.lines().last().unwrap()).unwrap();
-    assert_eq!((&last["operation"], &last["outcome"]), (&"node:delete".into(), &"aborted".into()), "{records}");
+    assert_eq!((&last["operation"], &last["outcome"]), (&"node:delete".into(), &"cut".into()), "{records}");
 }
 
 #[test]
