@@ -147,9 +147,12 @@ fn of_node(accessors: &[Accessor<'_>]) -> Brings {
     }
 }
 
-/// No attributes of what is no node: they lead to the program's own variables.
+/// Of what is no node. Attributes with an underscore in front lead to what is masked, and to the program's own variables.
 fn is_harmless_key(accessor: Accessor<'_>) -> bool {
-    matches!(accessor, Accessor::Key(key) if !KeyName::of(key).is_secret())
+    match accessor {
+        Accessor::Attribute(name) if name.starts_with('_') => false,
+        Accessor::Attribute(key) | Accessor::Key(key) => !KeyName::of(key).is_secret(),
+    }
 }
 
 /// `.a[b]`, and what may follow: `!r`, `:>8`.
@@ -199,7 +202,8 @@ mod tests {
             "{node.uuid.__class__}",
             "{node.extra}",
             "{node.extra[api_key]}",
-            "{node.properties[a].x}",
+            "{node.extra.__class__}",
+            "{node.properties[a].__class__.x}",
             "{node}",
             "{node!r}",
             "{node:}",
@@ -208,6 +212,8 @@ mod tests {
             "{node[driver_info",
             "{node.extra[}]}",
             "{inventory._data}",
+            "{inventory.copy.__self__}",
+            "{inventory.bmc_password}",
             "{inventory[bmc_password]}",
             "{inventory.__class__.__init__.__globals__}",
             "{plugin_data[a][auth_token]}",
@@ -236,6 +242,7 @@ mod tests {
             "{inventory[interfaces][0][mac:address]!r}",
             "{plugin_data[auto_discovered]}",
             "{inventory}",
+            "{inventory.memory}",
             "{item}",
             "{item[path]:>4}",
             "{node.uuid} is {node.provision_state}",
