@@ -13,6 +13,9 @@ from samples import (
     ARGUMENT_TARGETS, ATTACKED, GONE, IDENTIFIERS, JSON, MINIMAL, MORE_SAMPLES, NEWEST, PATHS, QUERIES, SAMPLES, STATES, TENANT, TEXTS, VALUES, VERBS, VERSIONS,
 )
 
+# What a guard looks at has to be what an honest caller sends.
+GOOD_ARGUMENTS = {"values": ["v"], "url": "https://hooks.example/x", "proxies": {"https": "http://proxy.example:3128"}}
+
 
 @dataclass(frozen=True)
 class Case:
@@ -301,9 +304,9 @@ class Operation:
         """Each action or condition: all of its arguments, by name and as a list, one too few, and one that it does not know."""
         for op, known in item.get("arguments", {}).items():
             names = [*known["required"], *known["optional"]]
-            good = {name: ["v"] if name == "values" else "v" for name in names}
+            good = {name: GOOD_ARGUMENTS.get(name, "v") for name in names}
             few = {name: good[name] for name in known["required"][:-1]}
-            for shape, args in {"all": good, "few": few, "unknown": {**good, "nothing": 1}, "list": list(good.values())[:len(known["required"])], "short-list": list(few.values()), "long-list": ["v"] * 9}.items():
+            for shape, args in {"all": good, "few": few, "unknown": {**good, "nothing": 1}, "list": list(good.values())[:len(known["required"])], "short-list": list(few.values()), "long-list": [*good.values(), *["v"] * 9][:9]}.items():
                 yield case(f"args:{shape}", [{"op": op, "args": args}], full=shape not in ("few", "unknown"))
 
     def edges(self, field, case):
