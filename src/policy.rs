@@ -21,6 +21,7 @@ mod explain;
 mod filter;
 mod finding;
 mod guard;
+mod hint;
 mod lint;
 mod matrix;
 mod past;

@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use cedar_policy::{EntityUid, ResourceConstraint};
 
 use super::finding::{PolicyFinding, Severity};
+use super::hint::IMPOSSIBLE;
 use super::rule::{About, PolicyMode, Rule, Who};
 use super::schema::{API_ID, fixed_id, has_writes, write_action};
 use super::slice::{ActionGroups, Slices};
-use crate::catalog::{Operation, ResourceType};
+use crate::catalog::{Method, Operation, ResourceType};
 
 /// Appends what is found. `rules` are sorted by id, each id once.
 pub(super) fn lint(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFinding>) {
@@ -48,9 +49,6 @@ fn unmet(rules: &[Rule], findings: &mut [PolicyFinding]) {
         }
     }
 }
-
-/// How Cedar begins to say that a policy never applies.
-const IMPOSSIBLE: &str = "policy is impossible";
 
 /// Identifiers that can never match. In a forbid they would be holes, so they are errors.
 fn identifier(rule: &Rule, uid: &EntityUid, collections: &BTreeSet<String>) -> Option<PolicyFinding> {
@@ -107,7 +105,10 @@ fn halves(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFin
     let slices = Slices::new(rules);
     let mut other_half: BTreeMap<String, (ActionGroups, bool)> = BTreeMap::new();
     for operation in operations.iter().filter(|operation| has_writes(operation)) {
-        other_half.insert(operation.id.clone(), (ActionGroups::write(operation), true));
+        // What a DELETE has in its body may stand in its query, or be left out.
+        if operation.method != Method::Delete {
+            other_half.insert(operation.id.clone(), (ActionGroups::write(operation), true));
+        }
         other_half.insert(write_action(&operation.id), (ActionGroups::request(operation), false));
     }
     // Of many permits by the same action, mode and callers one stands for all.

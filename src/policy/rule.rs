@@ -393,7 +393,7 @@ fn filters(operations: &[Operation], rules: &[Rule], findings: &mut Vec<PolicyFi
             let Some(operation) = filter.misplaced(in_scope(operations, &rule.about)) else { continue };
             (
                 format!("\"@filter\" is for lists that Ironic filters by it, and {operation:?} is none"),
-                "name lists in the action scope, such as `action in [Action::\"node:list\", Action::\"node:list_detail\"]`",
+                "give the lists a policy of their own: `action in [Action::\"node:list\", Action::\"node:list_detail\"]`",
             )
         } else {
             ("\"@filter\" is for permits".to_owned(), "forbid lists without it: `unless { context.query has … }`")

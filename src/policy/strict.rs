@@ -11,6 +11,7 @@ use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
 
 use super::finding::{Lines, PolicyFinding, Severity};
+use super::hint::hint;
 use super::rule::{About, PolicySource, Rule};
 use super::schema::{schema_about, schema_of};
 use super::slice::ActionGroups;
@@ -133,18 +134,7 @@ pub(super) fn at_label(
         (None, None) => (1, 1),
     };
     let message = without_prefix(&diagnostic.to_string(), rule);
-    let hint = if message.contains("attribute `write.") && message.contains("in context") {
-        Some(
-            "what a write sets is optional, and so is each fact about it: write `context.write has value.string && …` first"
-                .to_owned(),
-        )
-    } else if message.contains("attribute `write") && message.contains("in context") {
-        Some(
-            "only actions that end in \":write\" have it: name one, or write `context has write && …` first".to_owned(),
-        )
-    } else {
-        diagnostic.help().map(|help| help.to_string())
-    };
+    let hint = hint(&message, diagnostic.help().map(|help| help.to_string()), rule);
     PolicyFinding {
         file: source.name.clone(),
         line,

@@ -320,6 +320,13 @@ fn explain_takes_a_line_for_curl() {
     assert!(code == 2 && text.contains("fields"), "{text}");
     let (code, text) = explain(&["--microversion", "1.8", "--curl", "curl gate/v1/nodes?fields=uuid"]);
     assert!(code == 1 && text.contains("node:list: deny") && !text.contains("names no microversion"), "{text}");
+    // The shared header counts among those of other services, as at irongate.
+    let shared = "curl -sSk -XDELETE -H'OpenStack-API-Version: compute 2.1, baremetal 1.80' -uadmin:x gate/v1/nodes/n1";
+    let (code, text) = explain(&["--curl", shared]);
+    assert!(code == 1 && text.contains("node:delete: deny") && !text.contains("names no microversion"), "{text}");
+    let (code, text) =
+        explain(&["--microversion", "1.80", "--curl", "curl -G gate/v1/nodes -d fields=uuid -d limit=1"]);
+    assert!(code == 1 && text.contains("node:list: deny"), "{text}");
     let (code, text) = explain(&["--curl", "curl --proxy x gate/v1"]);
     assert!(code == 2 && text.contains("--proxy is not understood here"), "{text}");
 }

@@ -106,6 +106,37 @@ fn mistakes_are_errors_at_their_place() {
 }
 
 #[test]
+fn hints_name_what_to_write() {
+    #[track_caller]
+    fn check(policy: &str, expected: Option<&str>) {
+        let sources = [PolicySource { name: "t.cedar".to_owned(), text: policy.to_owned() }];
+        let findings = validate(&sources);
+        let hints: Vec<_> = findings.iter().map(|finding| finding.hint.as_deref().unwrap_or_default()).collect();
+        assert_eq!(
+            hints.first().map_or("", |hint| hint.split([';', '?']).next().unwrap()),
+            expected.unwrap_or_default(),
+            "{findings:?}"
+        );
+    }
+    let about = |action: &str| format!("permit(principal in Role::\"a\", action == Action::{action:?}, resource);");
+    check(&about("node:power_state"), Some("did you mean `Action::\"node:set_power_state\"`"));
+    check(&about("node:gte"), Some("did you mean `Action::\"node:get\"`"));
+    check(&about("node:list:write"), Some("did you mean `Action::\"node:list\"`"));
+    check(&about("pwoer"), Some("did you mean `Action::\"power\"`"));
+    check(&about("xyz:abc"), None);
+    let lists = "a list has no attributes of what it shows: give lists a policy of their own, with a filter such as `@filter(\"owner = principal.project_id\")`";
+    let list = |condition: &str| {
+        let head = "permit(principal in Role::\"a\", action == Action::\"node:list\", resource)";
+        format!("{head} when {{ {condition} }};")
+    };
+    check(&list("resource.owner == \"x\""), Some(lists));
+    check(&list("resource has owner && resource.owner == \"x\""), Some(lists));
+    check(&list("context has write"), None);
+    // The body of this DELETE may be left out: nothing is amiss.
+    check(&about("node:vmedia:detach"), None);
+}
+
+#[test]
 fn odd_policies_are_warned_about() {
     check("permit(principal, action, resource);", &["1:1 warning: this permit is open to everyone"]);
     check(

@@ -41,8 +41,8 @@ pub(super) fn written(arguments: &Explain) -> Result<Asked, String> {
         (Some(file), _) => whole_request(&read(file)?, microversion)?,
         (None, Some(line)) => {
             let line = curl::Line::parse(line, read)?;
-            let microversion = microversion.or(line.microversion.as_deref());
-            (head(&line.method, &line.target, microversion)?, line.body)
+            let headers = line.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            (head_of(&line.method, &line.target, microversion, headers)?, line.body)
         }
         (None, None) => {
             let path = arguments.path.as_deref().unwrap_or_default();
@@ -63,16 +63,32 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, String> {
 
 /// Without a microversion it is a request without that header.
 fn head(method: &str, target: &str, microversion: Option<&str>) -> Result<Parts, String> {
+    head_of(method, target, microversion, std::iter::empty())
+}
+
+/// Of the headers, those that tell the microversion count, unless it is given beside them.
+fn head_of<'a>(
+    method: &str,
+    target: &str,
+    microversion: Option<&str>,
+    headers: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<Parts, String> {
     let mut request = http::Request::builder().method(method).uri(target);
     if let Some(microversion) = microversion {
         request = request.header(microversion::HEADER, microversion);
+    } else {
+        let tells = [microversion::HEADER, microversion::SHARED_HEADER];
+        for (name, value) in headers {
+            if tells.iter().any(|known| name.eq_ignore_ascii_case(known.as_str())) {
+                request = request.header(name, value);
+            }
+        }
     }
     let request = request.body(()).map_err(|error| format!("this is no request: {error}"))?;
     Ok(request.into_parts().0)
 }
 
-/// `METHOD target`, headers, an empty line, the body. Lines may end with LF alone. Of the headers, those that tell the
-/// microversion count.
+/// `METHOD target`, headers, an empty line, the body. Lines may end with LF alone.
 fn whole_request(bytes: &[u8], microversion: Option<&str>) -> Result<(Parts, Option<Vec<u8>>), String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "the request is not UTF-8 text".to_owned())?;
     let text = text.replace("\r\n", "\n");
@@ -82,21 +98,10 @@ fn whole_request(bytes: &[u8], microversion: Option<&str>) -> Result<(Parts, Opt
     let (Some(method), Some(target)) = (words.next(), words.next()) else {
         return Err("a request begins with its method and target: GET /v1/nodes HTTP/1.1".to_owned());
     };
-    let mut request = http::Request::builder().method(method).uri(target);
-    if let Some(microversion) = microversion {
-        request = request.header(microversion::HEADER, microversion);
-    } else {
-        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-            let name = name.trim();
-            let tells = [microversion::HEADER, microversion::SHARED_HEADER];
-            if tells.iter().any(|known| name.eq_ignore_ascii_case(known.as_str())) {
-                request = request.header(name, value.trim());
-            }
-        }
-    }
-    let request = request.body(()).map_err(|error| format!("this is no request: {error}"))?;
+    let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.trim(), value.trim()));
     let body = body.trim_end_matches('\n');
-    Ok((request.into_parts().0, (!body.is_empty()).then(|| body.as_bytes().to_vec())))
+    let body = (!body.is_empty()).then(|| body.as_bytes().to_vec());
+    Ok((head_of(method, target, microversion, headers)?, body))
 }
 
 /// What a record tells of its request, and what these policies make of that.
