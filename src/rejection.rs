@@ -24,6 +24,8 @@ use crate::snapshot::DenialDetail;
 use crate::validate::InvalidRequest;
 
 mod missing;
+#[cfg(test)]
+mod tests;
 
 pub use missing::Missing;
 

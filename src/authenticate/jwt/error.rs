@@ -86,7 +86,24 @@ pub enum JwtKeyError {
 impl JwtFault {
     /// The status of the answer.
     pub const fn status(self) -> StatusCode {
-        if matches!(self, Self::KeysUnavailable) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNAUTHORIZED }
+        match self {
+            Self::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Long
+            | Self::Compact
+            | Self::Header
+            | Self::Critical
+            | Self::Algorithm
+            | Self::Claims
+            | Self::ClaimType
+            | Self::ClaimMissing
+            | Self::Issuer
+            | Self::Key
+            | Self::Signature
+            | Self::Audience
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::Name => StatusCode::UNAUTHORIZED,
+        }
     }
 
     /// The stable word for records and metrics.
