@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::net::mask;
 
+mod messages;
+
 const CANARY: &str = "c4n4ry-7e57";
 
 /// The fields that a log line may have, with the types that make them safe. None holds what a caller or Ironic sent.

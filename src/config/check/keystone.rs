@@ -68,7 +68,7 @@ impl Checker<'_> {
             if !uri.get_ref().starts_with("https://") && !uri.get_ref().starts_with("http://")
                 || uri.get_ref().bytes().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'"' | b'\\'))
             {
-                let message = "www_authenticate_uri is the URL where callers get tokens: https://keystone.example:5000";
+                let message = "www_authenticate_uri must be a URL, such as https://keystone.example:5000, where callers get tokens";
                 self.push(Some(uri.span().start), message.to_owned());
             }
             config.www_authenticate_uri.clone_from(uri.get_ref());
