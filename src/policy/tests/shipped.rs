@@ -24,6 +24,41 @@ fn every_file_is_embedded_and_without_findings() {
     assert_eq!(list(&validate(&shipped())), "");
 }
 
+/// `docs/guard.md` has each guard policy, with its mode and its advisories, and each says what they are.
+#[test]
+fn the_guard_policies_are_as_documented() {
+    let annotation = |head: &str, name: &str| -> Option<String> {
+        let (_, value) = head.split_once(&format!("@{name}(\""))?;
+        Some(value.split('"').next()?.to_owned())
+    };
+    let mut written = Vec::new();
+    for source in shipped().iter().filter(|source| source.name.starts_with("guard/")) {
+        for head in source.text.split("\n@id(").skip(1) {
+            let head = format!("@id({}", head.split("\nforbid").next().unwrap());
+            let id = annotation(&head, "id").unwrap();
+            let mode = annotation(&head, "mode").unwrap_or_else(|| panic!("{id} has no @mode"));
+            assert!(annotation(&head, "reason").is_some(), "{id} has no @reason");
+            written.push((id, mode, annotation(&head, "advisory").unwrap_or_default()));
+        }
+    }
+    let page = std::fs::read_to_string(repository_file("docs/guard.md")).unwrap();
+    let mut told = Vec::new();
+    for row in page.lines().filter(|line| line.starts_with("| `guard.")) {
+        let cells: Vec<&str> = row.trim_end_matches('|').split('|').skip(1).map(str::trim).collect();
+        let ids: Vec<&str> = cells[0].split('`').skip(1).step_by(2).collect();
+        let theme = ids[0].rsplit_once('.').unwrap().0;
+        let modes: Vec<&str> = cells[1].split(", ").collect();
+        for (index, id) in ids.iter().enumerate() {
+            let id = if id.starts_with('.') { format!("{theme}{id}") } else { (*id).to_owned() };
+            let mode = modes.get(index).or(modes.last()).unwrap();
+            told.push((id, (*mode).to_owned(), cells[3].to_owned()));
+        }
+    }
+    written.sort();
+    told.sort();
+    assert_eq!(told, written);
+}
+
 #[test]
 fn the_schema_is_committed_and_valid() {
     schema(catalog().operations()).unwrap();
