@@ -120,6 +120,7 @@ impl Line {
             policies: &self.policies,
             would_be: self.would_be.as_ref().map(|would_be| (would_be.decision, &*would_be.policies)),
             masked: self.masked,
+            would_mask: self.would_mask,
         }
     }
 }

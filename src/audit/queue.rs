@@ -92,6 +92,12 @@ impl Queue {
         Ok(())
     }
 
+    /// Lines that wait.
+    pub(super) fn lines(&self) -> u64 {
+        let state = self.lock();
+        state.come.saturating_sub(state.gone)
+    }
+
     /// Bytes that wait.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
@@ -256,7 +262,7 @@ mod tests {
         }
         assert!(queue.is_full());
         assert_eq!(queue.push(line(), false), Err(Full));
-        assert_eq!(queue.bytes(), 2000);
+        assert_eq!((queue.bytes(), queue.lines()), (2000, 5));
     }
 
     #[test]
@@ -274,8 +280,9 @@ mod tests {
         assert_eq!(batch.rest(), b"three\nfive\n");
         assert_eq!(batch.advance(6), (1, 6));
         queue.written(2, 10);
-        assert_eq!(queue.bytes(), 5 + LINE_OVERHEAD);
+        assert_eq!((queue.bytes(), queue.lines()), (5 + LINE_OVERHEAD, 1));
         assert_eq!(queue.abandon(&batch), 1);
+        assert_eq!(queue.lines(), 0);
         assert_eq!(queue.flush(), 0);
     }
 

@@ -68,6 +68,8 @@ pub struct AuditCounts {
     pub reopen_failed: u64,
     /// Bytes of the records that wait.
     pub queue_bytes: u64,
+    /// Records that wait to be written.
+    pub queue_lines: u64,
     /// Whether the sink could not be written at the last try.
     pub failing: bool,
 }
@@ -208,6 +210,7 @@ impl Sink {
             reopened: of(&counts.reopened),
             reopen_failed: of(&counts.reopen_failed),
             queue_bytes: queue.bytes() as u64,
+            queue_lines: queue.lines(),
             failing: counts.failing.load(Ordering::Relaxed),
         }
     }

@@ -39,6 +39,8 @@ pub struct Observation<'a> {
     pub would_be: Option<(&'a str, &'a [Arc<str>])>,
     /// Values masked in the answer.
     pub masked: u64,
+    /// Values that scrub rules in shadow would have masked besides.
+    pub would_mask: u64,
 }
 
 impl RequestMeter {
@@ -102,6 +104,9 @@ impl RequestMeter {
         }
         if seen.masked > 0 {
             worker.masked.fetch_add(seen.masked, Ordering::Relaxed);
+        }
+        if seen.would_mask > 0 {
+            worker.would_mask.fetch_add(seen.would_mask, Ordering::Relaxed);
         }
     }
 }

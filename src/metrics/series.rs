@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Metrics;
 use super::exposition::{Kind, Samples};
@@ -101,9 +101,19 @@ pub(super) fn register(metrics: &Metrics, listeners: &[Arc<str>]) {
         move |samples| words(&all, |worker| &worker.faults, samples),
     );
     let all = workers();
-    metrics.counter("irongate_scrubbed_values", "Values masked in answers", move || {
-        all.iter().map(|worker| worker.masked.load(Ordering::Relaxed)).sum()
-    });
+    metrics.family(
+        "irongate_scrubbed_fields",
+        "Values masked in answers, and those that scrub rules in shadow would have masked besides",
+        Kind::Counter,
+        &["direction", "kind"],
+        move |samples| {
+            let sum = |of: fn(&WorkerMetrics) -> &AtomicU64| -> u64 {
+                all.iter().map(|worker| of(worker).load(Ordering::Relaxed)).sum()
+            };
+            samples.put(&["answer", "masked"], sum(|worker| &worker.masked));
+            samples.put(&["answer", "shadow"], sum(|worker| &worker.would_mask));
+        },
+    );
     let all = workers();
     metrics.counter("irongate_audit_events", "Records handed to the audit", move || {
         all.iter().map(|worker| worker.records.load(Ordering::Relaxed)).sum()

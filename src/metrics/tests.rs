@@ -17,6 +17,7 @@ fn seen<'a>(decision: &'a str, policies: &'a [Arc<str>]) -> Observation<'a> {
         policies,
         would_be: None,
         masked: 2,
+        would_mask: 1,
     }
 }
 
@@ -55,7 +56,8 @@ fn what_workers_count_is_summed() {
         "irongate_decisions_total{decision=\"deny\",mode=\"shadow\",rule=\"default-deny\"} 1",
         "irongate_shadow_disagreements_total{decision=\"deny\",rule=\"default-deny\"} 1",
         "irongate_auth_total{method=\"basic\",result=\"ok\"} 2",
-        "irongate_scrubbed_values_total 6",
+        "irongate_scrubbed_fields_total{direction=\"answer\",kind=\"masked\"} 6",
+        "irongate_scrubbed_fields_total{direction=\"answer\",kind=\"shadow\"} 3",
         "irongate_audit_events_total 3",
         "irongate_inflight_requests 0.0",
         "irongate_connections_accepted_total{listener=\"public\"} 2",

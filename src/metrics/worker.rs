@@ -64,6 +64,7 @@ pub struct WorkerMetrics {
     pub(super) connections: Box<[Connections]>,
     pub(super) inflight: AtomicI64,
     pub(super) masked: AtomicU64,
+    pub(super) would_mask: AtomicU64,
     pub(super) records: AtomicU64,
     /// Stage and reason.
     pub(super) rejections: Words<2>,
@@ -99,6 +100,7 @@ impl WorkerMetrics {
             connections: (0..listeners).map(|_| Connections::default()).collect(),
             inflight: AtomicI64::new(0),
             masked: AtomicU64::new(0),
+            would_mask: AtomicU64::new(0),
             records: AtomicU64::new(0),
             rejections: Words::new(REJECTIONS_MAX),
             faults: Words::new(FAULTS_MAX),

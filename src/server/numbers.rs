@@ -108,7 +108,7 @@ fn records(metrics: &Metrics, audit: &Audit) {
     counter("irongate_audit_records", "Records that were written", |counts| precise(counts.written));
     let of = audit.clone();
     metrics.family(
-        "irongate_audit_records_lost",
+        "irongate_audit_dropped",
         "Records that were lost, by reason: the queue was full, the end came, they could not be put into JSON",
         Kind::Counter,
         &["sink", "reason"],
@@ -134,6 +134,7 @@ fn records(metrics: &Metrics, audit: &Audit) {
         },
     );
     let gauge = |name, help, read| family(name, help, Kind::Gauge, read);
+    gauge("irongate_audit_queue_length", "Records that wait to be written", |counts| precise(counts.queue_lines));
     gauge("irongate_audit_queue_bytes", "Bytes of the records that wait to be written", |counts| {
         precise(counts.queue_bytes)
     });

@@ -46,11 +46,11 @@ fn requests_are_counted_by_what_became_of_them() {
         ("irongate_auth_total", vec!["method=\"basic\"", "result=\"credential_wrong\""], 1.0),
         ("irongate_rejections_total", vec!["stage=\"route\""], 2.0),
         ("irongate_rejections_total", vec!["stage=\"authorize\"", "reason=\"no_permit\""], 1.0),
-        ("irongate_scrubbed_values_total", vec![], 2.0),
+        ("irongate_scrubbed_fields_total", vec!["direction=\"answer\"", "kind=\"masked\""], 2.0),
         ("irongate_connections_accepted_total", vec!["listener=\"public\""], 7.0),
         ("irongate_mode{mode=\"enforce\"}", vec![], 1.0),
         ("irongate_audit_records_total", vec![], 7.0),
-        ("irongate_audit_records_lost_total", vec![], 0.0),
+        ("irongate_audit_dropped_total", vec![], 0.0),
         ("irongate_masked_lines_total", vec![], 0.0),
     ] {
         assert_eq!(sum(&text, name, &labels), expected, "{name} {labels:?} in\n{text}");

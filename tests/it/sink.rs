@@ -72,7 +72,7 @@ fn deny_writes_refuses_what_cannot_be_recorded_and_lets_reads_go_on() {
             .server
             .metrics
             .text()
-            .contains("irongate_audit_records_lost_total{sink=\"records\",reason=\"queue_full\"} 4")
+            .contains("irongate_audit_dropped_total{sink=\"records\",reason=\"queue_full\"} 4")
     );
 
     mend(&irongate, &file);
