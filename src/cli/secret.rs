@@ -29,8 +29,9 @@ pub(super) fn hmac(key_file: &Path) -> ExitCode {
 }
 
 pub(super) fn htpasswd(name: &str, cost: u32) -> ExitCode {
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
-        say("error: a user's name is made of visible ASCII characters other than the colon");
+    // A line that begins with # is a comment.
+    if name.is_empty() || name.starts_with('#') || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
+        say("error: a user's name is made of visible ASCII characters other than the colon, and begins with no #");
         return ExitCode::from(USAGE);
     }
     if std::io::stdin().is_terminal() {

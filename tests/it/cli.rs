@@ -69,6 +69,7 @@ fn htpasswd_lines_are_made() {
     assert_eq!(name, "alice");
     assert!(bcrypt::verify("S3cret", hash).unwrap() && !line.contains("S3cret"));
     assert_eq!(run("a:b", "x").status.code(), Some(2));
+    assert_eq!(run("#alice", "x").status.code(), Some(2), "its line would be a comment");
     assert_eq!(run("alice", &"x".repeat(73)).status.code(), Some(2));
 }
 
