@@ -194,11 +194,14 @@ impl<'a> Authorizer<'a> {
         }
         drop(moved);
         drop(writes);
-        // What only shadow policies and candidates read changes nothing.
-        let deciding = self.needs(&self.snapshot.policies, call.route().operation(), false).union(needs);
-        let decided = [deciding.resource.and(resource.ok()), deciding.target.and(queried.ok())];
-        for found in decided.into_iter().flatten().flatten().filter(|_| self.shadow.is_none()) {
-            pin(&mut call, &found);
+        let (resource, queried) = (resource.ok().flatten(), queried.ok().flatten());
+        if self.shadow.is_none() && (resource.is_some() || queried.is_some()) {
+            // What only shadow policies and candidates read changes nothing.
+            let deciding = self.needs(&self.snapshot.policies, call.route().operation(), false).union(needs);
+            let decided = [deciding.resource.and(resource), deciding.target.and(queried)];
+            for found in decided.into_iter().flatten() {
+                pin(&mut call, &found);
+            }
         }
         if let Some(added) = permit.filter() {
             // In dry-run nothing of a request changes.
