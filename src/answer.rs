@@ -13,7 +13,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
@@ -163,10 +162,45 @@ pub struct AnswerBody {
     /// There if scrub rules are tried out.
     shadow: Option<Box<ShadowCount>>,
     would_mask: u64,
-    idle_timeout: Duration,
     /// A body that comes in drops ends here.
     deadline: tokio::time::Instant,
+    patience: Patience,
+}
+
+/// How long the next piece is waited for: from the moment at which nothing is there, not from the piece before, which a slow
+/// reader may have taken long ago, nor from the head.
+struct Patience {
+    idle_timeout: Duration,
+    /// For the whole body.
+    deadline: tokio::time::Instant,
     idle: Pin<Box<Sleep>>,
+    /// Something is waited for, until `idle` ends.
+    waits: bool,
+}
+
+impl Patience {
+    fn new(idle_timeout: Duration, deadline: tokio::time::Instant) -> Self {
+        Self { idle_timeout, deadline, idle: Box::pin(tokio::time::sleep_until(deadline)), waits: false }
+    }
+
+    /// Nothing is there. Ready: it is over.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.waits {
+            self.wait(tokio::time::Instant::now());
+        }
+        self.idle.as_mut().poll(context)
+    }
+
+    fn wait(&mut self, now: tokio::time::Instant) {
+        if !std::mem::replace(&mut self.waits, true) {
+            self.idle.as_mut().reset(self.deadline.min(now + self.idle_timeout));
+        }
+    }
+
+    /// Something has come.
+    const fn renew(&mut self) {
+        self.waits = false;
+    }
 }
 
 impl std::fmt::Debug for AnswerBody {
@@ -177,6 +211,7 @@ impl std::fmt::Debug for AnswerBody {
 
 impl AnswerBody {
     fn new(incoming: Incoming, lease: Lease, terms: &Terms<'_>) -> Self {
+        let deadline = tokio::time::Instant::now() + terms.transfer_timeout;
         Self {
             incoming,
             scrubber: Some(Scrubber::new(Arc::clone(terms.rules), terms.operation, Arc::clone(terms.origin))),
@@ -185,9 +220,8 @@ impl AnswerBody {
             masked: 0,
             shadow: ShadowCount::new(terms.rules, terms.operation, terms.origin),
             would_mask: 0,
-            idle_timeout: terms.idle_timeout,
-            deadline: tokio::time::Instant::now() + terms.transfer_timeout,
-            idle: Box::pin(tokio::time::sleep(terms.idle_timeout)),
+            deadline,
+            patience: Patience::new(terms.idle_timeout, deadline),
         }
     }
 
@@ -219,21 +253,28 @@ impl AnswerBody {
 
     /// The next piece as it came; `None` at the end, when the connection is given back.
     async fn piece(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        std::future::poll_fn(|context| self.poll_piece(context)).await
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, UpstreamError>> {
         loop {
-            let frame =
-                tokio::time::timeout_at(patience(self.deadline, self.idle_timeout), self.incoming.frame()).await;
-            match frame.map_err(|_| UpstreamError::AnswerTimeout)? {
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
+                ready!(self.patience.poll_end(context));
+                return Poll::Ready(Err(UpstreamError::AnswerTimeout));
+            };
+            self.patience.renew();
+            match frame {
                 Some(Ok(frame)) => {
                     if let Ok(piece) = frame.into_data() {
-                        return Ok(Some(piece));
+                        return Poll::Ready(Ok(Some(piece)));
                     }
                 }
-                Some(Err(_)) => return Err(UpstreamError::Incomplete),
+                Some(Err(_)) => return Poll::Ready(Err(UpstreamError::Incomplete)),
                 None => {
                     if let Some(lease) = self.lease.take() {
                         lease.give_back();
                     }
-                    return Ok(None);
+                    return Poll::Ready(Ok(None));
                 }
             }
         }
@@ -288,16 +329,13 @@ impl AnswerBody {
             if !this.ready.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.ready).into()))));
             }
+            if this.scrubber.is_none() {
+                return Poll::Ready(None);
+            }
+            let piece = ready!(this.poll_piece(context));
             let Some(scrubber) = this.scrubber.as_mut() else { return Poll::Ready(None) };
-            let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(context) else {
-                ready!(this.idle.as_mut().poll(context));
-                this.scrubber = None;
-                return Poll::Ready(Some(Err(Cut("upstream_timeout"))));
-            };
-            match frame {
-                Some(Ok(frame)) => {
-                    let Ok(piece) = frame.into_data() else { continue };
-                    this.idle.as_mut().reset(patience(this.deadline, this.idle_timeout));
+            match piece {
+                Ok(Some(piece)) => {
                     this.ready.reserve(piece.len() + 64);
                     if scrubber.push(&piece, &mut this.ready).is_err() {
                         this.scrubber = None;
@@ -307,28 +345,20 @@ impl AnswerBody {
                     this.masked = scrubber.masked();
                     this.shadow(0);
                 }
-                Some(Err(_)) => {
-                    this.scrubber = None;
-                    return Poll::Ready(Some(Err(Cut("upstream_incomplete"))));
-                }
-                None => {
+                Ok(None) => {
                     let Some(scrubber) = this.scrubber.take() else { return Poll::Ready(None) };
-                    if let Some(lease) = this.lease.take() {
-                        lease.give_back();
-                    }
                     if this.finish(scrubber).is_err() {
                         this.ready.clear();
                         return Poll::Ready(Some(Err(Cut("upstream_malformed"))));
                     }
                 }
+                Err(error) => {
+                    this.scrubber = None;
+                    return Poll::Ready(Some(Err(Cut(error.code()))));
+                }
             }
         }
     }
-}
-
-/// Until when the next piece is waited for.
-fn patience(deadline: tokio::time::Instant, idle_timeout: Duration) -> tokio::time::Instant {
-    deadline.min(tokio::time::Instant::now() + idle_timeout)
 }
 
 /// HEAD is GET without the body.
@@ -338,4 +368,24 @@ pub fn without_body(answer: Response<Body>) -> Response<Body> {
         head.headers.insert(CONTENT_LENGTH, length.into());
     }
     Response::from_parts(head, Body::whole(Bytes::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_is_waited_for_takes_patience() {
+        let begun = tokio::time::Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut patience = Patience::new(Duration::from_secs(2), at(60));
+        assert_eq!(patience.idle.deadline(), at(60), "nothing is waited for");
+        // Asked again and again, it waits no longer. A piece that came before makes no difference: its reader takes his time.
+        for (asked, until) in [(1, 3), (5, 7), (6, 8), (30, 32), (59, 60), (61, 60)] {
+            patience.wait(at(asked));
+            patience.wait(at(asked + 1));
+            assert_eq!(patience.idle.deadline(), at(until), "{asked}");
+            patience.renew();
+        }
+    }
 }

@@ -5,18 +5,16 @@
 //! it would be after all writes of the request. What was looked up is named by its UUID from then on, so that the request
 //! goes to the object that was decided about.
 
+mod moved;
 mod turns;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use crate::audit::Record;
 use crate::authenticate::{Peer, Principal};
 use crate::call::{Call, Route, Write};
 use crate::catalog::Operation;
-use crate::lookup::{self, Lookup, LookupError, Move, Moves};
+use crate::lookup::{Lookup, LookupError};
 use crate::microversion::Ceiling;
 use crate::policy::{
     AccessRequest, Circumstances, Decision, Denial, Needs, ObjectFacts, Objects, Permit, PolicyEngine, ShadowMode,
@@ -25,6 +23,8 @@ use crate::policy::{
 use crate::rejection::Missing;
 use crate::snapshot::{DenialDetail, Snapshot};
 use crate::validate;
+use moved::{Elsewhere, Moved};
+use turns::Turn;
 
 /// A call of which the request and every write is permitted: what [`crate::forward`] takes. Only this module makes one.
 #[derive(Debug)]
@@ -54,11 +54,6 @@ pub struct Refusal {
 
 /// Longer or odder paths are not repeated to the caller: a key may be any text.
 const SHOWN_PATH_BYTES_MAX: usize = 128;
-
-/// Nodes that the writes of one request may name, where policies read them: an allocation names its candidates.
-const NAMED_NODES_MAX: usize = 64;
-/// For the look-ups of all of them.
-const NAMED_NODES_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Below it Ironic knows nodes by UUID only, and says so itself.
 const NAMES_SINCE: u16 = 5;
@@ -94,7 +89,9 @@ struct Question<'q> {
     /// The node that the write, or a list's query, names.
     target: &'q Found,
     /// The resource as the request would leave it, if this write puts it elsewhere, and what it would belong to.
-    elsewhere: &'q [Arc<ObjectFacts>],
+    elsewhere: &'q [Elsewhere<'q>],
+    /// There it would have more properties than can be shown.
+    overfull: bool,
     /// What is the same for the request and all its writes, about the resource where it is.
     sitting: Option<&'q Sitting>,
 }
@@ -144,7 +141,8 @@ impl<'a> Authorizer<'a> {
         let (resource, target) = (self.resource(route).await, self.queried(route).await);
         let (resource, target) = self.found.get_or_init(|| (resource, target));
         let sitting = Some(&self.sitting);
-        let question = Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[], sitting };
+        let (siblings, elsewhere, overfull) = (&[], &[], false);
+        let question = Question { route, write: None, siblings, needs, resource, target, elsewhere, overfull, sitting };
         let permit = self.settle(&question, None, record).map_err(|denial| self.refusal(denial, route, None))?;
         record.permit(&permit);
         Ok(permit)
@@ -171,19 +169,21 @@ impl<'a> Authorizer<'a> {
         let anew = Sitting::default();
         let unchanged = self.found.get().is_some_and(|(before, _)| *before == resource);
         let sitting = if unchanged { &self.sitting } else { &anew };
-        let (moves, targets) = self.moves(route, &writes, &resource).await;
+        let moved = self.moved(route, &writes, &resource).await;
         let kind = route.operation().resource;
-        for (index, (write, target)) in writes.iter().zip(&targets).enumerate() {
-            turns::let_others_in(index).await;
-            let elsewhere = moves.elsewhere(kind, index);
+        let (engines, mut turn) = (1 + self.snapshot.candidates.len(), Turn::default());
+        for (index, write) in writes.iter().enumerate() {
+            let elsewhere = moved.elsewhere(kind, index);
+            turn.let_others_in((1 + elsewhere.len()) * engines).await;
             let question = Question {
                 route,
                 write: Some(write),
                 siblings: &writes,
                 needs,
                 resource: &resource,
-                target,
+                target: moved.target(index),
                 elsewhere: &elsewhere,
+                overfull: moved.overfull && !elsewhere.is_empty(),
                 sitting: Some(sitting),
             };
             let path = write.path.as_str();
@@ -192,12 +192,16 @@ impl<'a> Authorizer<'a> {
                 .map_err(|denial| self.refusal(denial, route, Some(shown(path))))?;
             record.permit(&permit);
         }
+        drop(moved);
         drop(writes);
-        // What only shadow policies and candidates read changes nothing.
-        let deciding = self.needs(&self.snapshot.policies, call.route().operation(), false).union(needs);
-        let decided = [deciding.resource.and(resource.ok()), deciding.target.and(queried.ok())];
-        for found in decided.into_iter().flatten().flatten().filter(|_| self.shadow.is_none()) {
-            pin(&mut call, &found);
+        let (resource, queried) = (resource.ok().flatten(), queried.ok().flatten());
+        if self.shadow.is_none() && (resource.is_some() || queried.is_some()) {
+            // What only shadow policies and candidates read changes nothing.
+            let deciding = self.needs(&self.snapshot.policies, call.route().operation(), false).union(needs);
+            let decided = [deciding.resource.and(resource), deciding.target.and(queried)];
+            for found in decided.into_iter().flatten() {
+                pin(&mut call, &found);
+            }
         }
         if let Some(added) = permit.filter() {
             // In dry-run nothing of a request changes.
@@ -275,37 +279,15 @@ impl<'a> Authorizer<'a> {
         }
     }
 
-    /// Looks up where writes put their object, and the nodes that they name.
-    async fn moves<'w>(&self, route: &Route<'_>, writes: &'w [Write<'w>], resource: &Found) -> (Moves<'w>, Vec<Found>) {
+    /// Where writes put their object, and the nodes that they name.
+    async fn moved<'w>(&self, route: &Route<'_>, writes: &'w [Write<'w>], resource: &Found) -> Moved<'w> {
         let needs = self.all_needs(route.operation());
         let fields = match (needs.resource, needs.target) {
             (Some(one), Some(other)) => Some(one.union(other)),
             (one, other) => one.or(other),
         };
-        let kind = route.operation().resource;
-        // All of them are looked up, or none.
-        let named = writes.iter().filter_map(|write| lookup::moves(route, write)).filter(Move::names_another);
-        let too_many = fields.is_some() && named.count() > NAMED_NODES_MAX;
-        let deadline = Instant::now() + NAMED_NODES_TIMEOUT;
-        let mut moves = Moves::default();
-        let mut targets = Vec::with_capacity(writes.len());
-        for write in writes {
-            let place = fields.and_then(|fields| Some((lookup::moves(route, write)?, fields)));
-            let place = place.filter(|(place, fields)| place.is_read(*fields));
-            let target = match place.as_ref().filter(|(place, _)| place.names_another()) {
-                Some(_) if too_many => Err(LookupError),
-                Some((place, fields)) => {
-                    let asked = tokio::time::timeout_at(deadline, self.lookup.place(place, *fields));
-                    asked.await.unwrap_or(Err(LookupError))
-                }
-                None => Ok(None),
-            };
-            let known = |found: &Found| found.as_ref().ok().and_then(Clone::clone);
-            let next = place.map(|(place, _)| (place, known(&target)));
-            moves.push(kind, known(resource).as_ref(), next);
-            targets.push(target);
-        }
-        (moves, targets)
+        let resource = resource.as_ref().ok().and_then(Option::as_ref);
+        Moved::of(route, writes, resource, fields, Some(&self.lookup)).await
     }
 
     /// Decides. In dry-run a denial is recorded and waived.
@@ -349,11 +331,11 @@ impl<'a> Authorizer<'a> {
             })
         };
         let mut verdict = decide(resource.as_deref(), question.sitting);
-        for place in question.elsewhere {
+        for (place, sitting) in question.elsewhere {
             if matches!(verdict.decision, Decision::Deny(_)) {
                 break;
             }
-            let there = decide(Some(place), None);
+            let there = decide(Some(place), *sitting);
             // A shadow denial here is not forgotten for a permit there.
             let would_be_denied = matches!(verdict.would_be, Some(WouldBe::Deny(_)));
             if !would_be_denied || matches!(there.decision, Decision::Deny(_)) {
@@ -380,12 +362,13 @@ impl<'a> Authorizer<'a> {
 }
 
 impl Question<'_> {
-    /// Whether something that is read could not be looked up.
-    const fn is_missing_for(&self, needs: Needs) -> bool {
+    /// Whether something that is read could not be looked up, or is more than can be read.
+    fn is_missing_for(&self, needs: Needs) -> bool {
         let resource = needs.resource.is_some() && self.resource.is_err();
         // A write is decided about at its new place too where the old one matters.
         let target = (needs.target.is_some() || needs.resource.is_some()) && self.target.is_err();
-        resource || target
+        let after = self.overfull && needs.reads_properties();
+        resource || target || after
     }
 }
 

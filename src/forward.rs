@@ -201,9 +201,14 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// For one of `workers` workers; a connector for each endpoint.
-    pub fn new(config: &config::Upstream, connectors: &[Connector], workers: usize, state: Arc<UpstreamState>) -> Self {
-        let idle_max = (config.connections_idle_max / workers.max(1)).max(1);
+    /// For one of `workers` workers, that with the number `worker`; a connector for each endpoint.
+    pub fn new(
+        config: &config::Upstream,
+        connectors: &[Connector],
+        (worker, workers): (usize, usize),
+        state: Arc<UpstreamState>,
+    ) -> Self {
+        let idle_max = part(config.connections_idle_max, worker, workers);
         let pool = |(place, (target, connector)): (usize, (&config::UpstreamEndpoint, &Connector))| {
             let authority = HeaderValue::from_str(&target.authority).unwrap_or(HeaderValue::from_static("localhost"));
             let state = Arc::clone(&state);
@@ -368,8 +373,27 @@ impl From<Failure> for Unanswered {
     }
 }
 
+/// How many of `max` kept connections are for one of `workers` workers: all parts together are `max`.
+fn part(max: usize, worker: usize, workers: usize) -> usize {
+    let workers = workers.max(1);
+    max / workers + usize::from(worker < max % workers)
+}
+
 /// The same request for another endpoint.
 fn addressed(mut request: Request<RequestBody>, authority: &HeaderValue) -> Request<RequestBody> {
     request.headers_mut().insert(http::header::HOST, authority.clone());
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn the_parts_of_all_workers_are_the_whole() {
+        for (max, workers, expected) in [(8, 1, &[8][..]), (8, 3, &[3, 3, 2]), (2, 4, &[1, 1, 0, 0]), (0, 2, &[0, 0])] {
+            let parts: Vec<usize> = (0..workers).map(|worker| part(max, worker, workers)).collect();
+            assert_eq!(parts, expected, "{max} {workers}");
+        }
+    }
 }

@@ -6,7 +6,8 @@
 //! they are, and at [`Limiter::admit`], once its class, its roles and its principal are known. Reads give way first: they get three quarters of all places, other requests nine tenths, and
 //! the last tenth is the ramdisk's. Counts outlive a reload; bounds are the snapshot's.
 //!
-//! Nothing here locks on the way of a request but the shards of the rates' cache, and that only where a rate is configured.
+//! Nothing here locks on the way of a request but a shard of the callers' cache, to read it, and of the rates' cache where a
+//! rate is configured.
 
 mod budget;
 mod caller;

@@ -78,7 +78,7 @@ impl Pipeline {
             revision: Arc::clone(&snapshot.revision),
         };
         let mut record = Record::open(&self.audit, opening, &ids);
-        record.measure(self.metrics.request(snapshot.listener_index(listener)));
+        record.measure(self.metrics.request(listener.index));
         if let Some(tracer) = &self.tracer {
             record.trace(tracer.begin(&listener.name, request.headers()));
         }

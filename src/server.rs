@@ -185,7 +185,7 @@ impl Server {
             let counts = metrics.worker(index);
             let beat = Arc::new(AtomicU64::new(0));
             beats.push(Arc::clone(&beat));
-            let upstream = Upstream::new(&config.upstream, &connectors, config.workers, Arc::clone(&state));
+            let upstream = Upstream::new(&config.upstream, &connectors, (index, config.workers), Arc::clone(&state));
             let worker = Worker {
                 pipeline: Arc::new(Pipeline {
                     upstream,

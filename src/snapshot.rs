@@ -229,12 +229,6 @@ impl Snapshot {
     fn is_over(&self) -> bool {
         self.shadow_until.is_some_and(|until| until <= jiff::Timestamp::now())
     }
-
-    /// The listener's place among [`Snapshot::listeners`].
-    pub fn listener_index(&self, listener: &ListenerState) -> usize {
-        let place = self.listeners.iter().position(|known| std::ptr::eq(known, listener));
-        place.unwrap_or(self.listeners.len())
-    }
 }
 
 fn engine(sources: &[PolicySource]) -> Result<PolicyEngine, Vec<ConfigError>> {

@@ -37,6 +37,10 @@ const VALUES_MAX: usize = 20_000;
 /// The same for what the ramdisk sends, which is decided about by top-level key: an inventory with extra data.
 const RAMDISK_VALUES_MAX: usize = 200_000;
 
+/// Bytes of the paths of all places that a body sets. Each write has its own, and long keys around many values would make
+/// hundreds of megabytes of a few kilobytes; a node with everything in it has some thousand.
+const PATHS_BYTES_MAX: usize = 4 << 20;
+
 /// Bytes of one key.
 const KEY_BYTES_MAX: usize = 1024;
 
@@ -139,6 +143,9 @@ fn read_with<'a>(
     let mut body = json::parse(text, &limits(operation))?;
     check(route, &mut body, shadow)?;
     if !operation.groups.contains(&Group::Ramdisk) {
+        if writes::paths_bytes(operation, &body) > PATHS_BYTES_MAX {
+            return Err(InvalidRequest::PathsTooLong { max: PATHS_BYTES_MAX });
+        }
         shadow.settle(mask::refuse(&body, &At::Root))?;
     }
     Ok(Some(body))

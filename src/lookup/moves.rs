@@ -96,20 +96,29 @@ impl<'w> Moves<'w> {
         next: Option<(Move<'w>, Option<Arc<ObjectFacts>>)>,
     ) {
         self.before = resource.cloned();
-        if let (Some((place, node)), Some(before)) = (&next, self.after.as_ref().or(resource))
+        if let (Some((place, node)), Some(before)) = (&next, resource)
             && !matches!(place, Move::Also(_) | Move::Within(_))
         {
-            let parent = |uuid: Option<&str>| before.with(PARENT_NODE, uuid);
-            self.after = Some(Arc::new(match place {
-                Move::Attribute(attribute) => before.changed(attribute),
+            // A request may have thousands of writes: the object is copied for the first of them, and then changed.
+            let after = Arc::make_mut(self.after.get_or_insert_with(|| Arc::clone(before)));
+            match place {
+                Move::Attribute(attribute) => after.change(attribute),
                 Move::To(identifier) if kind == ResourceType::Node => {
-                    parent(Some(node.as_ref().map_or(*identifier, |node| node.uuid.as_str())))
+                    after.set(PARENT_NODE, Some(node.as_ref().map_or(*identifier, |node| node.uuid.as_str())));
                 }
-                Move::Away if kind == ResourceType::Node => parent(None),
-                Move::To(_) | Move::Away | Move::Also(_) | Move::Within(_) => before.moved(node.clone()),
-            }));
+                Move::Away if kind == ResourceType::Node => after.set(PARENT_NODE, None),
+                Move::To(_) | Move::Away | Move::Also(_) | Move::Within(_) => after.node.clone_from(node),
+            }
         }
         self.each.push(next);
+    }
+
+    /// Whether the writes leave the object with more properties than policies are shown. Then it has none from here on: who
+    /// reads them cannot decide, and for the others they make no difference.
+    pub fn overfull(&mut self) -> bool {
+        let Some(after) = self.after.as_mut().filter(|after| after.has_too_many_properties()) else { return false };
+        Arc::make_mut(after).clear_properties();
+        true
     }
 
     /// What else the write at this place in the order has to be permitted at: the object as the request would leave it,
@@ -224,7 +233,10 @@ mod tests {
         moves.push(ResourceType::Node, Some(&own), None);
         moves.push(ResourceType::Node, Some(&own), Some((Move::Attribute(Attribute::Text("lessee", None)), None)));
         moves.push(ResourceType::Node, Some(&own), Some((Move::To("u-2"), Some(Arc::clone(&other)))));
-        let after = own.with("owner", Some("c")).with("lessee", None).with(PARENT_NODE, Some("u-2"));
+        let mut after = own.as_ref().clone();
+        for (attribute, value) in [("owner", Some("c")), ("lessee", None), (PARENT_NODE, Some("u-2"))] {
+            after.set(attribute, value);
+        }
         assert_eq!(moves.after.as_deref(), Some(&after));
         assert_eq!(moves.elsewhere(ResourceType::Node, 0), [Arc::new(after.clone())]);
         assert!(moves.elsewhere(ResourceType::Node, 1).is_empty());

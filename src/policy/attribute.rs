@@ -83,21 +83,18 @@ fn property(value: &Json<'_>) -> Option<String> {
 }
 
 impl ObjectFacts {
-    /// The same object after such a write.
-    #[must_use]
-    pub fn changed(&self, attribute: &Attribute<'_>) -> Self {
-        let mut facts = self.clone();
+    /// Makes of the object what such a write leaves of it.
+    pub fn change(&mut self, attribute: &Attribute<'_>) {
         match attribute {
             Attribute::Text("name", name) => {
-                facts.name = name.map(str::to_lowercase);
-                set(&mut facts.strings, "name", facts.name.clone());
+                self.name = name.map(str::to_lowercase);
+                set(&mut self.strings, "name", self.name.clone());
             }
-            Attribute::Text(name, text) => set(&mut facts.strings, name, text.map(str::to_owned)),
-            Attribute::Flag(name, flag) => set(&mut facts.booleans, name, *flag),
-            Attribute::Property(key, text) => set(&mut facts.properties, key.clone().into_owned(), text.clone()),
-            Attribute::Properties => facts.properties.clear(),
+            Attribute::Text(name, text) => set(&mut self.strings, name, text.map(str::to_owned)),
+            Attribute::Flag(name, flag) => set(&mut self.booleans, name, *flag),
+            Attribute::Property(key, text) => set(&mut self.properties, key.clone().into_owned(), text.clone()),
+            Attribute::Properties => self.properties.clear(),
         }
-        facts
     }
 }
 
@@ -119,7 +116,11 @@ mod tests {
         let op = if value.is_some() { WriteOp::Add } else { WriteOp::Remove };
         let write =
             Write { op, path: Pointer::parse(path).unwrap(), value, step: None, secret: false, withheld: false };
-        Attribute::written(ResourceType::Node, &write).map(|attribute| node("{}").changed(&attribute))
+        Attribute::written(ResourceType::Node, &write).map(|attribute| {
+            let mut node = node("{}");
+            node.change(&attribute);
+            node
+        })
     }
 
     fn node(more: &str) -> ObjectFacts {

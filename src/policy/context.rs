@@ -167,7 +167,11 @@ fn keystone_attributes(facts: &KeystoneFacts) -> Vec<(String, RestrictedExpressi
 }
 
 fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>, target: Option<&EntityUid>) -> Result<Pairs, NotAsked> {
-    let AccessRequest { principal, route, write, siblings, circumstances, objects: _ } = request;
+    let AccessRequest { principal, route, write, siblings, circumstances, objects } = request;
+    let siblings = || match objects.sitting {
+        Some(sitting) => sitting.siblings(|| sibling_paths(siblings)),
+        None => sibling_paths(siblings),
+    };
     let mut pairs = Pairs::new();
     let mut fact = |key: &str, value: &dyn Fn() -> Result<RestrictedExpression, NotAsked>| {
         if stage.reads.context(key) {
@@ -198,7 +202,7 @@ fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>, target: Option<&EntityU
     fact("query_names", &|| Ok(RestrictedExpression::new_set(route.query().map(|(name, _)| string(name)))))?;
     fact("places", &|| Ok(RestrictedExpression::new_set(circumstances.places.names().map(string))))?;
     if let Some(write) = write {
-        fact("write", &|| write_facts(write, siblings, &circumstances.places, target, stage.reads))?;
+        fact("write", &|| write_facts(write, &siblings, &circumstances.places, target, stage.reads))?;
     }
     Ok(pairs)
 }
@@ -237,32 +241,25 @@ fn query(route: &Route<'_>) -> Result<RestrictedExpression, NotAsked> {
     record(pairs)
 }
 
-/// The places that these writes set. Bounded, because each write of a request has them: only paths of one or two segments
-/// count, list items left out, and only such a write has siblings. Of a request with more a policy that reads a write cannot decide.
-fn sibling_paths(write: &Write<'_>, siblings: &[Write<'_>]) -> Result<RestrictedExpression, NotAsked> {
-    // A list may have many items, and none is a place that a policy asks for.
-    let is_item = |write: &Write<'_>| write.path.segments().last().is_some_and(|key| key.parse::<u32>().is_ok());
-    let is_shallow =
-        |write: &Write<'_>| write.path.as_str().bytes().filter(|byte| *byte == b'/').count() <= 2 && !is_item(write);
-    let is_set = |write: &Write<'_>| write.value.is_some_and(|value| !matches!(value, Json::Null));
-    if !is_shallow(write) {
-        return Ok(RestrictedExpression::new_set([]));
-    }
-    let paths: Vec<&str> = siblings
-        .iter()
-        .filter(|other| is_set(other) && is_shallow(other))
-        .map(|other| other.path.as_str())
-        .take(SIBLINGS_MAX + 1)
-        .collect();
-    if paths.len() > SIBLINGS_MAX {
-        return Err(NotAsked);
-    }
-    Ok(RestrictedExpression::new_set(paths.into_iter().map(string)))
+/// Whether a write counts as a sibling of others, and has some: a path of one or two segments that is no item of a list,
+/// which may have many, none of them a place that a policy asks for.
+fn is_shallow(write: &Write<'_>) -> bool {
+    let is_item = || write.path.segments().last().is_some_and(|key| key.parse::<u32>().is_ok());
+    write.path.as_str().bytes().filter(|byte| *byte == b'/').count() <= 2 && !is_item()
+}
+
+/// The places that these writes set, looked for once for all of them. Bounded, because each has them: of a request with more
+/// a policy that reads a write cannot decide.
+fn sibling_paths(siblings: &[Write<'_>]) -> Option<RestrictedExpression> {
+    let is_set = |write: &&Write<'_>| write.value.is_some_and(|value| !matches!(value, Json::Null));
+    let set = siblings.iter().filter(is_set).filter(|other| is_shallow(other));
+    let paths: Vec<&str> = set.map(|other| other.path.as_str()).take(SIBLINGS_MAX + 1).collect();
+    (paths.len() <= SIBLINGS_MAX).then(|| RestrictedExpression::new_set(paths.into_iter().map(string)))
 }
 
 fn write_facts(
     write: &Write<'_>,
-    siblings: &[Write<'_>],
+    siblings: &dyn Fn() -> Option<RestrictedExpression>,
     places: &Places,
     target: Option<&EntityUid>,
     reads: Reads,
@@ -280,7 +277,9 @@ fn write_facts(
     fact(Fact::KEY, "key", &|| Ok(segment(write.path.segments().last())))?;
     fact(Fact::SECRET, "secret", &|| Ok(RestrictedExpression::new_bool(write.secret)))?;
     fact(Fact::SECRET_REFERENCE, "secret_reference", &|| Ok(RestrictedExpression::new_bool(brings_secret(write))))?;
-    fact(Fact::SIBLINGS, "siblings", &|| sibling_paths(write, siblings))?;
+    fact(Fact::SIBLINGS, "siblings", &|| {
+        if is_shallow(write) { siblings().ok_or(NotAsked) } else { Ok(RestrictedExpression::new_set([])) }
+    })?;
     if let Some(value) = write.value {
         fact(Fact::VALUE, "value", &|| value_facts(value, write.secret, places, reads))?;
     }

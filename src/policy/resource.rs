@@ -2,14 +2,16 @@
 //! up from Ironic.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use cedar_policy::RestrictedExpression;
 use serde_json::Value;
 
 use super::context::Scenery;
 use crate::catalog::ResourceType;
 
-/// Properties of a node that can be shown to policies; nodes have about ten. A node with more is not decided about.
+/// Properties of a node that can be shown to policies; nodes have about ten. A node with more, or one that a request would
+/// leave with more, is not decided about.
 const PROPERTIES_MAX: usize = 256;
 
 /// A node's fields that policies can read: the name in Ironic's API (for all but `properties` the attribute's name too),
@@ -165,15 +167,22 @@ impl ObjectFacts {
         Self { node, ..self.clone() }
     }
 
-    /// The same object with another value (or none) of a string attribute, such as `parent_node`.
-    #[must_use]
-    pub fn with(&self, attribute: &'static str, value: Option<&str>) -> Self {
-        let mut facts = self.clone();
+    /// Gives a string attribute, such as `parent_node`, another value, or none.
+    pub fn set(&mut self, attribute: &'static str, value: Option<&str>) {
         match value {
-            Some(value) => drop(facts.strings.insert(attribute, value.to_owned())),
-            None => drop(facts.strings.remove(attribute)),
+            Some(value) => drop(self.strings.insert(attribute, value.to_owned())),
+            None => drop(self.strings.remove(attribute)),
         }
-        facts
+    }
+
+    /// Whether it has more properties than can be shown to policies.
+    pub fn has_too_many_properties(&self) -> bool {
+        self.properties.len() > PROPERTIES_MAX
+    }
+
+    /// Leaves none of its properties.
+    pub fn clear_properties(&mut self) {
+        self.properties.clear();
     }
 
     /// About how much memory it takes, in bytes, without its node.
@@ -224,10 +233,11 @@ pub struct Objects<'a> {
     pub sitting: Option<&'a Sitting>,
 }
 
-/// What is the same for a request and all its writes, found once. To be used for one principal, route, circumstances and
-/// resource only.
+/// What is the same for a request and all its writes, found once. To be used for one principal, route, circumstances, set of
+/// writes and resource only.
 #[derive(Debug, Default)]
 pub struct Sitting {
+    siblings: OnceLock<Option<RestrictedExpression>>,
     findings: Mutex<Vec<(Kept, Findings)>>,
     sceneries: Mutex<Vec<(Kept, Arc<Scenery>)>>,
 }
@@ -251,6 +261,11 @@ impl Findings {
 }
 
 impl Sitting {
+    /// The places that the writes set, looked for by `find` the first time. `None`: too many.
+    pub(super) fn siblings(&self, find: impl FnOnce() -> Option<RestrictedExpression>) -> Option<RestrictedExpression> {
+        self.siblings.get_or_init(find).clone()
+    }
+
     /// What was found for these policies, found by `find` the first time.
     pub(super) fn remember(&self, policies: Kept, find: impl FnOnce() -> Option<Findings>) -> Option<Findings> {
         kept(&self.findings, policies, find)
@@ -292,6 +307,11 @@ impl Needs {
             (one, other) => one.or(other),
         };
         Self { resource: both(self.resource, other.resource), target: both(self.target, other.target) }
+    }
+
+    /// Whether the resource's properties are among it.
+    pub fn reads_properties(&self) -> bool {
+        self.resource.is_some_and(|fields| fields.contains(NodeFields::properties()))
     }
 }
 

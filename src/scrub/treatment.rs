@@ -68,9 +68,12 @@ impl HmacKey {
 
     /// The text that takes the place of a secret text: `hmac-sha256:` and 64 hexadecimal digits.
     pub fn text(&self, secret: &[u8]) -> String {
-        let digits = hmac::sign(&self.0, secret);
-        let digits = digits.as_ref().iter().map(|byte| format!("{byte:02x}"));
-        std::iter::once(HMAC_PREFIX.to_owned()).chain(digits).collect()
+        let digest = hmac::sign(&self.0, secret);
+        let halves = digest.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let mut text = String::with_capacity(HMAC_BYTES);
+        text.push_str(HMAC_PREFIX);
+        text.extend(halves.filter_map(|half| char::from_digit(half.into(), 16)));
+        text
     }
 }
 

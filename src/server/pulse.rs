@@ -21,6 +21,8 @@ pub use sending::Sending;
 
 /// Between two looks at a connection.
 const LOOK: Duration = Duration::from_secs(1);
+/// After so many looks half of what was cancelled is forgotten.
+const LOOKS_REMEMBERED: u32 = 60;
 /// How long a connection may be quiet when places are scarce.
 const QUIET_WHEN_CROWDED: Duration = Duration::from_millis(500);
 
@@ -170,8 +172,14 @@ impl Pulse {
     /// Returns when the connection is to be closed.
     pub(super) async fn watch(&self, seat: &Seat) -> Closing {
         let looking = async {
+            let mut looks = 0;
             loop {
                 tokio::time::sleep(LOOK).await;
+                looks += 1;
+                if looks == LOOKS_REMEMBERED {
+                    looks = 0;
+                    self.forget();
+                }
                 if let Some(closing) = self.look(seat.crowded()) {
                     return closing;
                 }
@@ -181,6 +189,12 @@ impl Pulse {
             closing = looking => closing,
             () = self.reset.notified() => Closing::Resets,
         }
+    }
+
+    /// A proxy with many callers on one connection cancels a request now and then, for as long as the connection lasts.
+    /// What is cancelled meanwhile may not be halved, which is no more than a little lenient.
+    fn forget(&self) {
+        self.cancelled.store(self.cancelled.load(Ordering::Relaxed) / 2, Ordering::Relaxed);
     }
 
     fn look(&self, crowded: bool) -> Option<Closing> {
@@ -310,6 +324,21 @@ mod tests {
         drop((pulse.work(), pulse.work()));
         assert!(!notified(&pulse).await);
         drop(pulse.work());
+        assert!(notified(&pulse).await);
+    }
+
+    #[tokio::test]
+    async fn what_is_cancelled_now_and_then_is_forgotten() {
+        let pulse = pulse(&Limits { resets_max: 100, ..Limits::default() });
+        let cancel = |count| (0..count).for_each(|_| drop(pulse.work()));
+        for _ in 0..1000 {
+            cancel(50);
+            pulse.forget();
+        }
+        assert!(!notified(&pulse).await);
+        cancel(51);
+        assert!(!notified(&pulse).await);
+        cancel(1);
         assert!(notified(&pulse).await);
     }
 

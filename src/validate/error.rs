@@ -148,6 +148,12 @@ pub enum InvalidRequest {
         /// The bound.
         max: usize,
     },
+    /// Places whose paths are too long in all: each is decided about by its path.
+    #[error("the paths of all places that the body sets have more than {max} bytes; use fewer or shorter keys")]
+    PathsTooLong {
+        /// The bound, in bytes.
+        max: usize,
+    },
     /// A value that would be nested deeper than a body may be.
     #[error("{field}: with its path, the value is nested more than {max} levels deep")]
     TooDeep {
@@ -261,6 +267,7 @@ impl InvalidRequest {
             | Self::NotPatchableBelow { .. }
             | Self::SamePath { .. }
             | Self::TooManyOperations { .. }
+            | Self::PathsTooLong { .. }
             | Self::TooDeep { .. }
             | Self::MaskAsValue { .. } => 400,
         }
@@ -291,6 +298,7 @@ impl InvalidRequest {
             Self::NotPatchableBelow { .. } => "not_patchable_below",
             Self::SamePath { .. } => "same_path",
             Self::TooManyOperations { .. } => "too_many_operations",
+            Self::PathsTooLong { .. } => "paths_too_long",
             Self::TooDeep { .. } => "too_deep",
             Self::MaskAsValue { .. } => "mask_as_value",
         }

@@ -171,6 +171,35 @@ fn many_operations_are_told_apart() {
 }
 
 #[test]
+fn long_keys_around_many_values_are_too_much() {
+    let items = |count: usize| vec!["0"; count].join(",");
+    let nested = |keys: usize, length: usize, count: usize| {
+        let key = "k".repeat(length);
+        format!("{}[{}]{}", format!("{{\"{key}\":").repeat(keys), items(count), "}".repeat(keys))
+    };
+    let create = |extra: &str| format!(r#"{{"driver": "ipmi", "extra": {extra}}}"#);
+    let patch = |extra: &str| format!(r#"[{{"op": "add", "path": "/extra/p", "value": {extra}}}]"#);
+    for (keys, length, count, fits) in [
+        (1, 100, 19_000, true),
+        (20, 8, 19_000, true),
+        (20, 1000, 100, true),
+        (1, 1000, 19_000, false),
+        (20, 1000, 300, false),
+    ] {
+        let extra = nested(keys, length, count);
+        for (operation, body) in [("node:create", create(&extra)), ("node:update", patch(&extra))] {
+            if fits {
+                let call = call(operation, &body);
+                let bytes: usize = writes(&call).iter().map(|write| write.path.as_str().len()).sum();
+                assert!(bytes <= PATHS_BYTES_MAX, "{keys} {length} {count}: {bytes}");
+            } else {
+                assert_eq!(refusal(operation, 115, &body).code(), "paths_too_long", "{keys} {length} {count}");
+            }
+        }
+    }
+}
+
+#[test]
 fn booleans_in_text_become_booleans() {
     let check = |operation: &str, body: &str, pointer: &[&str], expected: bool| {
         let call = call(operation, body);

@@ -14,6 +14,9 @@ const INSPECTION_RULE: &str = "inspection_rule";
 /// A longer argument, in bytes, says something and names nothing.
 const NAMING_BYTES_MAX: usize = 256;
 
+/// An item's part of a path.
+const INDEX_BYTES: usize = "/12345".len();
+
 /// The writes of `call`, in the order of its body.
 ///
 /// - A create or a keyword body: an `add` for each place in it, containers first and what is in them after; an empty body has
@@ -46,6 +49,33 @@ pub fn writes<'c>(call: &'c Call<'_>) -> Vec<Write<'c>> {
         }
     }
     expansion.out
+}
+
+/// Bytes of the paths of the writes of a body, or a little more; not for what the ramdisk sends.
+pub(super) fn paths_bytes(operation: &catalog::Operation, body: &Json<'_>) -> usize {
+    match (&operation.body, body) {
+        (BodyKind::Patch(_), Json::Array(operations)) => {
+            let read = operations.iter().filter_map(Operation::read);
+            read.map(|operation| {
+                let at = operation.path.len();
+                operation.value.map_or(at, |value| paths_bytes_below(value, at))
+            })
+            .sum()
+        }
+        _ => paths_bytes_below(body, 0),
+    }
+}
+
+/// Those of a value at a path of `at` bytes, and of everything in it.
+fn paths_bytes_below(value: &Json<'_>, at: usize) -> usize {
+    let below: usize = match value {
+        Json::Object(members) => {
+            members.iter().map(|(key, member)| paths_bytes_below(member, at + 1 + key.len())).sum()
+        }
+        Json::Array(items) => items.iter().map(|item| paths_bytes_below(item, at + INDEX_BYTES)).sum(),
+        Json::Null | Json::Boolean(_) | Json::Integer(_) | Json::Float(_) | Json::String(_) => 0,
+    };
+    at + below
 }
 
 struct Expansion<'c> {

@@ -198,6 +198,53 @@ fn a_request_names_only_so_many_nodes() {
     assert_eq!(lookups(&ironic), 64);
 }
 
+#[test]
+fn a_request_leaves_a_node_with_only_so_many_properties() {
+    // The node has two that policies see.
+    let ironic = FakeIronic::start(world);
+    let members = |count: usize| (0..count).map(|key| format!(r#""k{key}": 1"#)).collect::<Vec<_>>().join(", ");
+    let whole = |count| format!(r#"[{{"op": "add", "path": "/properties", "value": {{{}}}}}]"#, members(count));
+    let each = |count: usize| {
+        let write = |key: usize| format!(r#"{{"op": "add", "path": "/properties/k{key}", "value": 1}}"#);
+        format!("[{}]", (0..count).map(write).collect::<Vec<_>>().join(", "))
+    };
+    let frozen =
+        |count| format!(r#"[{{"op": "add", "path": "/properties", "value": {{"frozen": 1, {}}}}}]"#, members(count));
+    let reading = r#"
+        @id("all") permit (principal is Principal, action, resource);
+        @id("frozen") forbid (principal, action, resource is Node) when { resource.hasTag("frozen") };
+        @id("fields") forbid (principal, action == Action::"node:update:write", resource)
+        when { context.write.field == "properties" && context.write.key == "never" };
+    "#;
+    let irongate = start(&ironic, reading, "", "");
+    for (body, status) in [
+        (whole(256), 200),
+        (whole(257), 503),
+        (whole(19_000), 503),
+        (each(254), 200),
+        (each(255), 503),
+        (each(1000), 503),
+        (frozen(200), 403),
+        (frozen(256), 503),
+    ] {
+        let answer = check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&body), status);
+        if status == 503 {
+            assert_eq!(answer.code(), "resource_unavailable");
+        }
+    }
+    // What only is tried out changes nothing for policies that read other attributes.
+    let owners = r#"
+        permit (principal is Principal, action, resource is Node)
+        when { resource has owner && resource.owner == principal.name };
+        @id("frozen") @mode("shadow") forbid (principal, action, resource is Node) when { resource.hasTag("frozen") };
+    "#;
+    let irongate = start(&ironic, owners, "", "");
+    check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&whole(300)), 200);
+    let give = r#"{"op": "add", "path": "/owner", "value": "admin"}"#;
+    let both = whole(300).replacen('[', &format!("[{give}, "), 1);
+    check(&irongate, "operator", "PATCH /v1/nodes/mine", Some(&both), 403);
+}
+
 /// A request at another microversion than the usual one.
 fn ask_at(irongate: &Irongate, minor: u16, user: &str, request: &str, body: &str) -> Answer {
     let length = match body.len() {

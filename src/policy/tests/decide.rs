@@ -321,6 +321,19 @@ fn a_request_with_too_many_places_is_denied_by_what_reads_them() {
 }
 
 #[test]
+fn siblings_are_looked_for_once() {
+    let (sitting, mut looked) = (crate::policy::Sitting::default(), 0);
+    for _ in 0..3 {
+        let found = sitting.siblings(|| {
+            looked += 1;
+            None
+        });
+        assert!(found.is_none());
+    }
+    assert_eq!(looked, 1);
+}
+
+#[test]
 fn evidence_for_other_tests() {
     assert_eq!(Permit::for_test(&["a"]).policies(), [Arc::from("a")]);
     assert_eq!(denied(&Denial::for_test(DenialReason::Forbidden, &["f"], Some("why"))), "deny forbidden f: why");

@@ -136,8 +136,16 @@ fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, objects: &CaseO
         });
         moves.push(kind, resource.as_ref(), place);
     }
+    let overfull = moves.overfull() && engine.needs(call.route().operation(), &principal, true).reads_properties();
     for (index, write) in writes.iter().enumerate() {
-        let places = std::iter::once(resource.clone()).chain(moves.elsewhere(kind, index).into_iter().map(Some));
+        let elsewhere = moves.elsewhere(kind, index);
+        if overfull
+            && !elsewhere.is_empty()
+            && let Err(outcome) = settle(engine.without_attributes(), write.path.as_str(), notes)
+        {
+            return outcome;
+        }
+        let places = std::iter::once(resource.clone()).chain(elsewhere.into_iter().map(Some));
         for resource in places {
             let question = AccessRequest {
                 principal: &principal,
