@@ -203,7 +203,7 @@ impl<'a> Authorizer<'a> {
             // In dry-run nothing of a request changes.
             record.filter(added.parameter);
             if self.shadow.is_none() {
-                call.route.narrow(added.parameter, &added.value);
+                call.add_filter(added.parameter, &added.value);
             }
         }
         Ok(PermittedCall(call))
@@ -400,11 +400,11 @@ fn uuid(found: &Found) -> Option<Option<&str>> {
 
 /// Names an object by the UUID that was decided about, where the request names it otherwise.
 fn pin(call: &mut Call<'_>, found: &ObjectFacts) {
-    if call.route.microversion().minor() < NAMES_SINCE {
+    if call.route().microversion().minor() < NAMES_SINCE {
         return;
     }
     if let Some(name) = &found.name {
-        call.route.pin(name, &found.uuid);
+        call.pin(name, &found.uuid);
     }
 }
 

@@ -1,9 +1,9 @@
 //! OPEN FIRST: the whole way of a request.
 //!
 //! `Pipeline::enforce` is one line for each step, and each line needs what the line before proved: only
-//! `authenticate` makes a [`Principal`], only a decision makes a [`Permit`](crate::policy::Permit), which `validate` asks
-//! for before it makes a [`Call`](crate::call::Call), and `forward` takes only a
-//! [`PermittedCall`](crate::authorize::PermittedCall), whose every write was decided about.
+//! `authenticate` makes a [`Principal`], only `route` a [`Route`](crate::route::Route), only a decision makes a
+//! [`Permit`](crate::policy::Permit), which `validate` asks for before it makes a [`Call`](crate::validate::Call), and
+//! `forward` takes only a [`PermittedCall`], which `authorize` makes of a call whose every write was decided about.
 
 use std::pin::pin;
 use std::sync::Arc;
