@@ -13,8 +13,6 @@ use arc_swap::ArcSwapOption;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
 use super::error::{JwtFault, JwtKeyError};
@@ -212,16 +210,13 @@ impl Remote {
 
     async fn ask(&self) -> Result<Vec<u8>, FetchError> {
         let JwksUrl { connector, authority, target, .. } = &self.settings;
-        let stream = connector.connect().await?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|_error| FetchError::Http)?;
-        let connection = tokio::spawn(async move { drop(connection.await) });
+        let mut link = connector.http1().await?;
         let request = Request::get(target.as_str())
             .header(HOST, authority)
             .header(ACCEPT, "application/jwk-set+json, application/json")
             .body(Empty::<bytes::Bytes>::new())
             .map_err(|_error| FetchError::Http)?;
-        let answer = sender.send_request(request).await.map_err(|_error| FetchError::Http)?;
+        let answer = link.send(request).await.map_err(|_error| FetchError::Http)?;
         if answer.status() != StatusCode::OK {
             return Err(FetchError::Status(answer.status()));
         }
@@ -231,7 +226,6 @@ impl Remote {
         }
         let text =
             Limited::new(answer.into_body(), SET_BYTES_MAX).collect().await.map_err(|_error| FetchError::Body)?;
-        connection.abort();
         Ok(text.to_bytes().into())
     }
 
