@@ -19,8 +19,8 @@ use crate::catalog::Operation;
 use crate::lookup::{self, Lookup, LookupError, Move, Moves};
 use crate::microversion::Ceiling;
 use crate::policy::{
-    AccessRequest, Circumstances, Decision, Denial, Needs, ObjectFacts, Objects, Permit, PolicyEngine, ShadowMode,
-    Sitting, Verdict, WouldBe, queried_node,
+    AccessRequest, Circumstances, Decision, Denial, Needs, ObjectFacts, Objects, Permit, PolicyEngine, RequestCache,
+    ShadowMode, Verdict, WouldBe, queried_node,
 };
 use crate::rejection::Missing;
 use crate::snapshot::{DenialDetail, Snapshot};
@@ -76,7 +76,7 @@ pub struct Authorizer<'a> {
     /// What the request as a whole was decided about: the resource, and the node that a list's query names.
     found: OnceLock<(Found, Found)>,
     /// What the decision point found of the request as a whole.
-    sitting: Sitting,
+    cache: RequestCache,
 }
 
 /// What was looked up of an object.
@@ -96,7 +96,7 @@ struct Question<'q> {
     /// The resource as the request would leave it, if this write puts it elsewhere, and what it would belong to.
     elsewhere: &'q [Arc<ObjectFacts>],
     /// What is the same for the request and all its writes, about the resource where it is.
-    sitting: Option<&'q Sitting>,
+    cache: Option<&'q RequestCache>,
 }
 
 impl<'a> Authorizer<'a> {
@@ -123,7 +123,7 @@ impl<'a> Authorizer<'a> {
             ceiling,
             all_needs: OnceLock::new(),
             found: OnceLock::new(),
-            sitting: Sitting::default(),
+            cache: RequestCache::default(),
         }
     }
 
@@ -143,8 +143,8 @@ impl<'a> Authorizer<'a> {
         let needs = self.needs(&self.snapshot.policies, operation, false);
         let (resource, target) = (self.resource(route).await, self.queried(route).await);
         let (resource, target) = self.found.get_or_init(|| (resource, target));
-        let sitting = Some(&self.sitting);
-        let question = Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[], sitting };
+        let cache = Some(&self.cache);
+        let question = Question { route, write: None, siblings: &[], needs, resource, target, elsewhere: &[], cache };
         let permit = self.settle(&question, None, record).map_err(|denial| self.refusal(denial, route, None))?;
         record.permit(&permit);
         Ok(permit)
@@ -168,9 +168,9 @@ impl<'a> Authorizer<'a> {
             (same(&asked.0, self.resource(route).await), same(&asked.1, self.queried(route).await))
         };
         // What was found of the request holds for its writes as long as the resource is what it was.
-        let anew = Sitting::default();
+        let anew = RequestCache::default();
         let unchanged = self.found.get().is_some_and(|(before, _)| *before == resource);
-        let sitting = if unchanged { &self.sitting } else { &anew };
+        let cache = if unchanged { &self.cache } else { &anew };
         let (moves, targets) = self.moves(route, &writes, &resource).await;
         let kind = route.operation().resource;
         for (index, (write, target)) in writes.iter().zip(&targets).enumerate() {
@@ -184,7 +184,7 @@ impl<'a> Authorizer<'a> {
                 resource: &resource,
                 target,
                 elsewhere: &elsewhere,
-                sitting: Some(sitting),
+                cache: Some(cache),
             };
             let path = write.path.as_str();
             let permit = self
@@ -338,17 +338,17 @@ impl<'a> Authorizer<'a> {
     fn ask(&self, engine: &PolicyEngine, question: &Question<'_>) -> Verdict {
         let known = |found: &'_ Found| found.as_ref().ok().and_then(Clone::clone);
         let (resource, target) = (known(question.resource), known(question.target));
-        let decide = |resource: Option<&ObjectFacts>, sitting: Option<&Sitting>| {
+        let decide = |resource: Option<&ObjectFacts>, cache: Option<&RequestCache>| {
             engine.decide(&AccessRequest {
                 principal: self.principal,
                 route: question.route,
                 write: question.write,
                 siblings: question.siblings,
                 circumstances: &self.circumstances,
-                objects: Objects { resource, target: target.as_deref(), sitting },
+                objects: Objects { resource, target: target.as_deref(), cache },
             })
         };
-        let mut verdict = decide(resource.as_deref(), question.sitting);
+        let mut verdict = decide(resource.as_deref(), question.cache);
         for place in question.elsewhere {
             if matches!(verdict.decision, Decision::Deny(_)) {
                 break;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::context::Scenery;
+use super::context::QuestionEntities;
 use crate::catalog::ResourceType;
 
 /// Properties of a node that can be shown to policies; nodes have about ten. A node with more is not decided about.
@@ -221,18 +221,18 @@ pub struct Objects<'a> {
     /// The node to which the write moves or binds the resource: `context.write.target`.
     pub target: Option<&'a ObjectFacts>,
     /// What was found out for the same request and its other writes, about the same resource.
-    pub sitting: Option<&'a Sitting>,
+    pub cache: Option<&'a RequestCache>,
 }
 
 /// What is the same for a request and all its writes, found once. To be used for one principal, route, circumstances and
 /// resource only.
 #[derive(Debug, Default)]
-pub struct Sitting {
+pub struct RequestCache {
     findings: Mutex<Vec<(Kept, Findings)>>,
-    sceneries: Mutex<Vec<(Kept, Arc<Scenery>)>>,
+    entities: Mutex<Vec<(Kept, Arc<QuestionEntities>)>>,
 }
 
-/// What something was found for: the number of a sheet, and whether it holds for the writes only.
+/// What something was found for: the number of a subset, and whether it holds for the writes only.
 type Kept = (usize, bool);
 
 /// Which policies applied, and which could not be evaluated; indices of the engine's rules.
@@ -250,15 +250,19 @@ impl Findings {
     }
 }
 
-impl Sitting {
+impl RequestCache {
     /// What was found for these policies, found by `find` the first time.
     pub(super) fn remember(&self, policies: Kept, find: impl FnOnce() -> Option<Findings>) -> Option<Findings> {
         kept(&self.findings, policies, find)
     }
 
     /// The entities for these policies, made by `make` the first time.
-    pub(super) fn scenery(&self, policies: Kept, make: impl FnOnce() -> Option<Scenery>) -> Option<Arc<Scenery>> {
-        kept(&self.sceneries, policies, || make().map(Arc::new))
+    pub(super) fn entities(
+        &self,
+        policies: Kept,
+        make: impl FnOnce() -> Option<QuestionEntities>,
+    ) -> Option<Arc<QuestionEntities>> {
+        kept(&self.entities, policies, || make().map(Arc::new))
     }
 }
 

@@ -178,7 +178,7 @@ impl Ask {
             write: siblings.first().filter(|_| self.write.is_some()),
             siblings: if self.write.is_some() { &siblings } else { &[] },
             circumstances: &circumstances,
-            objects: Objects { resource: self.resource.as_ref(), target: self.target.as_ref(), sitting: None },
+            objects: Objects { resource: self.resource.as_ref(), target: self.target.as_ref(), cache: None },
         })
     }
 

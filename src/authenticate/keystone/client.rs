@@ -47,7 +47,7 @@ struct Idle {
 }
 
 /// What Keystone is asked about. It cannot be printed.
-pub(super) struct Question {
+pub(super) struct TokenQuestion {
     /// The token.
     pub(super) token: HeaderValue,
     /// The token of the proven service that brings it: then it may have expired.
@@ -101,7 +101,7 @@ impl Client {
     ///
     /// # Errors
     /// [`KeystoneError::Rejected`] if it is not; everything else says that nothing is known.
-    pub(super) async fn validate(&self, question: &Question) -> Result<Bytes, KeystoneError> {
+    pub(super) async fn validate(&self, question: &TokenQuestion) -> Result<Bytes, KeystoneError> {
         let deadline = Instant::now() + self.timeout;
         let place = timeout_at(deadline, self.places.acquire()).await;
         let Ok(Ok(_place)) = place else { return Err(KeystoneError::Busy) };
@@ -139,7 +139,7 @@ impl Client {
         }
     }
 
-    async fn ask(&self, question: &Question) -> Result<Answered, KeystoneError> {
+    async fn ask(&self, question: &TokenQuestion) -> Result<Answered, KeystoneError> {
         let Some(own) = &self.own else {
             let asker = question.service.as_ref().unwrap_or(&question.token);
             return self.validation(asker, question).await;
@@ -182,7 +182,7 @@ impl Client {
         Ok(text)
     }
 
-    async fn validation(&self, asker: &HeaderValue, question: &Question) -> Result<Answered, KeystoneError> {
+    async fn validation(&self, asker: &HeaderValue, question: &TokenQuestion) -> Result<Answered, KeystoneError> {
         let subject = &question.token;
         let target = if question.service.is_some() { &self.late_target } else { &self.target };
         let sensitive = |token: &HeaderValue| {
