@@ -20,7 +20,8 @@ use irongate::authenticate::{
 use irongate::call::Call;
 use irongate::microversion::Ceiling;
 use irongate::policy::{
-    AccessRequest, Circumstances, Decision, ObjectFacts, Objects, PolicyEngine, PolicySource, Sitting, cedar_schema,
+    AccessRequest, Circumstances, Decision, ObjectFacts, Objects, PolicyEngine, PolicySource, RequestCache,
+    cedar_schema,
 };
 use irongate::{route, validate};
 
@@ -102,11 +103,11 @@ impl<'a> Patch<'a> {
 
     /// Asks about the request and each write; how many are permitted.
     fn permitted(&self, engine: &PolicyEngine) -> usize {
-        let sitting = Sitting::default();
-        let mut permitted = usize::from(self.request(engine, Some(&sitting)));
+        let cache = RequestCache::default();
+        let mut permitted = usize::from(self.request(engine, Some(&cache)));
         let writes = validate::writes(&self.call);
         for write in &writes {
-            let objects = Objects { resource: Some(&self.node), target: None, sitting: Some(&sitting) };
+            let objects = Objects { resource: Some(&self.node), target: None, cache: Some(&cache) };
             let asked = AccessRequest {
                 principal: self.principal,
                 route: self.call.route(),
@@ -120,8 +121,8 @@ impl<'a> Patch<'a> {
         permitted
     }
 
-    fn request(&self, engine: &PolicyEngine, sitting: Option<&Sitting>) -> bool {
-        let objects = Objects { resource: Some(&self.node), target: None, sitting };
+    fn request(&self, engine: &PolicyEngine, cache: Option<&RequestCache>) -> bool {
+        let objects = Objects { resource: Some(&self.node), target: None, cache };
         let asked = AccessRequest {
             principal: self.principal,
             route: self.call.route(),

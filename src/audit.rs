@@ -39,7 +39,7 @@ use line::{CandidateLine, Line, Parameters, PrincipalLine, ResourceLine, VERSION
 
 pub use output::{AuditError, check_sinks};
 pub use sink::{Audit, AuditCounts, AuditFull, QUEUE_BYTES_MAX};
-pub use terms::{AuditTerms, Class, OnFull};
+pub use terms::{AuditTerms, OnFull, RecordOf};
 
 /// Why the end of irongate cut a request.
 const DRAIN_TIMEOUT: &str = "drain_timeout";
@@ -54,7 +54,7 @@ pub struct Record {
     trace: Option<Box<Trace>>,
     written: bool,
     terms: AuditTerms,
-    class: Class,
+    of: RecordOf,
 }
 
 /// What is known of a request before its head is read.
@@ -125,7 +125,7 @@ impl Record {
             trace: None,
             written: false,
             terms: opening.terms,
-            class: Class::Read,
+            of: RecordOf::Read,
         })
     }
 
@@ -135,16 +135,16 @@ impl Record {
     }
 
     /// A part of the request begins.
-    pub fn enter(&mut self, phase: Phase) {
+    pub fn begin_phase(&mut self, phase: Phase) {
         if let Some(trace) = &mut self.trace {
-            trace.enter(phase);
+            trace.begin_phase(phase);
         }
     }
 
     /// The part that runs has ended.
-    pub fn leave(&mut self) {
+    pub fn end_phase(&mut self) {
         if let Some(trace) = &mut self.trace {
-            trace.leave();
+            trace.end_phase();
         }
     }
 
@@ -173,7 +173,7 @@ impl Record {
             meter.operation(operation);
         }
         self.line.operation = Some(&operation.id);
-        self.class = Class::of(operation);
+        self.of = RecordOf::call(operation);
         self.line.resource = Some(ResourceLine::of(route));
         self.line.parameters = Parameters::of(route);
         self.line.microversion = Some(route.microversion().to_string());
@@ -267,7 +267,7 @@ impl Record {
         if let Some(meter) = &mut self.meter {
             meter.reject(rejection);
         }
-        self.class = Class::Denial;
+        self.of = RecordOf::Denial;
         self.line.stage = Some(rejection.stage());
         self.line.reason = Some(rejection.code());
         if let Rejection::Denied(refusal) | Rejection::Unauthenticated(refusal, _) = rejection {
@@ -284,7 +284,7 @@ impl Record {
 
     /// What Ironic answered, and after how long.
     pub fn upstream(&mut self, status: http::StatusCode, request_id: Option<RequestId>, since: Instant) {
-        self.leave();
+        self.end_phase();
         self.line.upstream_status = Some(status.as_u16());
         self.line.upstream_request_id = request_id;
         self.line.upstream_us = Some(microseconds(since));
@@ -330,7 +330,7 @@ impl Record {
             if !self.is_kept() {
                 return self.audit.sampled_out();
             }
-            let on_full = self.terms.on_full(self.class);
+            let on_full = self.terms.on_full(self.of);
             self.audit.send_event(|| line_of(&Event::of(&self.line)).ok(), on_full);
             match line_of(&self.line) {
                 Ok(line) => self.audit.send(line, on_full),
@@ -343,7 +343,7 @@ impl Record {
 impl Record {
     /// Reads with nothing remarkable may be sampled. Writes, denials, would-be denials and what failed never are.
     fn is_kept(&mut self) -> bool {
-        let plain = self.class == Class::Read
+        let plain = self.of == RecordOf::Read
             && self.line.decision == "permit"
             && self.line.would_be.is_none()
             && self.line.would_refuse.is_none()

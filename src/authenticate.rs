@@ -76,7 +76,7 @@ enum Scheme {
 }
 
 /// What one scheme found.
-enum Outcome {
+enum Checked {
     /// The request holds no credential for this scheme.
     NotRequested,
     /// The credential is good.
@@ -157,9 +157,9 @@ impl Authenticator {
         }
         for scheme in schemes.iter().filter_map(|name| self.scheme(*name)) {
             match scheme.check(&presented, peer).await {
-                Outcome::NotRequested => {}
-                Outcome::Authenticated(identity) => return Ok(self.principal(identity, peer)),
-                Outcome::Failed(error) => return Err(error),
+                Checked::NotRequested => {}
+                Checked::Authenticated(identity) => return Ok(self.principal(identity, peer)),
+                Checked::Failed(error) => return Err(error),
             }
         }
         let open = schemes.contains(&SchemeName::Anonymous);
@@ -265,7 +265,7 @@ impl Scheme {
         }
     }
 
-    async fn check(&self, presented: &Presented<'_>, peer: &Peer) -> Outcome {
+    async fn check(&self, presented: &Presented<'_>, peer: &Peer) -> Checked {
         match self {
             Self::Basic(basic) => basic.check(presented).await,
             Self::Jwt(jwt) => jwt.check(presented).await,

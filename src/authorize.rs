@@ -17,8 +17,8 @@ use crate::catalog::Operation;
 use crate::lookup::{Lookup, LookupError};
 use crate::microversion::Ceiling;
 use crate::policy::{
-    AccessRequest, Circumstances, Decision, Denial, Needs, ObjectFacts, Objects, Permit, PolicyEngine, ShadowMode,
-    Sitting, Verdict, WouldBe, queried_node,
+    AccessRequest, Circumstances, Decision, Denial, Needs, ObjectFacts, Objects, Permit, PolicyEngine, RequestCache,
+    ShadowMode, Verdict, WouldBe, queried_node,
 };
 use crate::rejection::Missing;
 use crate::snapshot::{DenialDetail, Snapshot};
@@ -71,7 +71,7 @@ pub struct Authorizer<'a> {
     /// What the request as a whole was decided about: the resource, and the node that a list's query names.
     found: OnceLock<(Found, Found)>,
     /// What the decision point found of the request as a whole.
-    sitting: Sitting,
+    cache: RequestCache,
 }
 
 /// What was looked up of an object.
@@ -93,7 +93,7 @@ struct Question<'q> {
     /// There it would have more properties than can be shown.
     overfull: bool,
     /// What is the same for the request and all its writes, about the resource where it is.
-    sitting: Option<&'q Sitting>,
+    cache: Option<&'q RequestCache>,
 }
 
 impl<'a> Authorizer<'a> {
@@ -120,7 +120,7 @@ impl<'a> Authorizer<'a> {
             ceiling,
             all_needs: OnceLock::new(),
             found: OnceLock::new(),
-            sitting: Sitting::default(),
+            cache: RequestCache::default(),
         }
     }
 
@@ -140,9 +140,9 @@ impl<'a> Authorizer<'a> {
         let needs = self.needs(&self.snapshot.policies, operation, false);
         let (resource, target) = (self.resource(route).await, self.queried(route).await);
         let (resource, target) = self.found.get_or_init(|| (resource, target));
-        let sitting = Some(&self.sitting);
+        let cache = Some(&self.cache);
         let (siblings, elsewhere, overfull) = (&[], &[], false);
-        let question = Question { route, write: None, siblings, needs, resource, target, elsewhere, overfull, sitting };
+        let question = Question { route, write: None, siblings, needs, resource, target, elsewhere, overfull, cache };
         let permit = self.settle(&question, None, record).map_err(|denial| self.refusal(denial, route, None))?;
         record.permit(&permit);
         Ok(permit)
@@ -166,9 +166,9 @@ impl<'a> Authorizer<'a> {
             (same(&asked.0, self.resource(route).await), same(&asked.1, self.queried(route).await))
         };
         // What was found of the request holds for its writes as long as the resource is what it was.
-        let anew = Sitting::default();
+        let anew = RequestCache::default();
         let unchanged = self.found.get().is_some_and(|(before, _)| *before == resource);
-        let sitting = if unchanged { &self.sitting } else { &anew };
+        let cache = if unchanged { &self.cache } else { &anew };
         let moved = self.moved(route, &writes, &resource).await;
         let kind = route.operation().resource;
         let (engines, mut turn) = (1 + self.snapshot.candidates.len(), Turn::default());
@@ -184,7 +184,7 @@ impl<'a> Authorizer<'a> {
                 target: moved.target(index),
                 elsewhere: &elsewhere,
                 overfull: moved.overfull && !elsewhere.is_empty(),
-                sitting: Some(sitting),
+                cache: Some(cache),
             };
             let path = write.path.as_str();
             let permit = self
@@ -207,7 +207,7 @@ impl<'a> Authorizer<'a> {
             // In dry-run nothing of a request changes.
             record.filter(added.parameter);
             if self.shadow.is_none() {
-                call.route.narrow(added.parameter, &added.value);
+                call.add_filter(added.parameter, &added.value);
             }
         }
         Ok(PermittedCall(call))
@@ -320,22 +320,22 @@ impl<'a> Authorizer<'a> {
     fn ask(&self, engine: &PolicyEngine, question: &Question<'_>) -> Verdict {
         let known = |found: &'_ Found| found.as_ref().ok().and_then(Clone::clone);
         let (resource, target) = (known(question.resource), known(question.target));
-        let decide = |resource: Option<&ObjectFacts>, sitting: Option<&Sitting>| {
+        let decide = |resource: Option<&ObjectFacts>, cache: Option<&RequestCache>| {
             engine.decide(&AccessRequest {
                 principal: self.principal,
                 route: question.route,
                 write: question.write,
                 siblings: question.siblings,
                 circumstances: &self.circumstances,
-                objects: Objects { resource, target: target.as_deref(), sitting },
+                objects: Objects { resource, target: target.as_deref(), cache },
             })
         };
-        let mut verdict = decide(resource.as_deref(), question.sitting);
-        for (place, sitting) in question.elsewhere {
+        let mut verdict = decide(resource.as_deref(), question.cache);
+        for (place, cache) in question.elsewhere {
             if matches!(verdict.decision, Decision::Deny(_)) {
                 break;
             }
-            let there = decide(Some(place), *sitting);
+            let there = decide(Some(place), *cache);
             // A shadow denial here is not forgotten for a permit there.
             let would_be_denied = matches!(verdict.would_be, Some(WouldBe::Deny(_)));
             if !would_be_denied || matches!(there.decision, Decision::Deny(_)) {
@@ -383,11 +383,11 @@ fn uuid(found: &Found) -> Option<Option<&str>> {
 
 /// Names an object by the UUID that was decided about, where the request names it otherwise.
 fn pin(call: &mut Call<'_>, found: &ObjectFacts) {
-    if call.route.microversion().minor() < NAMES_SINCE {
+    if call.route().microversion().minor() < NAMES_SINCE {
         return;
     }
     if let Some(name) = &found.name {
-        call.route.pin(name, &found.uuid);
+        call.pin(name, &found.uuid);
     }
 }
 

@@ -4,6 +4,7 @@
 mod ask;
 mod connection;
 mod health;
+mod link;
 mod pool;
 mod request;
 
@@ -24,6 +25,7 @@ use crate::microversion;
 
 pub use connection::{ClientTlsInForce, ConnectError, Connector, HostError};
 pub use health::{Ejection, EndpointHealth};
+pub use link::Link;
 pub use pool::Lease;
 pub use request::{Forwarded, RequestBody};
 

@@ -68,7 +68,7 @@ pub enum ListenerError {
 impl ListenerState {
     /// Whether callers from this peer's network are taken. Callers on a unix socket have none: the socket's mode says who
     /// may call.
-    pub fn admits_source(&self, peer: &Peer) -> bool {
+    pub fn takes_source(&self, peer: &Peer) -> bool {
         self.source_networks.as_ref().is_none_or(|networks| peer.address.is_none() || networks.contain(peer.address))
     }
 
@@ -76,8 +76,8 @@ impl ListenerState {
     ///
     /// # Errors
     /// What changed.
-    pub fn admit(&self, peer: &Peer) -> Result<(), ListenerError> {
-        if !self.admits_source(peer) {
+    pub fn take(&self, peer: &Peer) -> Result<(), ListenerError> {
+        if !self.takes_source(peer) {
             return Err(ListenerError::Source);
         }
         let Some(trust) = &self.client_trust else { return Ok(()) };

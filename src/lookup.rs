@@ -177,7 +177,7 @@ impl<'a> Lookup<'a> {
         let identifier = Some(identifier).filter(|text| is_identifier(text)).ok_or(LookupError)?;
         let (target, microversion) = target(kind, identifier, fields, highest).ok_or(LookupError)?;
         let microversion = Microversion::new(microversion).ok_or(LookupError)?;
-        match self.put(&target, microversion).await {
+        match self.fetch(&target, microversion).await {
             Ok((StatusCode::OK, body)) => serde_json::from_slice(&body).map(Some).map_err(|_| LookupError),
             Ok((StatusCode::NOT_FOUND, _)) => Ok(None),
             Ok((StatusCode::BAD_REQUEST, _)) if self.is_no_name(identifier, &target, microversion).await => Ok(None),
@@ -192,7 +192,7 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    async fn put(&self, target: &str, microversion: Microversion) -> Result<(StatusCode, Bytes), UpstreamError> {
+    async fn fetch(&self, target: &str, microversion: Microversion) -> Result<(StatusCode, Bytes), UpstreamError> {
         let asker = (self.identity, self.token);
         self.upstream.ask(target, microversion, self.request_id, asker, ANSWER_BYTES_MAX).await
     }
@@ -205,7 +205,7 @@ impl<'a> Lookup<'a> {
             None => return true,
             Some((path, _)) => path,
         };
-        matches!(self.put(bare, microversion).await, Ok((StatusCode::BAD_REQUEST, _)))
+        matches!(self.fetch(bare, microversion).await, Ok((StatusCode::BAD_REQUEST, _)))
     }
 }
 

@@ -1,24 +1,26 @@
 //! OPEN FIRST: the whole way of a request.
 //!
-//! `Pipeline::enforce` is one line for each step, and each line needs what the line before proved: only
-//! `authenticate` makes a [`Principal`], only a decision makes a [`Permit`](crate::policy::Permit), which `validate` asks
-//! for before it makes a [`Call`](crate::call::Call), and `forward` takes only a
-//! [`PermittedCall`](crate::authorize::PermittedCall), whose every write was decided about.
+//! `Pipeline::enforce` names the steps, and each needs what the one before proved: only `authenticate` makes a
+//! [`Principal`], only `route` a [`Route`], only a decision makes a [`Permit`], which `validate` asks for before it makes a
+//! [`Call`], and `forward` takes only a [`PermittedCall`], which `authorize` makes of a call whose every write was decided
+//! about.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::header::{ALLOW, EXPECT, HOST, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::answer::{self, Terms};
-use crate::audit::{Audit, Class, Opening, Record};
+use crate::audit::{Audit, Opening, Record, RecordOf};
 use crate::authenticate::{AuthnError, Peer, Principal, SchemeName};
-use crate::authorize::{Authorizer, Refusal};
+use crate::authorize::{Authorizer, PermittedCall, Refusal};
 use crate::body::{self, Body, ReadDeadlines};
+use crate::call::{Call, Route};
 use crate::config::UpstreamIdentity;
 use crate::forward::{Forwarded, Upstream, UpstreamError};
 use crate::framing;
@@ -29,7 +31,7 @@ use crate::listener::ListenerState;
 use crate::lookup::{Forget, Lookup};
 use crate::metrics::WorkerMetrics;
 use crate::microversion::Ceiling;
-use crate::policy::DenialReason;
+use crate::policy::{DenialReason, Permit};
 use crate::rejection::Rejection;
 use crate::request_id::RequestIds;
 use crate::route::{self, RouteError};
@@ -50,11 +52,13 @@ pub struct Pipeline {
     pub tracer: Option<Arc<Tracer>>,
 }
 
-/// What one request meets: the snapshot that it keeps, its listener in it, and its peer.
-pub struct Scene<'a> {
+/// How a request came in: the snapshot that it keeps, its listener in it, its peer, and how both sides name it.
+struct Arrival<'a> {
     snapshot: &'a Snapshot,
     listener: &'a ListenerState,
     peer: &'a Peer,
+    /// Up to which microversion callers are served.
+    ceiling: Ceiling,
     ids: RequestIds,
     origin: Arc<str>,
 }
@@ -82,17 +86,18 @@ impl Pipeline {
         if let Some(tracer) = &self.tracer {
             record.trace(tracer.begin(&listener.name, request.headers()));
         }
-        let scene = Scene { snapshot, listener, peer, ids, origin: origin(&request, listener, peer) };
+        let (ceiling, origin) = (self.ceiling(snapshot), origin(&request, listener, peer));
+        let arrival = Arrival { snapshot, listener, peer, ceiling, ids, origin };
         let (head, mut incoming) = request.into_parts();
         let mut ticket = None;
-        let mut response = match self.enforce(&head, &mut incoming, &scene, &mut record, &mut ticket).await {
+        let mut response = match self.enforce(&head, &mut incoming, &arrival, &mut record, &mut ticket).await {
             Ok(response) => response,
             Err(rejection) => {
                 // What is refused takes no place from others, however long it takes to say so.
                 drop(ticket.take());
                 record.reject(&rejection);
                 // A refusal is answered once it can be recorded, where the configuration says so.
-                self.audit.admit(Class::Denial, &snapshot.audit).await.ok();
+                self.audit.room(RecordOf::Denial, &snapshot.audit).await.ok();
                 // A caller that is still sending when its stream ends may never look at the answer: a small body is
                 // let in first. Who waits for 100-continue has sent none.
                 if !head.headers.contains_key(EXPECT)
@@ -103,7 +108,7 @@ impl Pipeline {
                 rejection.response().map(|body| body.with_unread(incoming))
             }
         };
-        if let Ok(id) = HeaderValue::from_str(&scene.ids.own.to_string()) {
+        if let Ok(id) = HeaderValue::from_str(&arrival.ids.own.to_string()) {
             response.headers_mut().insert(X_OPENSTACK_REQUEST_ID, id.clone());
             response.headers_mut().insert(OPENSTACK_REQUEST_ID, id);
         }
@@ -111,124 +116,177 @@ impl Pipeline {
         response.map(|body| body.with_record(record).with_ticket(ticket))
     }
 
+    /// The steps of a request, in their order.
     async fn enforce(
         &self,
         head: &Parts,
         incoming: &mut Incoming,
-        scene: &Scene<'_>,
+        arrival: &Arrival<'_>,
         record: &mut Record,
         ticket: &mut Option<Ticket>,
     ) -> Result<Response<Body>, Rejection> {
-        let Scene { snapshot, listener, peer, .. } = scene;
-        let ceiling = match snapshot.microversion_pin {
-            Some(pin) => Ceiling::pinned(pin),
-            None => Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max()),
-        };
-
+        let Arrival { snapshot, listener, peer, .. } = arrival;
         let ticket = ticket.insert(snapshot.limiter.enter(listener.index)?);
         framing::check(head, &snapshot.limits)?;
-        listener.admit(peer)?;
+        listener.take(peer)?;
         listener.serve(head)?;
         if head.method == Method::OPTIONS {
-            return options(head, ceiling);
+            return options(head, arrival.ceiling);
         }
-        record.enter(Phase::Authenticate);
-        let check = pin!(snapshot.authenticator.authenticate(&head.headers, peer, &listener.schemes));
-        let claimed = || route::claimed_class(head);
-        let principal = snapshot
-            .limiter
-            .prove(listener.index, claimed, peer.address, check)
-            .await?
-            .map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
-        record.leave();
-        record.principal(&principal);
-        let route = route::find(head, ceiling).map_err(|error| Rejection::Route(error, ceiling))?;
-        record.route(&route);
-        principal.admits(&route).map_err(|error| Rejection::Authentication(error, scene.challenges(Some(error))))?;
-        let operation = route.operation();
+        let (principal, route) = arrival.identify(head, record).await?;
+        let lookup = arrival.lookup(&self.upstream, &principal);
+        let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, arrival.ceiling);
+        let permit = arrival.decide(&authorizer, &route, &principal, ticket, record).await?;
 
-        record.enter(Phase::Decide);
-        let identity = &snapshot.upstream_identity;
-        let age_max = snapshot.resource_cache;
-        let lookup = Lookup::new(&self.upstream, age_max, scene.ids.upstream(), identity, principal.token());
-        let authorizer = Authorizer::new(snapshot, &principal, peer, &listener.name, lookup, ceiling);
-        let mut admit = || snapshot.limiter.admit(ticket, listener.index, operation.class(), &principal, peer.address);
-        let looks_up = authorizer.looks_up(&route);
-        // Who makes irongate ask Ironic is counted before, whatever the answer: a denial costs as much as a permit.
-        if looks_up {
-            admit()?;
-        }
-        let permit = authorizer.call(&route, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
-        record.leave();
-        if !looks_up {
-            admit()?;
-        }
+        // The body has its room until Ironic has answered.
         let mut room = snapshot.limiter.bodies(ticket);
-        let bytes = body::read(incoming, operation.body_bytes_max, deadlines(snapshot), &mut room).await?;
-        record.request_bytes(bytes.len());
-        let invalid = |error| Rejection::Invalid(error, ceiling);
-        if !bytes.is_empty() {
-            validate::media_type(operation, &head.headers).map_err(invalid)?;
+        let bytes_max = route.operation().body_bytes_max;
+        let bytes = body::read(incoming, bytes_max, deadlines(snapshot), &mut room).await?;
+        let call = arrival.understand(route, &permit, &head.headers, &bytes, record)?;
+        record.begin_phase(Phase::Decide);
+        let refuse = |refusal| arrival.refuse(refusal, &principal);
+        let call = authorizer.writes(call, &permit, record).await.map_err(refuse)?;
+
+        let answer = self.ask_ironic(&call, &bytes, &authorizer, &principal, arrival, record).await?;
+        Ok(if head.method == Method::HEAD { answer::without_body(answer) } else { answer })
+    }
+
+    /// Up to which microversion callers are served.
+    fn ceiling(&self, snapshot: &Snapshot) -> Ceiling {
+        match snapshot.microversion_pin {
+            Some(pin) => Ceiling::pinned(pin),
+            None => Ceiling::new(Some(snapshot.microversion_max), self.upstream.state().microversion_max()),
         }
-        let (call, would_refuse) =
-            validate::validate_shadowed(route, Some(&bytes), &permit, snapshot.shadow_checks).map_err(invalid)?;
-        record.would_refuse(would_refuse);
-        record.enter(Phase::Decide);
-        let call =
-            authorizer.writes(call, &permit, record).await.map_err(|refusal| scene.refuse(refusal, &principal))?;
+    }
 
-        self.audit.admit(Class::of(operation), &snapshot.audit).await?;
+    /// Has the call carried out, and makes the caller's answer of Ironic's. Nothing is asked that could not be recorded,
+    /// where the configuration says so.
+    async fn ask_ironic(
+        &self,
+        call: &PermittedCall<'_>,
+        bytes: &Bytes,
+        authorizer: &Authorizer<'_>,
+        principal: &Principal,
+        arrival: &Arrival<'_>,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Rejection> {
+        let Arrival { snapshot, peer, ids, origin, .. } = arrival;
+        let route = call.call().route();
+        self.audit.room(RecordOf::call(route.operation()), &snapshot.audit).await?;
 
-        let canonical = call.call().body().map(|body| json::canonical(body, &bytes));
-        let _forget = Forget::of(&self.upstream, call.call().route());
+        let canonical = call.call().body().map(|body| json::canonical(body, bytes));
+        let _forget = Forget::of(&self.upstream, route);
         let asked = Instant::now();
-        record.enter(Phase::Upstream);
+        record.begin_phase(Phase::Upstream);
         let forwarded = Forwarded {
-            request_id: scene.ids.upstream(),
+            request_id: ids.upstream(),
             source: peer.address,
-            origin: &scene.origin,
+            origin,
             token: principal.token(),
             identity: &snapshot.upstream_identity,
             traceparent: record.traceparent(),
         };
-        let (answered, lease) = self.upstream.forward(&call, canonical, &forwarded).await?;
-        let rules = snapshot.scrub.rules(principal.roles(), |field| authorizer.secret(call.call().route(), field));
+        let (answered, lease) = self.upstream.forward(call, canonical, &forwarded).await?;
+        let rules = snapshot.scrub.rules(principal.roles(), |field| authorizer.secret(route, field));
         let terms = Terms {
-            operation,
+            operation: route.operation(),
             rules: &rules,
-            origin: &scene.origin,
+            origin,
             idle_timeout: self.upstream.idle_timeout(),
             transfer_timeout: self.upstream.transfer_timeout(),
-            ceiling,
+            ceiling: arrival.ceiling,
         };
         self.upstream.state().note_answer(answered.headers());
         let mut answer = answer::write(answered, lease, &terms, record, asked).await?;
         if let Some(rule) = record.would_be_denied_by()
-            && authorizer.tells_shadow(call.call().route())
+            && authorizer.tells_shadow(route)
             && let Ok(rule) = HeaderValue::from_str(rule)
         {
             answer.headers_mut().insert(IRONGATE_WOULD_DENY, rule);
         }
         if answer.status() == StatusCode::UNAUTHORIZED {
-            scene.challenge(&snapshot.upstream_identity, &principal, answer.headers_mut())?;
+            arrival.challenge(principal, answer.headers_mut())?;
         }
-        Ok(if head.method == Method::HEAD { answer::without_body(answer) } else { answer })
+        Ok(answer)
     }
 }
 
-impl Scene<'_> {
+impl Arrival<'_> {
+    /// Who asks, and what for.
+    async fn identify<'h>(&self, head: &'h Parts, record: &mut Record) -> Result<(Principal, Route<'h>), Rejection> {
+        let Arrival { snapshot, listener, peer, .. } = self;
+        let fail = |error| Rejection::Authentication(error, self.challenges(Some(error)));
+        record.begin_phase(Phase::Authenticate);
+        let check = pin!(snapshot.authenticator.authenticate(&head.headers, peer, &listener.schemes));
+        let claimed = || route::claimed_class(head);
+        let principal = snapshot.limiter.prove(listener.index, claimed, peer.address, check).await?.map_err(fail)?;
+        record.end_phase();
+        record.principal(&principal);
+        let route = route::find(head, self.ceiling).map_err(|error| Rejection::Route(error, self.ceiling))?;
+        record.route(&route);
+        principal.may_ask(&route).map_err(fail)?;
+        Ok((principal, route))
+    }
+
+    /// For the objects that policies read.
+    fn lookup<'l>(&'l self, upstream: &'l Upstream, principal: &'l Principal) -> Lookup<'l> {
+        let Arrival { snapshot, ids, .. } = self;
+        Lookup::new(upstream, snapshot.resource_cache, ids.upstream(), &snapshot.upstream_identity, principal.token())
+    }
+
+    /// Whether the request as a whole is permitted, and there is a place for it.
+    async fn decide(
+        &self,
+        authorizer: &Authorizer<'_>,
+        route: &Route<'_>,
+        principal: &Principal,
+        ticket: &mut Ticket,
+        record: &mut Record,
+    ) -> Result<Permit, Rejection> {
+        let Arrival { snapshot, listener, peer, .. } = self;
+        let class = route.operation().class();
+        let mut admit = || snapshot.limiter.admit(ticket, listener.index, class, principal, peer.address);
+        record.begin_phase(Phase::Decide);
+        let looks_up = authorizer.looks_up(route);
+        // Who makes irongate ask Ironic is counted before, whatever the answer: a denial costs as much as a permit.
+        if looks_up {
+            admit()?;
+        }
+        let permit = authorizer.call(route, record).await.map_err(|refusal| self.refuse(refusal, principal))?;
+        record.end_phase();
+        if !looks_up {
+            admit()?;
+        }
+        Ok(permit)
+    }
+
+    /// The whole request, if its body is what the operation takes.
+    fn understand<'c>(
+        &self,
+        route: Route<'c>,
+        permit: &Permit,
+        headers: &HeaderMap,
+        bytes: &'c Bytes,
+        record: &mut Record,
+    ) -> Result<Call<'c>, Rejection> {
+        let invalid = |error| Rejection::Invalid(error, self.ceiling);
+        record.request_bytes(bytes.len());
+        if !bytes.is_empty() {
+            validate::media_type(route.operation(), headers).map_err(invalid)?;
+        }
+        let (call, would_refuse) =
+            validate::validate_shadowed(route, Some(bytes), permit, self.snapshot.shadow_checks).map_err(invalid)?;
+        record.would_refuse(would_refuse);
+        Ok(call)
+    }
+
     fn challenges(&self, tried: Option<AuthnError>) -> Vec<HeaderValue> {
         self.snapshot.authenticator.challenges(&self.listener.schemes, tried).collect()
     }
 
     /// Ironic's 401 is the caller's where the caller's token was sent; anything else is irongate's own trouble.
-    fn challenge(
-        &self,
-        identity: &UpstreamIdentity,
-        principal: &Principal,
-        headers: &mut HeaderMap,
-    ) -> Result<(), UpstreamError> {
-        let callers = match identity {
+    fn challenge(&self, principal: &Principal, headers: &mut HeaderMap) -> Result<(), UpstreamError> {
+        let callers = match &self.snapshot.upstream_identity {
             UpstreamIdentity::Token => principal.token().is_some() || principal.scheme() == SchemeName::Anonymous,
             UpstreamIdentity::None | UpstreamIdentity::Basic(_) => false,
         };

@@ -13,7 +13,7 @@
 
 mod attribute;
 mod cases;
-mod cast;
+mod entities;
 mod context;
 mod diff;
 mod engine;
@@ -48,7 +48,7 @@ pub use attribute::Attribute;
 pub use cases::{Case, CaseError, CaseFile, CaseObjects, Expected, ExpectedOutcome, Who};
 pub use diff::{Change, ChangeKind, diff};
 pub use engine::PolicyEngine;
-pub use explain::{Considered, Explanation, Outcome, Part, explain};
+pub use explain::{Applicability, Considered, Explanation, Part, explain};
 pub use filter::{Added, queried_node};
 pub use finding::{PolicyFinding, Severity, findings_json};
 pub use matrix::{granted, matrix, matrix_json};
@@ -57,7 +57,7 @@ pub use past::{
     UnknownObjects,
 };
 pub use places::{PlaceError, Places};
-pub use resource::{Needs, NodeFields, ObjectFacts, Objects, Sitting, has_attributes};
+pub use resource::{Needs, NodeFields, ObjectFacts, Objects, RequestCache, has_attributes};
 pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;

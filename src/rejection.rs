@@ -215,17 +215,9 @@ impl Rejection {
                 if let RouteError::MethodNotAllowed { allow } | RouteError::Options { allow } = error {
                     set(headers, ALLOW, &allow.to_string());
                 }
-                if status == StatusCode::NOT_ACCEPTABLE {
-                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, &ceiling.lowest().to_string());
-                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
-                }
+                versions(headers, status, *ceiling);
             }
-            Self::Invalid(_, ceiling) => {
-                if status == StatusCode::NOT_ACCEPTABLE {
-                    set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, &ceiling.lowest().to_string());
-                    set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
-                }
-            }
+            Self::Invalid(_, ceiling) => versions(headers, status, *ceiling),
             Self::Audit(_) => set(headers, RETRY_AFTER, AUDIT_RETRY_SECONDS),
             Self::Upstream(error) => {
                 if let Some(seconds) = error.retry_after() {
@@ -268,6 +260,14 @@ pub fn error_response(status: StatusCode, message: &str, code: Option<(&str, Opt
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
+    }
+}
+
+/// With a 406: which microversions there are.
+fn versions(headers: &mut HeaderMap, status: StatusCode, ceiling: Ceiling) {
+    if status == StatusCode::NOT_ACCEPTABLE {
+        set(headers, X_OPENSTACK_IRONIC_API_MINIMUM_VERSION, &ceiling.lowest().to_string());
+        set(headers, X_OPENSTACK_IRONIC_API_MAXIMUM_VERSION, &ceiling.highest().to_string());
     }
 }
 

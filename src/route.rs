@@ -23,7 +23,6 @@ use std::borrow::Cow;
 
 use http::request::Parts;
 
-use crate::call::Route;
 use crate::catalog::{Answer, Class, Method, Operation, Segment};
 use crate::microversion::{Ceiling, Microversion};
 
@@ -31,6 +30,21 @@ pub use error::{Allowed, RouteError};
 
 /// Behind `vendor_passthru` it is the list of methods and no method.
 const METHODS: &str = "methods";
+
+/// A request's head, understood: an operation of the catalogue, its identifiers, its query and its microversion.
+/// Only this module makes one.
+#[derive(Debug)]
+pub struct Route<'a> {
+    operation: &'static Operation,
+    /// Which path of the operation the caller used: `None` the canonical one, else the index of the alias. Ironic gets
+    /// the canonical one, and what only the alias has in its path is in the query.
+    alias: Option<usize>,
+    /// Path parameters by the name in the template, decoded.
+    parameters: Vec<(&'static str, Cow<'a, str>)>,
+    /// Query parameters in the order of the request, decoded, in one spelling, each once and in the catalogue.
+    query: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    microversion: Microversion,
+}
 
 /// Finds the operation that a request's head asks for.
 ///
@@ -60,6 +74,76 @@ pub fn find(head: &Parts, ceiling: Ceiling) -> Result<Route<'_>, RouteError> {
     let query = query::read(operation, microversion, head.uri.query(), folded)?;
     forwarded_in_path(operation, &query)?;
     Ok(Route { operation, alias, parameters, query, microversion })
+}
+
+impl<'a> Route<'a> {
+    /// The operation.
+    pub fn operation(&self) -> &'static Operation {
+        self.operation
+    }
+
+    /// The index of the alias that the caller used, if it was not the canonical path.
+    pub fn alias(&self) -> Option<usize> {
+        self.alias
+    }
+
+    /// The microversion at which Ironic will read the request.
+    pub fn microversion(&self) -> Microversion {
+        self.microversion
+    }
+
+    /// A path parameter's decoded text.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_ref())
+    }
+
+    /// All path parameters, in template order.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.parameters.iter().map(|(name, text)| (*name, text.as_ref()))
+    }
+
+    /// The query, decoded.
+    pub fn query(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.query.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
+    /// The identifier of the resource that a policy sees, if the operation is about one.
+    pub fn resource_id(&self) -> Option<&str> {
+        self.operation.resource_parameter.as_deref().and_then(|name| self.parameter(name))
+    }
+    /// Names an object by its UUID instead of a name (in lower case), wherever the request names it: in the path, or in the
+    /// query that lists what belongs to it. Only `authorize` may, of what was decided about.
+    pub(crate) fn pin(&mut self, identifier: &str, uuid: &str) {
+        let in_path = self.operation.resource_parameter.as_deref();
+        let path = self.parameters.iter_mut().filter(|(name, _)| Some(*name) == in_path).map(|(_, text)| text);
+        let query = self.query.iter_mut().filter(|(name, _)| name == "node").map(|(_, text)| text);
+        for text in path.chain(query).filter(|text| text.to_lowercase() == identifier) {
+            *text = Cow::Owned(uuid.to_owned());
+        }
+    }
+
+    /// Adds a filter to a list's query. Only `authorize` may, where a permit has it for an obligation.
+    pub(crate) fn add_filter(&mut self, parameter: &'static str, value: &str) {
+        self.query.push((Cow::Borrowed(parameter), Cow::Owned(value.to_owned())));
+    }
+}
+
+#[cfg(test)]
+impl<'a> Route<'a> {
+    /// For unit tests of later steps: the canonical path, without parameters and without a query.
+    pub(crate) fn for_test(operation: &'static Operation, minor: u16) -> Self {
+        let microversion = Microversion::for_test(minor);
+        Self { operation, alias: None, parameters: Vec::new(), query: Vec::new(), microversion }
+    }
+
+    pub(crate) fn with_parameters(self, parameters: Vec<(&'static str, Cow<'a, str>)>) -> Self {
+        Self { parameters, ..self }
+    }
+
+    pub(crate) fn with_query(self, query: &[(&'a str, &'a str)]) -> Self {
+        let query = query.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect();
+        Self { query, ..self }
+    }
 }
 
 /// The operations at a head's path, each with whether the method reaches it; none where the path is none of the catalogue's.

@@ -191,13 +191,13 @@ impl Trace {
     }
 
     /// A part begins; the one before it, if it still ran, ends.
-    pub fn enter(&mut self, phase: Phase) {
-        self.leave();
+    pub fn begin_phase(&mut self, phase: Phase) {
+        self.end_phase();
         self.running = Some((phase, self.opened.elapsed()));
     }
 
     /// The part that runs ends.
-    pub fn leave(&mut self) {
+    pub fn end_phase(&mut self) {
         if let Some((phase, from)) = self.running.take() {
             self.phases.push((phase, from, self.opened.elapsed()));
         }
@@ -205,7 +205,7 @@ impl Trace {
 
     /// Hands the trace over to the exporter.
     pub fn finish(mut self, facts: Facts) {
-        self.leave();
+        self.end_phase();
         let finished = Box::new(Finished {
             context: self.context,
             started: self.started,

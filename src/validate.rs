@@ -20,7 +20,7 @@ pub use error::{InvalidRequest, Place};
 pub use shadow::{ShadowChecks, UnknownCheck};
 pub use writes::writes;
 
-use crate::call::{Call, Route};
+use crate::call::Route;
 use crate::catalog::{BodyKind, Group, Method, Operation, catalog};
 use crate::json::{self, Json, Limits};
 use crate::policy::Permit;
@@ -43,6 +43,36 @@ const PATHS_BYTES_MAX: usize = 4 << 20;
 
 /// Bytes of one key.
 const KEY_BYTES_MAX: usize = 1024;
+
+/// A whole request, understood and valid: the route and its body as a set of writes.
+/// Only this module makes one, of a route that is permitted; `authorize` makes a [`PermittedCall`](crate::authorize::PermittedCall)
+/// of it, which is what `forward` takes.
+#[derive(Debug)]
+pub struct Call<'a> {
+    route: Route<'a>,
+    body: Option<Json<'a>>,
+}
+
+impl<'a> Call<'a> {
+    /// The head.
+    pub fn route(&self) -> &Route<'a> {
+        &self.route
+    }
+
+    /// The body, parsed.
+    pub fn body(&self) -> Option<&Json<'a>> {
+        self.body.as_ref()
+    }
+    /// [`Route::pin`] for its head.
+    pub(crate) fn pin(&mut self, identifier: &str, uuid: &str) {
+        self.route.pin(identifier, uuid);
+    }
+
+    /// [`Route::add_filter`] for its head.
+    pub(crate) fn add_filter(&mut self, parameter: &'static str, value: &str) {
+        self.route.add_filter(parameter, value);
+    }
+}
 
 /// The bounds within which a body of `operation` is read.
 pub fn limits(operation: &Operation) -> Limits {
@@ -129,7 +159,7 @@ fn read_with<'a>(
     body: Option<&'a [u8]>,
     shadow: &Shadow,
 ) -> Result<Option<Json<'a>>, InvalidRequest> {
-    let operation = route.operation;
+    let operation = route.operation();
     let Some(text) = body.filter(|text| !text.is_empty()) else {
         check_missing(operation)?;
         return Ok(None);
@@ -161,9 +191,9 @@ fn check_missing(operation: &Operation) -> Result<(), InvalidRequest> {
 }
 
 fn check(route: &Route<'_>, body: &mut Json<'_>, shadow: &Shadow) -> Result<(), InvalidRequest> {
-    let operation = route.operation;
+    let operation = route.operation();
     let context = Context {
-        minor: route.microversion.minor(),
+        minor: route.microversion().minor(),
         too_new_status: too_new_status(operation),
         converts: operation.method == Method::Put,
         shadow,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::output::{AuditError, Output};
 use super::queue::{Batch, Queue, Work};
-use super::terms::{AuditTerms, Class, OnFull};
+use super::terms::{AuditTerms, OnFull, RecordOf};
 use crate::config::{AuditConfig, AuditSink};
 
 /// Before a sink that failed is tried again.
@@ -102,15 +102,15 @@ impl Audit {
     fn sinks(&self) -> impl Iterator<Item = &Sink> {
         std::iter::once(&*self.records).chain(self.cadf.as_deref())
     }
-    /// Asked before a call is carried out, or its refusal answered: waits for room where its class is to wait.
+    /// Asked before a call is carried out, or its refusal answered: waits for room where such are to wait.
     ///
     /// # Errors
-    /// The queue is full, and calls of this class are refused then.
-    pub async fn admit(&self, class: Class, terms: &AuditTerms) -> Result<(), AuditFull> {
+    /// The queue is full, and such calls are refused then.
+    pub async fn room(&self, of: RecordOf, terms: &AuditTerms) -> Result<(), AuditFull> {
         if !self.sinks().any(|sink| sink.queue.is_full()) {
             return Ok(());
         }
-        match terms.on_full(class) {
+        match terms.on_full(of) {
             OnFull::Block => {
                 self.records.counts.waited.fetch_add(1, Ordering::Relaxed);
                 for sink in self.sinks() {

@@ -16,9 +16,9 @@ pub enum OnFull {
     Drop,
 }
 
-/// Which records are treated alike.
+/// What a record is of: which of them are treated alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum RecordOf {
     /// Of a `GET` that was not refused.
     Read,
     /// Of any other call that was not refused.
@@ -27,14 +27,14 @@ pub enum Class {
     Denial,
 }
 
-impl Class {
+impl RecordOf {
     /// Of a call that is not refused.
-    pub fn of(operation: &Operation) -> Self {
+    pub fn call(operation: &Operation) -> Self {
         if operation.method == Method::Get { Self::Read } else { Self::Write }
     }
 }
 
-/// What the configuration says of each class. Part of a snapshot.
+/// What the configuration says of each of them. Part of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditTerms {
     /// For reads: block or drop.
@@ -54,7 +54,7 @@ impl Default for AuditTerms {
 }
 
 impl AuditTerms {
-    /// The same for every class. Where writes are denied, reads and denials go on unrecorded.
+    /// The same for all. Where writes are denied, reads and denials go on unrecorded.
     pub const fn all(on_full: OnFull) -> Self {
         let others = match on_full {
             OnFull::Block => OnFull::Block,
@@ -63,12 +63,12 @@ impl AuditTerms {
         Self { reads: others, writes: on_full, denials: others, keep_one_read_in: 1 }
     }
 
-    /// What holds for a class.
-    pub const fn on_full(&self, class: Class) -> OnFull {
-        match class {
-            Class::Read => self.reads,
-            Class::Write => self.writes,
-            Class::Denial => self.denials,
+    /// What holds for a record of this.
+    pub const fn on_full(&self, of: RecordOf) -> OnFull {
+        match of {
+            RecordOf::Read => self.reads,
+            RecordOf::Write => self.writes,
+            RecordOf::Denial => self.denials,
         }
     }
 }

@@ -26,7 +26,7 @@ use super::error::{AuthenticatorError, AuthnError};
 use super::fingerprint::{Fingerprint, FingerprintKey};
 use super::flights::{Flight, Flights, NoVerdict};
 use super::htpasswd::{self, PasswordHash, Users};
-use super::{Identity, Outcome, SchemeName};
+use super::{Checked, Identity, SchemeName};
 
 /// The cost that unknown users are checked with where a file has no user.
 const COST_DEFAULT: u32 = 12;
@@ -158,15 +158,15 @@ impl Basic {
         self.password_checks.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn check(self: &Arc<Self>, presented: &Presented<'_>) -> Outcome {
-        let Some(Authorization::Basic(encoded)) = presented.authorization else { return Outcome::NotRequested };
+    pub(super) async fn check(self: &Arc<Self>, presented: &Presented<'_>) -> Checked {
+        let Some(Authorization::Basic(encoded)) = presented.authorization else { return Checked::NotRequested };
         let verdict = match self.recall(encoded) {
             Ok(verdict) => verdict,
             Err(attempt) => self.verify(attempt).await,
         };
         match verdict {
-            Ok(name) => Outcome::Authenticated(Identity::named(SchemeName::Basic, name)),
-            Err(error) => Outcome::Failed(error),
+            Ok(name) => Checked::Authenticated(Identity::named(SchemeName::Basic, name)),
+            Err(error) => Checked::Failed(error),
         }
     }
 

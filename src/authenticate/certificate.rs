@@ -14,7 +14,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::error::AuthnError;
 use super::identity::Identity;
-use super::{Outcome, Peer, SchemeName};
+use super::{Checked, Peer, SchemeName};
 
 /// The longest name, in bytes (SPIFFE ids have this bound).
 const NAME_BYTES_MAX: usize = 2048;
@@ -187,14 +187,14 @@ impl NamePattern {
 }
 
 /// The scheme `certificate`.
-pub(super) fn check(peer: &Peer) -> Outcome {
-    let Some(certificate) = &peer.certificate else { return Outcome::NotRequested };
+pub(super) fn check(peer: &Peer) -> Checked {
+    let Some(certificate) = &peer.certificate else { return Checked::NotRequested };
     match certificate.name(jiff::Timestamp::now().as_second()) {
-        Ok(name) => Outcome::Authenticated(Identity {
+        Ok(name) => Checked::Authenticated(Identity {
             certificate: Some(Arc::clone(certificate)),
             ..Identity::named(SchemeName::Certificate, Arc::clone(name))
         }),
-        Err(fault) => Outcome::Failed(AuthnError::Certificate(fault)),
+        Err(fault) => Checked::Failed(AuthnError::Certificate(fault)),
     }
 }
 

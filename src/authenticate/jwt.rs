@@ -25,7 +25,7 @@ use super::credential::{Authorization, Presented};
 use super::error::{AuthenticatorError, AuthnError};
 use super::fingerprint::{Fingerprint, FingerprintKey};
 use super::identity::Identity;
-use super::{Outcome, SchemeName};
+use super::{Checked, SchemeName};
 use crate::json::Pointer;
 
 use claims::Expected;
@@ -165,14 +165,14 @@ impl Jwt {
         challenge(&self.realm, fault)
     }
 
-    pub(super) async fn check(&self, presented: &Presented<'_>) -> Outcome {
-        let Some(Authorization::Bearer(token)) = presented.authorization else { return Outcome::NotRequested };
+    pub(super) async fn check(&self, presented: &Presented<'_>) -> Checked {
+        let Some(Authorization::Bearer(token)) = presented.authorization else { return Checked::NotRequested };
         match self.verify(token, jiff::Timestamp::now().as_second()).await {
-            Ok(verified) => Outcome::Authenticated(Identity {
+            Ok(verified) => Checked::Authenticated(Identity {
                 jwt: Some(Arc::clone(&verified.facts)),
                 ..Identity::named(SchemeName::Jwt, Arc::clone(&verified.name))
             }),
-            Err(fault) => Outcome::Failed(AuthnError::Token(fault)),
+            Err(fault) => Checked::Failed(AuthnError::Token(fault)),
         }
     }
 

@@ -21,12 +21,12 @@ use super::error::{AuthenticatorError, AuthnError};
 use super::fingerprint::Fingerprint;
 use super::flights::{Flight, Flights, NoVerdict};
 use super::identity::{Identity, KeystoneFacts, ProvedToken};
-use super::{Outcome, SchemeName};
+use super::{Checked, SchemeName};
 use crate::config::Endpoint;
 use crate::forward::{Connector, HostError};
 
 use answer::Token;
-use client::{Client, Question};
+use client::{Client, TokenQuestion};
 use memory::Memory;
 use token::Shape;
 
@@ -208,15 +208,15 @@ impl Keystone {
         self.memory.recalls()
     }
 
-    pub(super) async fn check(self: &Arc<Self>, presented: &Presented<'_>) -> Outcome {
+    pub(super) async fn check(self: &Arc<Self>, presented: &Presented<'_>) -> Checked {
         let found = match (presented.token, presented.service_token) {
-            (None, None) => return Outcome::NotRequested,
+            (None, None) => return Checked::NotRequested,
             (None, Some(_)) => Err(KeystoneError::ServiceTokenAlone),
             (Some(token), service_token) => self.identify(token, service_token).await,
         };
         match found {
-            Ok(identity) => Outcome::Authenticated(identity),
-            Err(error) => Outcome::Failed(AuthnError::Keystone(error)),
+            Ok(identity) => Checked::Authenticated(identity),
+            Err(error) => Checked::Failed(AuthnError::Keystone(error)),
         }
     }
 
@@ -279,7 +279,7 @@ impl Keystone {
                 Shape::Fernet => return Err(KeystoneError::Shape),
             }
         }
-        self.validated(fingerprint, Question { token: token.clone(), service: None }).await
+        self.validated(fingerprint, TokenQuestion { token: token.clone(), service: None }).await
     }
 
     /// The same of a user's token that a proven service brings: it may have expired on the way.
@@ -298,12 +298,12 @@ impl Keystone {
         if !self.jws_keys.is_empty() && !jws::signed(&self.jws_keys, token.as_bytes(), self.allow_expired) {
             return Err(refused);
         }
-        let question = Question { token: token.clone(), service: Some(service_token.clone()) };
+        let question = TokenQuestion { token: token.clone(), service: Some(service_token.clone()) };
         self.validated(fingerprint, question).await
     }
 
     /// Has the token validated, once for all who ask at the same time.
-    async fn validated(self: &Arc<Self>, fingerprint: Fingerprint, question: Question) -> Verdict {
+    async fn validated(self: &Arc<Self>, fingerprint: Fingerprint, question: TokenQuestion) -> Verdict {
         let lead = |flight| {
             // On a task of its own: a caller who hangs up does not take the answer from the others.
             drop(tokio::spawn(Arc::clone(self).ask(flight, fingerprint, question)));
@@ -317,7 +317,7 @@ impl Keystone {
     }
 
     /// Asks Keystone and remembers what it said.
-    async fn ask(self: Arc<Self>, flight: Flight<Verdict>, fingerprint: Fingerprint, question: Question) {
+    async fn ask(self: Arc<Self>, flight: Flight<Verdict>, fingerprint: Fingerprint, question: TokenQuestion) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         // The window begins before Keystone looks: what is revoked later is found out within it.
         let asked = Instant::now();

@@ -156,7 +156,7 @@ impl Principal {
     ///
     /// # Errors
     /// [`KeystoneError::AccessRule`].
-    pub fn admits(&self, route: &Route<'_>) -> Result<(), AuthnError> {
+    pub fn may_ask(&self, route: &Route<'_>) -> Result<(), AuthnError> {
         let operation = route.operation();
         let open = operation.public && operation.groups.contains(&Group::Discover);
         match &self.keystone {

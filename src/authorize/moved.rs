@@ -10,7 +10,7 @@ use super::turns::Turn;
 use crate::call::{Route, Write};
 use crate::catalog::ResourceType;
 use crate::lookup::{self, Lookup, LookupError, Move, Moves};
-use crate::policy::{NodeFields, ObjectFacts, Sitting};
+use crate::policy::{NodeFields, ObjectFacts, RequestCache};
 
 /// Nodes that the writes of one request may name, where policies read them: an allocation names its candidates.
 const NAMED_NODES_MAX: usize = 64;
@@ -21,7 +21,7 @@ const NAMED_NODES_TIMEOUT: Duration = Duration::from_secs(20);
 const NOTHING: &Found = &Ok(None);
 
 /// A place to ask about too, with what was found out about it for other writes.
-pub(super) type Elsewhere<'m> = (Arc<ObjectFacts>, Option<&'m Sitting>);
+pub(super) type Elsewhere<'m> = (Arc<ObjectFacts>, Option<&'m RequestCache>);
 
 /// Where the writes of a request put their object, and the nodes that they name.
 #[derive(Default)]
@@ -32,7 +32,7 @@ pub(super) struct Moved<'w> {
     /// The writes leave the object with more properties than policies are shown.
     pub(super) overfull: bool,
     /// What was found out about the object as the request would leave it.
-    sitting: Sitting,
+    cache: RequestCache,
 }
 
 impl<'w> Moved<'w> {
@@ -82,8 +82,8 @@ impl<'w> Moved<'w> {
     pub(super) fn elsewhere(&self, kind: ResourceType, index: usize) -> Vec<Elsewhere<'_>> {
         let is_after = |place: &Arc<ObjectFacts>| self.moves.after.as_ref().is_some_and(|it| Arc::ptr_eq(it, place));
         let known = |place| {
-            let sitting = is_after(&place).then_some(&self.sitting);
-            (place, sitting)
+            let cache = is_after(&place).then_some(&self.cache);
+            (place, cache)
         };
         self.moves.elsewhere(kind, index).into_iter().map(known).collect()
     }
@@ -114,9 +114,9 @@ mod tests {
         let (pauses, moved) = pauses(Moved::of(&route, &writes, Some(&node), Some(fields), None));
         // The places of the first write and of the last, which are one: made once, and asked about with what is known of it.
         let places = [0, count - 1].map(|index| moved.elsewhere(ResourceType::Node, index));
-        let same = places.iter().flatten().all(|(place, sitting)| {
+        let same = places.iter().flatten().all(|(place, cache)| {
             Arc::ptr_eq(place, moved.moves.after.as_ref().unwrap())
-                && std::ptr::eq(sitting.unwrap(), &raw const moved.sitting)
+                && std::ptr::eq(cache.unwrap(), &raw const moved.cache)
         });
         assert!(same);
         (pauses, places.map(|places| places.len()).to_vec(), moved.overfull)

@@ -152,7 +152,7 @@ fn answer(asked: &Whoami, snapshot: &Snapshot) -> Result<ExitCode, String> {
         return Ok(tell(&told, asked.format));
     }
     let headers = headers(asked)?;
-    if let Err(error) = listener.admit(&peer) {
+    if let Err(error) = listener.take(&peer) {
         let failure = Failure { status: error.status(), code: error.code(), reason: error.to_string() };
         told.failure = Some(failure);
         return Ok(tell(&told, asked.format));

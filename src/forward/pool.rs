@@ -5,19 +5,12 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::task::AbortHandle;
 
 use super::UpstreamState;
 use super::connection::{ConnectError, Connector};
 use super::health::EndpointHealth;
+use super::link::Link;
 use super::request::RequestBody;
-
-/// Ironic's answers have about a dozen headers.
-const ANSWER_HEADERS_MAX: usize = 100;
-/// So much of an answer is read at once, its head included: a slow caller's answer waits at Ironic, not here.
-const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// Idle connections, the most recently used last. The lock is only ever taken by its own worker.
 #[derive(Debug)]
@@ -32,22 +25,9 @@ pub(super) struct Pool {
     idle_timeout: Duration,
 }
 
-/// A connection with the task that runs it: they end together, whatever the connection is doing.
-#[derive(Debug)]
-struct Link {
-    sender: SendRequest<RequestBody>,
-    task: AbortHandle,
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 #[derive(Debug)]
 struct Idle {
-    link: Link,
+    link: Link<RequestBody>,
     since: Instant,
 }
 
@@ -55,7 +35,7 @@ struct Idle {
 /// before that, it is closed at once.
 #[derive(Debug)]
 pub struct Lease {
-    link: Link,
+    link: Link<RequestBody>,
     pending: Pending,
     reused: bool,
 }
@@ -126,7 +106,7 @@ impl Pool {
         let pending = Pending::on(self);
         while let Some(kept) = self.pop() {
             // Nothing is waited for: what cannot take a request now may never do so again.
-            if kept.since.elapsed() < self.idle_timeout && kept.link.sender.is_ready() {
+            if kept.since.elapsed() < self.idle_timeout && kept.link.is_ready() {
                 return Ok(Lease { link: kept.link, pending, reused: true });
             }
         }
@@ -139,24 +119,16 @@ impl Pool {
     }
 
     async fn open(&self, pending: Pending) -> Result<Lease, ConnectError> {
-        let stream = self.connector.connect().await?;
-        let (sender, connection) = http1::Builder::new()
-            .max_headers(ANSWER_HEADERS_MAX)
-            .max_buf_size(READ_BYTES_MAX)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|_| ConnectError::Unreachable)?;
-        let task = tokio::spawn(async move { drop(connection.await) }).abort_handle();
-        Ok(Lease { link: Link { sender, task }, pending, reused: false })
+        Ok(Lease { link: self.connector.http1().await?, pending, reused: false })
     }
 
     fn pop(&self) -> Option<Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    fn push(&self, link: Link) {
+    fn push(&self, link: Link<RequestBody>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| kept.since.elapsed() < self.idle_timeout && !kept.link.sender.is_closed());
+        idle.retain(|kept| kept.since.elapsed() < self.idle_timeout && !kept.link.is_closed());
         if idle.len() < self.idle_max {
             idle.push(Idle { link, since: Instant::now() });
         }
@@ -171,8 +143,7 @@ impl Lease {
 
     pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Failure> {
         self.link
-            .sender
-            .try_send_request(request)
+            .try_send(request)
             .await
             .map_err(|mut error| Failure { unsent: error.take_message(), not_http: error.error().is_parse() })
     }
@@ -181,7 +152,7 @@ impl Lease {
     /// fully sent. Who answers without reading it may never read on.
     pub fn give_back(self) {
         let Self { link, pending, .. } = self;
-        if link.sender.is_ready() {
+        if link.is_ready() {
             pending.0.push(link);
         }
     }

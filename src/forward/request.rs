@@ -17,14 +17,12 @@ use crate::authenticate::ProvedToken;
 use crate::authorize::PermittedCall;
 use crate::catalog::Method;
 use crate::config::UpstreamIdentity;
-use crate::header::X_OPENSTACK_REQUEST_ID;
+use crate::header::{X_AUTH_TOKEN, X_OPENSTACK_REQUEST_ID, X_SERVICE_TOKEN};
 use crate::json::Canonical;
 use crate::microversion;
 use crate::request_id::RequestId;
 use crate::trace::TRACEPARENT;
 
-const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
-const X_SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

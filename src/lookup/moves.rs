@@ -154,7 +154,6 @@ mod tests {
     use crate::call::WriteOp;
     use crate::catalog::{BodyKind, Field, Kind, Operation, catalog};
     use crate::json::{Json, Pointer};
-    use crate::microversion::Microversion;
 
     /// Fields of bodies that hold an identifier, and put nothing elsewhere.
     const NO_PLACES: [(&str, &str); 10] = [
@@ -190,13 +189,7 @@ mod tests {
 
     fn is_move(operation: &'static Operation, path: &str) -> bool {
         let value = Json::String(Cow::Borrowed("x-1"));
-        let route = Route {
-            operation,
-            alias: None,
-            parameters: Vec::new(),
-            query: Vec::new(),
-            microversion: Microversion::new(115).unwrap(),
-        };
+        let route = Route::for_test(operation, 115);
         let path = Pointer::parse(path).unwrap();
         let write = Write { op: WriteOp::Add, path, value: Some(&value), step: None, secret: false, withheld: false };
         moves(&route, &write).is_some()

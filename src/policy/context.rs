@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression};
 
 use super::AccessRequest;
-use super::cast::{Cast, Literals};
+use super::entities::{EntityBuilder, Literals};
 use super::filter::heeded;
 use super::places::Places;
 use super::reads::{Fact, Reads};
@@ -28,7 +28,7 @@ pub(super) const STRING_BYTES_MAX: usize = 4096;
 pub(super) const SIBLINGS_MAX: usize = 256;
 
 /// What Cedar is asked.
-pub(super) struct Question {
+pub(super) struct CedarQuestion {
     pub(super) request: Request,
     pub(super) entities: Entities,
 }
@@ -38,7 +38,7 @@ pub(super) struct Question {
 pub(super) struct NotAsked;
 
 /// The parts that do not depend on the caller's request.
-pub(super) struct Stage<'a> {
+pub(super) struct QuestionTerms<'a> {
     pub(super) action: &'a EntityUid,
     /// The action's own entity, with all groups that it is in.
     pub(super) actions: &'a Entities,
@@ -69,7 +69,7 @@ static PRINCIPAL: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| "Principal
 
 /// Who asks about what, in Cedar's terms: what is the same for all writes of a request.
 #[derive(Debug)]
-pub(super) struct Scenery {
+pub(super) struct QuestionEntities {
     principal: EntityUid,
     resource: EntityUid,
     /// The node that a write, or a list's query, names.
@@ -78,49 +78,53 @@ pub(super) struct Scenery {
 }
 
 /// Puts `request` in Cedar's terms, with the facts that are read.
-pub(super) fn question(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Question, NotAsked> {
-    let scenery = scenery(request, stage)?;
-    Ok(Question { request: asked(request, stage, &scenery)?, entities: scenery.entities })
+pub(super) fn question(request: &AccessRequest<'_>, terms: &QuestionTerms<'_>) -> Result<CedarQuestion, NotAsked> {
+    let known = entities(request, terms)?;
+    Ok(CedarQuestion { request: asked(request, terms, &known)?, entities: known.entities })
 }
 
 /// The entities of a question, with the attributes that are read.
-pub(super) fn scenery(request: &AccessRequest<'_>, stage: &Stage<'_>) -> Result<Scenery, NotAsked> {
+pub(super) fn entities(request: &AccessRequest<'_>, terms: &QuestionTerms<'_>) -> Result<QuestionEntities, NotAsked> {
     let principal = principal_uid(request.principal).ok_or(NotAsked)?;
-    let named = request.route.resource_id().filter(|_| stage.aside.is_none());
-    let asked_id = named.map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
-    let mut cast = Cast::new(stage.literals, stage.reads.fields);
-    let target = request.objects.target.filter(|_| stage.reads.target);
-    let resource = match request.objects.resource.filter(|_| stage.aside.is_none()) {
+    let named = request.route.resource_id().filter(|_| terms.aside.is_none());
+    let asked_id = named.map_or_else(|| terms.fixed_id.to_owned(), str::to_lowercase);
+    let mut builder = EntityBuilder::new(terms.literals, terms.reads.fields);
+    let target = request.objects.target.filter(|_| terms.reads.target);
+    let resource = match request.objects.resource.filter(|_| terms.aside.is_none()) {
         Some(facts) if has_attributes(request.route.operation().resource) => {
-            if stage.reads.resource || target.is_some() {
-                cast.object(stage.resource_type, facts, &asked_id)?
+            if terms.reads.resource || target.is_some() {
+                builder.object(terms.resource_type, facts, &asked_id)?
             } else {
-                stage.literals.uid(stage.resource_type, facts)
+                terms.literals.uid(terms.resource_type, facts)
             }
         }
         Some(_) | None => {
-            let uid = EntityUid::from_type_name_and_id(stage.resource_type.clone(), EntityId::new(&asked_id));
-            if target.and_then(|facts| cast.node_uid(facts)).as_ref() == Some(&uid) {
+            let uid = EntityUid::from_type_name_and_id(terms.resource_type.clone(), EntityId::new(&asked_id));
+            if target.and_then(|facts| builder.node_uid(facts)).as_ref() == Some(&uid) {
                 // The write names the resource itself: what is known of the one is known of the other.
-                cast.object(stage.resource_type, target.ok_or(NotAsked)?, &asked_id)?;
-            } else if stage.reads.resource {
+                builder.object(terms.resource_type, target.ok_or(NotAsked)?, &asked_id)?;
+            } else if terms.reads.resource {
                 let attributes = HashMap::from([("id".to_owned(), string(&asked_id))]);
-                cast.push(Entity::new(uid.clone(), attributes, HashSet::new()).map_err(|_| NotAsked)?);
+                builder.push(Entity::new(uid.clone(), attributes, HashSet::new()).map_err(|_| NotAsked)?);
             }
             uid
         }
     };
-    let target = target.map(|facts| cast.node(facts)).transpose()?;
-    cast.push(principal_entity(request.principal, &principal, stage)?);
-    let entities = stage.actions.clone().add_entities(cast.entities, None).map_err(|_| NotAsked)?;
-    Ok(Scenery { principal, resource, target, entities })
+    let target = target.map(|facts| builder.node(facts)).transpose()?;
+    builder.push(principal_entity(request.principal, &principal, terms)?);
+    let entities = terms.actions.clone().add_entities(builder.entities, None).map_err(|_| NotAsked)?;
+    Ok(QuestionEntities { principal, resource, target, entities })
 }
 
-/// The question itself, about what is in `scenery`, with the facts that are read.
-pub(super) fn asked(request: &AccessRequest<'_>, stage: &Stage<'_>, scenery: &Scenery) -> Result<Request, NotAsked> {
-    let context = Context::from_pairs(facts(request, stage, scenery.target.as_ref())?).map_err(|_| NotAsked)?;
-    let (principal, resource) = (scenery.principal.clone(), scenery.resource.clone());
-    Request::new(principal, stage.action.clone(), resource, context, None).map_err(|_| NotAsked)
+/// The question itself, about what is in `known`, with the facts that are read.
+pub(super) fn asked(
+    request: &AccessRequest<'_>,
+    terms: &QuestionTerms<'_>,
+    known: &QuestionEntities,
+) -> Result<Request, NotAsked> {
+    let context = Context::from_pairs(facts(request, terms, known.target.as_ref())?).map_err(|_| NotAsked)?;
+    let (principal, resource) = (known.principal.clone(), known.resource.clone());
+    Request::new(principal, terms.action.clone(), resource, context, None).map_err(|_| NotAsked)
 }
 
 /// `scheme:name`, or `anonymous`.
@@ -134,9 +138,9 @@ pub(super) fn principal_uid(principal: &Principal) -> Option<EntityUid> {
     Some(EntityUid::from_type_name_and_id(PRINCIPAL.clone()?, EntityId::new(id)))
 }
 
-fn principal_entity(principal: &Principal, uid: &EntityUid, stage: &Stage<'_>) -> Result<Entity, NotAsked> {
-    if !stage.reads.principal {
-        return Ok(Entity::new_no_attrs(uid.clone(), stage.roles.clone()));
+fn principal_entity(principal: &Principal, uid: &EntityUid, terms: &QuestionTerms<'_>) -> Result<Entity, NotAsked> {
+    if !terms.reads.principal {
+        return Ok(Entity::new_no_attrs(uid.clone(), terms.roles.clone()));
     }
     let mut attributes = HashMap::from([
         ("name".to_owned(), string(principal.name())),
@@ -146,7 +150,7 @@ fn principal_entity(principal: &Principal, uid: &EntityUid, stage: &Stage<'_>) -
     if let Some(facts) = principal.keystone() {
         attributes.extend(keystone_attributes(facts));
     }
-    Entity::new(uid.clone(), attributes, stage.roles.clone()).map_err(|_| NotAsked)
+    Entity::new(uid.clone(), attributes, terms.roles.clone()).map_err(|_| NotAsked)
 }
 
 fn keystone_attributes(facts: &KeystoneFacts) -> Vec<(String, RestrictedExpression)> {
@@ -166,15 +170,19 @@ fn keystone_attributes(facts: &KeystoneFacts) -> Vec<(String, RestrictedExpressi
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>, target: Option<&EntityUid>) -> Result<Pairs, NotAsked> {
+fn facts(
+    request: &AccessRequest<'_>,
+    terms: &QuestionTerms<'_>,
+    target: Option<&EntityUid>,
+) -> Result<Pairs, NotAsked> {
     let AccessRequest { principal, route, write, siblings, circumstances, objects } = request;
-    let siblings = || match objects.sitting {
-        Some(sitting) => sitting.siblings(|| sibling_paths(siblings)),
+    let siblings = || match objects.cache {
+        Some(cache) => cache.siblings(|| sibling_paths(siblings)),
         None => sibling_paths(siblings),
     };
     let mut pairs = Pairs::new();
     let mut fact = |key: &str, value: &dyn Fn() -> Result<RestrictedExpression, NotAsked>| {
-        if stage.reads.context(key) {
+        if terms.reads.context(key) {
             pairs.insert(key.to_owned(), value()?);
         }
         Ok(())
@@ -186,7 +194,7 @@ fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>, target: Option<&EntityU
     if let Some(source) = circumstances.source {
         fact("source", &|| Ok(address(source)))?;
     }
-    if let Some(aside) = stage.aside {
+    if let Some(aside) = terms.aside {
         fact("parameters", &|| record([]))?;
         fact("query", &|| record([]))?;
         if let Aside::Secret(field) = aside {
@@ -202,7 +210,7 @@ fn facts(request: &AccessRequest<'_>, stage: &Stage<'_>, target: Option<&EntityU
     fact("query_names", &|| Ok(RestrictedExpression::new_set(route.query().map(|(name, _)| string(name)))))?;
     fact("places", &|| Ok(RestrictedExpression::new_set(circumstances.places.names().map(string))))?;
     if let Some(write) = write {
-        fact("write", &|| write_facts(write, &siblings, &circumstances.places, target, stage.reads))?;
+        fact("write", &|| write_facts(write, &siblings, &circumstances.places, target, terms.reads))?;
     }
     Ok(pairs)
 }

@@ -11,8 +11,8 @@ use aws_lc_rs::digest;
 use cedar_policy::{Authorizer, Entities, EntityTypeName, EntityUid, Policy, PolicySet, Request};
 use quick_cache::sync::Cache;
 
-use super::cast::{Literals, named};
-use super::context::{Aside, Stage, question};
+use super::context::{Aside, QuestionTerms, question};
+use super::entities::{Literals, named};
 use super::filter::{Added, Filter, lists_of_node};
 use super::finding::{PolicyFinding, Severity};
 use super::reads::Reads;
@@ -26,19 +26,19 @@ use crate::authenticate::Principal;
 use crate::catalog::{Operation, catalog};
 use compile::Compiler;
 
-/// Sheets made for role sets that are shared between actions; those beyond are made again.
-const SMALLER_SHEETS_MAX: usize = 2048;
+/// Subsets made for role sets that are shared between actions; those beyond are made again.
+const SMALLER_SUBSETS_MAX: usize = 2048;
 
 /// The policies of a snapshot, ready to decide. Shared read-only between workers.
 pub struct PolicyEngine {
     /// Sorted by id.
     rules: Vec<Rule>,
     /// By [`Operation::index`].
-    desks: Vec<Desk>,
+    by_operation: Vec<OperationPolicies>,
     asides: Asides,
     roles: RoleTables,
-    /// Sheets without the policies for other roles, by their rules.
-    smaller: Cache<Vec<usize>, Arc<Sheet>>,
+    /// Subsets without the policies for other roles, by their rules.
+    smaller: Cache<Vec<usize>, Arc<PolicySubset>>,
     authorizer: Authorizer,
     revision: String,
     warnings: Vec<PolicyFinding>,
@@ -47,22 +47,22 @@ pub struct PolicyEngine {
 /// What is asked besides, about irongate's own doing.
 struct Asides {
     /// Whether a secret may be read.
-    secrets: Desk,
+    secrets: OperationPolicies,
     /// Whether the caller is told what dry-run would have refused.
-    shadow: Desk,
+    shadow: OperationPolicies,
 }
 
 /// One operation.
-struct Desk {
+struct OperationPolicies {
     operation: String,
     resource_type: EntityTypeName,
     fixed_id: String,
-    request: ActionDesk,
-    write: Option<ActionDesk>,
+    request: ActionPolicies,
+    write: Option<ActionPolicies>,
 }
 
 /// One action.
-struct ActionDesk {
+struct ActionPolicies {
     uid: EntityUid,
     /// Its own entity, with everything that it is in.
     entities: Entities,
@@ -73,17 +73,17 @@ struct ActionDesk {
 
 /// The policies of an action, with the place of what role tables know about them.
 struct Slice {
-    sheet: Arc<Sheet>,
+    subset: Arc<PolicySubset>,
     slot: usize,
 }
 
 /// Some policies, as Cedar takes them.
-pub(super) struct Sheet {
+pub(super) struct PolicySubset {
     /// So that what was found for one is not taken for another.
     number: usize,
     /// Indices of the engine's rules, ascending.
     rules: Vec<usize>,
-    /// Made when it is asked for the first time: most sheets never are, because callers have few roles.
+    /// Made when it is asked for the first time: most subsets never are, because callers have few roles.
     set: OnceLock<Option<PolicySet>>,
     /// Those of the rules that look at nothing of a write and are not constant.
     request: OnceLock<Option<Arc<Self>>>,
@@ -98,24 +98,24 @@ pub(super) struct Sheet {
 
 /// One question within the engine.
 #[derive(Clone, Copy)]
-struct Scene<'s> {
+struct Inquiry<'s> {
     request: &'s AccessRequest<'s>,
-    desk: &'s Desk,
-    action: &'s ActionDesk,
+    entry: &'s OperationPolicies,
+    action: &'s ActionPolicies,
     table: &'s RoleTable,
     aside: Option<Aside<'s>>,
     /// The objects that the policies name that are asked, all of them: not those that others name.
     literals: &'s Literals,
     /// All policies that may have a say.
-    whole: &'s Sheet,
+    whole: &'s PolicySubset,
 }
 
-/// Numbers sheets.
-static SHEETS: AtomicUsize = AtomicUsize::new(0);
+/// Numbers subsets.
+static SUBSETS: AtomicUsize = AtomicUsize::new(0);
 
 /// A decision that has not become evidence yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum Conclusion {
     Permit(Granted),
     Deny(Denial),
 }
@@ -142,12 +142,12 @@ impl PolicyEngine {
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(findings);
         }
-        match Compiler::new(&rules).desks(operations) {
-            Some((desks, asides, slots)) => Ok(Self {
-                desks,
+        match Compiler::new(&rules).by_operation(operations) {
+            Some((by_operation, asides, slots)) => Ok(Self {
+                by_operation,
                 asides,
                 roles: RoleTables::new(&rules, slots),
-                smaller: Cache::new(SMALLER_SHEETS_MAX),
+                smaller: Cache::new(SMALLER_SUBSETS_MAX),
                 authorizer: Authorizer::new(),
                 revision: revision(operations, sources),
                 warnings: findings,
@@ -171,18 +171,18 @@ impl PolicyEngine {
     /// Decides. Always an answer; whatever cannot be evaluated is a denial.
     pub fn decide(&self, request: &AccessRequest<'_>) -> Verdict {
         let operation = request.route.operation();
-        let desk = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id);
+        let entry = self.by_operation.get(operation.index).filter(|entry| entry.operation == operation.id);
         let action =
-            desk.and_then(|desk| if request.write.is_some() { desk.write.as_ref() } else { Some(&desk.request) });
-        let (Some(desk), Some(action)) = (desk, action) else {
+            entry.and_then(|entry| if request.write.is_some() { entry.write.as_ref() } else { Some(&entry.request) });
+        let (Some(entry), Some(action)) = (entry, action) else {
             return Verdict { decision: indeterminate().into(), would_be: None };
         };
         let table = self.roles.table(request.principal);
-        let outcome = |slice| self.narrow(request, self.outcome(request, desk, action, slice, &table, None));
-        let shadowed = action.shadowed.as_ref().map(outcome);
-        let outcome = outcome(&action.enforced);
-        let would_be = shadowed.filter(|other| other.is_permit() != outcome.is_permit()).map(WouldBe::from);
-        Verdict { decision: outcome.into(), would_be }
+        let conclusion = |slice| self.narrow(request, self.conclusion(request, entry, action, slice, &table, None));
+        let shadowed = action.shadowed.as_ref().map(conclusion);
+        let conclusion = conclusion(&action.enforced);
+        let would_be = shadowed.filter(|other| other.is_permit() != conclusion.is_permit()).map(WouldBe::from);
+        Verdict { decision: conclusion.into(), would_be }
     }
 
     /// Whether the principal may see the secret in `field` (a JSON Pointer), asked on the way of `request`. Anything but a
@@ -197,9 +197,9 @@ impl PolicyEngine {
         self.permits_aside(request, &self.asides.shadow, Aside::Shadow)
     }
 
-    fn permits_aside(&self, request: &AccessRequest<'_>, desk: &Desk, aside: Aside<'_>) -> bool {
+    fn permits_aside(&self, request: &AccessRequest<'_>, entry: &OperationPolicies, aside: Aside<'_>) -> bool {
         let table = self.roles.table(request.principal);
-        self.outcome(request, desk, &desk.request, &desk.request.enforced, &table, Some(aside)).is_permit()
+        self.conclusion(request, entry, &entry.request, &entry.request.enforced, &table, Some(aside)).is_permit()
     }
 
     /// The answer where an object that is read could not be looked up.
@@ -220,19 +220,19 @@ impl PolicyEngine {
     }
 
     fn needs_of(&self, operation: &Operation, principal: &Principal, writes: bool, shadow: bool) -> Needs {
-        let Some(desk) = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id) else {
+        let Some(entry) = self.by_operation.get(operation.index).filter(|entry| entry.operation == operation.id) else {
             return Needs::default();
         };
-        let Some(action) = (if writes { desk.write.as_ref() } else { Some(&desk.request) }) else {
+        let Some(action) = (if writes { entry.write.as_ref() } else { Some(&entry.request) }) else {
             return Needs::default();
         };
         let table = self.roles.table(principal);
         // Nobody asks about the writes of a request that is denied.
-        if writes && self.reads(desk, &desk.request, &desk.request.enforced, &table).is_none() {
+        if writes && self.reads(entry, &entry.request, &entry.request.enforced, &table).is_none() {
             return Needs::default();
         }
         let slices = [Some(&action.enforced), action.shadowed.as_ref().filter(|_| shadow)];
-        let reads = slices.into_iter().flatten().filter_map(|slice| self.reads(desk, action, slice, &table));
+        let reads = slices.into_iter().flatten().filter_map(|slice| self.reads(entry, action, slice, &table));
         reads.fold(Needs::default(), |needs, reads| {
             let resource = (reads.lookup && has_attributes(operation.resource)).then_some(reads.fields);
             let target = (reads.target && (writes || lists_of_node(operation))).then_some(reads.fields);
@@ -241,11 +241,17 @@ impl PolicyEngine {
     }
 
     /// What the answer may depend on. `None`: on nothing, it is a denial.
-    fn reads(&self, desk: &Desk, action: &ActionDesk, slice: &Slice, table: &RoleTable) -> Option<Reads> {
-        match table.memo(slice.slot, || self.memo(desk, action, &slice.sheet, table)) {
-            Some(Memo::Constant(outcome)) => outcome.is_permit().then(Reads::default),
-            Some(Memo::Ask(sheet)) => sheet.permits.then_some(sheet.reads),
-            None => Some(slice.sheet.reads),
+    fn reads(
+        &self,
+        entry: &OperationPolicies,
+        action: &ActionPolicies,
+        slice: &Slice,
+        table: &RoleTable,
+    ) -> Option<Reads> {
+        match table.memo(slice.slot, || self.memo(entry, action, &slice.subset, table)) {
+            Some(Memo::Constant(conclusion)) => conclusion.is_permit().then(Reads::default),
+            Some(Memo::Ask(subset)) => subset.permits.then_some(subset.reads),
+            None => Some(slice.subset.reads),
         }
     }
 
@@ -287,23 +293,23 @@ impl PolicyEngine {
         policy: &Policy,
     ) -> Option<(Request, PolicySet, Entities)> {
         let operation = request.route.operation();
-        let desk = self.desks.get(operation.index).filter(|desk| desk.operation == operation.id)?;
-        let action = if request.write.is_some() { desk.write.as_ref()? } else { &desk.request };
+        let entry = self.by_operation.get(operation.index).filter(|entry| entry.operation == operation.id)?;
+        let action = if request.write.is_some() { entry.write.as_ref()? } else { &entry.request };
         let table = self.roles.table(request.principal);
         let literals = Literals::of(&named(policy));
-        let aliases = literals.aliases(&desk.resource_type, request.objects);
+        let aliases = literals.aliases(&entry.resource_type, request.objects);
         let set = PolicySet::from_policies([policy.sub_entity_literals(aliases).ok()?]).ok()?;
-        let stage = Stage {
+        let terms = QuestionTerms {
             action: &action.uid,
             actions: &action.entities,
-            resource_type: &desk.resource_type,
-            fixed_id: &desk.fixed_id,
+            resource_type: &entry.resource_type,
+            fixed_id: &entry.fixed_id,
             roles: &table.parents,
             reads: Reads::EVERYTHING,
             aside: None,
             literals: &literals,
         };
-        question(request, &stage).ok().map(|asked| (asked.request, set, asked.entities))
+        question(request, &terms).ok().map(|asked| (asked.request, set, asked.entities))
     }
 
     #[cfg(test)]
@@ -324,14 +330,14 @@ impl Rule {
     }
 }
 
-impl Sheet {
+impl PolicySubset {
     fn new(rules: &[Rule], indices: Vec<usize>) -> Self {
         let chosen = indices.iter().filter_map(|index| rules.get(*index));
         let reads = chosen.clone().fold(Reads::default(), |reads, rule| reads.union(rule.reads));
         let permits = chosen.clone().any(Rule::is_permit);
         let conceals = |index: &usize| rules.get(*index).is_some_and(Rule::conceals_some);
         let concealing = indices.iter().copied().filter(conceals).collect();
-        let number = SHEETS.fetch_add(1, Ordering::Relaxed);
+        let number = SUBSETS.fetch_add(1, Ordering::Relaxed);
         let (set, request, literals) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Self { number, rules: indices, set, request, literals, reads, permits, concealing }
     }
@@ -350,26 +356,26 @@ impl Sheet {
     }
 }
 
-impl Outcome {
+impl Conclusion {
     const fn is_permit(&self) -> bool {
         matches!(self, Self::Permit(_))
     }
 }
 
-impl From<Outcome> for Decision {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Permit(granted) => Self::Permit(Permit::of(granted.policies).with(granted.added)),
-            Outcome::Deny(denial) => Self::Deny(denial),
+impl From<Conclusion> for Decision {
+    fn from(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Permit(granted) => Self::Permit(Permit::of(granted.policies).with(granted.added)),
+            Conclusion::Deny(denial) => Self::Deny(denial),
         }
     }
 }
 
-impl From<Outcome> for WouldBe {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Permit(granted) => Self::Permit(granted.policies),
-            Outcome::Deny(denial) => Self::Deny(denial),
+impl From<Conclusion> for WouldBe {
+    fn from(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Permit(granted) => Self::Permit(granted.policies),
+            Conclusion::Deny(denial) => Self::Deny(denial),
         }
     }
 }
@@ -384,8 +390,8 @@ impl fmt::Debug for PolicyEngine {
     }
 }
 
-fn indeterminate() -> Outcome {
-    Outcome::Deny(Denial::of(DenialReason::Indeterminate, PolicyIds::default(), None, false))
+fn indeterminate() -> Conclusion {
+    Conclusion::Deny(Denial::of(DenialReason::Indeterminate, PolicyIds::default(), None, false))
 }
 
 /// Each part with its length before it, so that no two inputs share a digest; files in the order of their names.

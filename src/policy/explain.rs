@@ -47,7 +47,7 @@ pub struct Considered {
     /// 1-based.
     pub line: usize,
     /// Whether it applies.
-    pub outcome: Outcome,
+    pub outcome: Applicability,
     /// Where it fails, if it does not apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<Part>,
@@ -56,7 +56,7 @@ pub struct Considered {
 /// Whether a policy applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum Applicability {
     /// Scope and conditions hold.
     Applies,
     /// Something does not.
@@ -105,15 +105,15 @@ pub fn explain(engine: &PolicyEngine, request: &AccessRequest<'_>, unknown: Unkn
 }
 
 /// One policy, asked alone.
-fn ask(engine: &PolicyEngine, request: &AccessRequest<'_>, policy: &Policy) -> Outcome {
-    let Some((question, set, entities)) = engine.question(request, policy) else { return Outcome::Error };
+fn ask(engine: &PolicyEngine, request: &AccessRequest<'_>, policy: &Policy) -> Applicability {
+    let Some((question, set, entities)) = engine.question(request, policy) else { return Applicability::Error };
     let response = Authorizer::new().is_authorized(&question, &set, &entities);
     if response.diagnostics().errors().next().is_some() {
-        Outcome::Error
+        Applicability::Error
     } else if response.diagnostics().reason().next().is_some() {
-        Outcome::Applies
+        Applicability::Applies
     } else {
-        Outcome::DoesNotApply
+        Applicability::DoesNotApply
     }
 }
 
@@ -122,7 +122,7 @@ struct Examined<'e> {
     engine: &'e PolicyEngine,
     request: &'e AccessRequest<'e>,
     rule: &'e Rule,
-    outcome: Outcome,
+    outcome: Applicability,
     failed: Option<Part>,
     text: Value,
 }
@@ -130,17 +130,17 @@ struct Examined<'e> {
 impl<'e> Examined<'e> {
     fn new(engine: &'e PolicyEngine, request: &'e AccessRequest<'e>, rule: &'e Rule) -> Self {
         let text = rule.policy.to_json().unwrap_or_default();
-        let mut examined = Self { engine, request, rule, outcome: Outcome::Error, failed: None, text };
+        let mut examined = Self { engine, request, rule, outcome: Applicability::Error, failed: None, text };
         examined.outcome = examined.ask(&rule.policy);
-        if examined.outcome != Outcome::Applies {
+        if examined.outcome != Applicability::Applies {
             examined.failed = examined.first_failure();
         } else if let Some(part) = examined.unmet_filter() {
-            (examined.outcome, examined.failed) = (Outcome::DoesNotApply, Some(part));
+            (examined.outcome, examined.failed) = (Applicability::DoesNotApply, Some(part));
         }
         examined
     }
 
-    fn ask(&self, policy: &Policy) -> Outcome {
+    fn ask(&self, policy: &Policy) -> Applicability {
         ask(self.engine, self.request, policy)
     }
 
@@ -153,22 +153,22 @@ impl<'e> Examined<'e> {
     }
 
     /// The policy with other parts, asked.
-    fn ask_with(&self, changes: &[(&str, Value)]) -> Outcome {
+    fn ask_with(&self, changes: &[(&str, Value)]) -> Applicability {
         let mut text = self.text.clone();
         for (part, value) in changes {
             if let Some(members) = text.as_object_mut() {
                 members.insert((*part).to_owned(), value.clone());
             }
         }
-        Policy::from_json(None, text).map_or(Outcome::Error, |policy| self.ask(&policy))
+        Policy::from_json(None, text).map_or(Applicability::Error, |policy| self.ask(&policy))
     }
 
     fn first_failure(&self) -> Option<Part> {
         let all = json!({"op": "All"});
-        if self.ask_with(&[("resource", all.clone()), ("conditions", json!([]))]) != Outcome::Applies {
+        if self.ask_with(&[("resource", all.clone()), ("conditions", json!([]))]) != Applicability::Applies {
             return Some(Part { part: "principal", source: scope("principal", self.text.get("principal")) });
         }
-        if self.ask_with(&[("conditions", json!([]))]) != Outcome::Applies {
+        if self.ask_with(&[("conditions", json!([]))]) != Applicability::Applies {
             return Some(Part { part: "resource", source: scope("resource", self.text.get("resource")) });
         }
         self.first_failing_condition()
@@ -183,7 +183,7 @@ impl<'e> Examined<'e> {
             for part in parts {
                 let kind = if unless { "unless" } else { "when" };
                 let one = ("conditions", json!([{"kind": kind, "body": part}]));
-                if self.ask_with(&[everyone.clone(), one]) != Outcome::Applies {
+                if self.ask_with(&[everyone.clone(), one]) != Applicability::Applies {
                     return Some(Part { part: kind, source: source(part) });
                 }
             }
@@ -195,12 +195,12 @@ impl<'e> Examined<'e> {
     fn advice(&self) -> Option<(u8, String)> {
         let id = &self.rule.id;
         match (self.rule.policy.effect(), self.outcome) {
-            (Effect::Forbid, Outcome::Applies) => {
+            (Effect::Forbid, Applicability::Applies) => {
                 Some((0, format!("{id} must not apply: it forbids this{}", self.conditions())))
             }
-            (_, Outcome::Error) => Some((0, format!("{id} must be possible to evaluate: {}", self.failure()))),
-            (Effect::Forbid, Outcome::DoesNotApply) | (Effect::Permit, Outcome::Applies) => None,
-            (Effect::Permit, Outcome::DoesNotApply) => {
+            (_, Applicability::Error) => Some((0, format!("{id} must be possible to evaluate: {}", self.failure()))),
+            (Effect::Forbid, Applicability::DoesNotApply) | (Effect::Permit, Applicability::Applies) => None,
+            (Effect::Permit, Applicability::DoesNotApply) => {
                 let failed = self.failed.as_ref()?;
                 if failed.part != "principal" {
                     return Some((1, format!("{id} permits it where this holds: {}", self.failure())));

@@ -324,13 +324,7 @@ mod tests {
     #[test]
     fn filters_are_read_as_ironic_reads_them() {
         let fit = |text: &str, id: &str, query: Query| {
-            let route = Route {
-                operation: catalog().operation(id).unwrap(),
-                alias: None,
-                parameters: Vec::new(),
-                query: query.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-                microversion: crate::microversion::Microversion::new(115).unwrap(),
-            };
+            let route = Route::for_test(catalog().operation(id).unwrap(), 115).with_query(query);
             match Filter::parse(text).unwrap().fit(&Principal::for_test("Team", &[]), &route) {
                 Fit::Said => "said",
                 Fit::Add(_) => "add",

@@ -35,8 +35,8 @@ use facts::required;
 use filters::Doubtful;
 pub(super) use objects::reads_objects;
 
-/// Sheets that are kept; there is one for each action and each set of facts that records lack.
-const SHEETS_MAX: usize = 4096;
+/// Policies that are kept bent; there is one for each action and each set of facts that records lack.
+const BENT_MAX: usize = 4096;
 
 /// The answer about a past request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +66,8 @@ pub struct PastEngine {
     /// Sorted by id.
     rules: Vec<PastRule>,
     /// By [`Operation::index`].
-    desks: Vec<Desk>,
-    sheets: HashMap<(usize, bool, FactSet, Doubtful), Arc<Sheet>>,
+    by_operation: Vec<OperationPolicies>,
+    all_bent: HashMap<(usize, bool, FactSet, Doubtful), Arc<BentPolicies>>,
     authorizer: Authorizer,
 }
 
@@ -77,7 +77,7 @@ struct PastRule {
     required: FactSet,
 }
 
-struct Desk {
+struct OperationPolicies {
     resource_type: EntityTypeName,
     fixed_id: String,
     request: Action,
@@ -93,7 +93,7 @@ struct Action {
 }
 
 /// The policies of an action, twice: bent towards the caller and against the caller. `None`: nothing is unknown.
-struct Sheet {
+struct BentPolicies {
     kindly: PolicySet,
     harshly: Option<PolicySet>,
 }
@@ -116,13 +116,13 @@ impl PastEngine {
             return Err(findings);
         }
         rules.retain(|rule| rule.mode == PolicyMode::Enforce || (shadow && rule.mode == PolicyMode::Shadow));
-        let desks = desks(operations, &rules).ok_or(findings)?;
+        let by_operation = by_operation(operations, &rules).ok_or(findings)?;
         let rules: Vec<PastRule> = rules
             .into_iter()
             .map(|rule| PastRule { id: Arc::clone(&rule.id), required: required(&rule.policy), rule })
             .collect();
-        let mut engine = Self { rules, desks, sheets: HashMap::new(), authorizer: Authorizer::new() };
-        for index in 0..engine.desks.len() {
+        let mut engine = Self { rules, by_operation, all_bent: HashMap::new(), authorizer: Authorizer::new() };
+        for index in 0..engine.by_operation.len() {
             engine.note_required(index);
         }
         Ok(engine)
@@ -136,9 +136,9 @@ impl PastEngine {
     /// The facts that a decision about this operation and its writes can hang on: two requests that agree in these, in
     /// their operation and in their caller's identity and roles are decided alike.
     pub fn reads(&self, operation: &Operation) -> FactSet {
-        self.desks.get(operation.index).map_or(FactSet::NONE, |desk| {
-            let writes = desk.write.as_ref().map_or(FactSet::NONE, |write| write.required);
-            desk.request.required.union(writes)
+        self.by_operation.get(operation.index).map_or(FactSet::NONE, |entry| {
+            let writes = entry.write.as_ref().map_or(FactSet::NONE, |write| write.required);
+            entry.request.required.union(writes)
         })
     }
 
@@ -181,22 +181,22 @@ impl PastEngine {
         let cannot = || (Answer::Deny(DenialReason::Indeterminate, BTreeSet::new()), nothing());
         let known = question::known(request, write);
         let doubtful = self.doubtful(request, write);
-        let Some(sheet) = self.sheet(request.operation.index, write.is_some(), known, &doubtful) else {
+        let Some(bent) = self.bent(request.operation.index, write.is_some(), known, &doubtful) else {
             return cannot();
         };
-        let Some(desk) = self.desks.get(request.operation.index) else { return cannot() };
-        let Some(action) = (if write.is_some() { desk.write.as_ref() } else { Some(&desk.request) }) else {
+        let Some(entry) = self.by_operation.get(request.operation.index) else { return cannot() };
+        let Some(action) = (if write.is_some() { entry.write.as_ref() } else { Some(&entry.request) }) else {
             return cannot();
         };
-        let stage = question::Stage {
+        let terms = question::PastTerms {
             action: &action.uid,
             actions: &action.entities,
-            resource_type: &desk.resource_type,
-            fixed_id: &desk.fixed_id,
+            resource_type: &entry.resource_type,
+            fixed_id: &entry.fixed_id,
         };
-        let Some((asked, entities)) = question::question(request, write, &stage) else { return cannot() };
-        let kindly = self.read(&self.authorizer.is_authorized(&asked, &sheet.kindly, &entities));
-        let Some(harsh) = &sheet.harshly else { return (kindly, (known, doubtful)) };
+        let Some((asked, entities)) = question::question(request, write, &terms) else { return cannot() };
+        let kindly = self.read(&self.authorizer.is_authorized(&asked, &bent.kindly, &entities));
+        let Some(harsh) = &bent.harshly else { return (kindly, (known, doubtful)) };
         let harshly = self.read(&self.authorizer.is_authorized(&asked, harsh, &entities));
         let answer = match (kindly, harshly) {
             (Answer::Deny(DenialReason::Indeterminate, rules), _)
@@ -212,17 +212,23 @@ impl PastEngine {
 
     /// The permits whose filter the request does not meet, or may not: filters are for requests, not for their writes.
     fn doubtful(&self, request: &PastRequest, write: Option<usize>) -> Doubtful {
-        let desk = self.desks.get(request.operation.index).filter(|_| write.is_none());
-        let rules = desk.into_iter().flat_map(|desk| &desk.request.rules);
+        let entry = self.by_operation.get(request.operation.index).filter(|_| write.is_none());
+        let rules = entry.into_iter().flat_map(|entry| &entry.request.rules);
         Doubtful::of(rules.filter_map(|index| Some((*index, &self.rules.get(*index)?.rule))), request)
     }
 
-    fn sheet(&mut self, operation: usize, write: bool, known: FactSet, doubtful: &Doubtful) -> Option<Arc<Sheet>> {
-        let desk = self.desks.get(operation)?;
-        let action = if write { desk.write.as_ref()? } else { &desk.request };
+    fn bent(
+        &mut self,
+        operation: usize,
+        write: bool,
+        known: FactSet,
+        doubtful: &Doubtful,
+    ) -> Option<Arc<BentPolicies>> {
+        let entry = self.by_operation.get(operation)?;
+        let action = if write { entry.write.as_ref()? } else { &entry.request };
         let key = (operation, write, known.intersection(action.required), doubtful.clone());
-        if let Some(sheet) = self.sheets.get(&key) {
-            return Some(Arc::clone(sheet));
+        if let Some(bent) = self.all_bent.get(&key) {
+            return Some(Arc::clone(bent));
         }
         let rules = action.rules.iter().filter_map(|index| Some((*index, self.rules.get(*index)?)));
         let rules: Vec<(usize, &PastRule)> = rules.filter(|(index, _)| !doubtful.is_unmet(*index)).collect();
@@ -239,15 +245,15 @@ impl PastEngine {
             rule.required.without(known) == FactSet::NONE && !doubtful.is_untold(*index)
         };
         let all_known = rules.iter().all(is_known);
-        let sheet = Arc::new(Sheet {
+        let bent = Arc::new(BentPolicies {
             kindly: bent(Bound::Kindly)?,
             harshly: if all_known { None } else { Some(bent(Bound::Harshly)?) },
         });
-        if self.sheets.len() >= SHEETS_MAX {
-            self.sheets.clear();
+        if self.all_bent.len() >= BENT_MAX {
+            self.all_bent.clear();
         }
-        self.sheets.insert(key, Arc::clone(&sheet));
-        Some(sheet)
+        self.all_bent.insert(key, Arc::clone(&bent));
+        Some(bent)
     }
 
     fn note_required(&mut self, index: usize) {
@@ -255,12 +261,12 @@ impl PastEngine {
             let rules = rules.iter().filter_map(|index| self.rules.get(*index));
             rules.fold(FactSet::NONE, |facts, rule| facts.union(rule.required).union(filters::read_by(&rule.rule)))
         };
-        let Some(desk) = self.desks.get(index) else { return };
-        let request = union(&desk.request.rules);
-        let write = desk.write.as_ref().map(|write| union(&write.rules));
-        if let Some(desk) = self.desks.get_mut(index) {
-            desk.request.required = request;
-            if let (Some(action), Some(required)) = (&mut desk.write, write) {
+        let Some(entry) = self.by_operation.get(index) else { return };
+        let request = union(&entry.request.rules);
+        let write = entry.write.as_ref().map(|write| union(&write.rules));
+        if let Some(entry) = self.by_operation.get_mut(index) {
+            entry.request.required = request;
+            if let (Some(action), Some(required)) = (&mut entry.write, write) {
                 action.required = required;
             }
         }
@@ -301,7 +307,7 @@ impl std::fmt::Debug for PastEngine {
 }
 
 /// `None` only if an id of the catalogue is not usable in Cedar.
-fn desks(operations: &[Operation], rules: &[Rule]) -> Option<Vec<Desk>> {
+fn by_operation(operations: &[Operation], rules: &[Rule]) -> Option<Vec<OperationPolicies>> {
     let slices = Slices::new(rules);
     let kind: EntityTypeName = "Action".parse().ok()?;
     let action = |groups: &ActionGroups| {
@@ -319,7 +325,7 @@ fn desks(operations: &[Operation], rules: &[Rule]) -> Option<Vec<Desk>> {
         .iter()
         .map(|operation| {
             let write = if has_writes(operation) { Some(action(&ActionGroups::write(operation))?) } else { None };
-            Some(Desk {
+            Some(OperationPolicies {
                 resource_type: operation.resource.as_str().parse().ok()?,
                 fixed_id: fixed_id(operation),
                 request: action(&ActionGroups::request(operation))?,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use cedar_policy::RestrictedExpression;
 use serde_json::Value;
 
-use super::context::Scenery;
+use super::context::QuestionEntities;
 use crate::catalog::ResourceType;
 
 /// Properties of a node that can be shown to policies; nodes have about ten. A node with more, or one that a request would
@@ -230,19 +230,19 @@ pub struct Objects<'a> {
     /// The node to which the write moves or binds the resource: `context.write.target`.
     pub target: Option<&'a ObjectFacts>,
     /// What was found out for the same request and its other writes, about the same resource.
-    pub sitting: Option<&'a Sitting>,
+    pub cache: Option<&'a RequestCache>,
 }
 
 /// What is the same for a request and all its writes, found once. To be used for one principal, route, circumstances, set of
 /// writes and resource only.
 #[derive(Debug, Default)]
-pub struct Sitting {
+pub struct RequestCache {
     siblings: OnceLock<Option<RestrictedExpression>>,
     findings: Mutex<Vec<(Kept, Findings)>>,
-    sceneries: Mutex<Vec<(Kept, Arc<Scenery>)>>,
+    entities: Mutex<Vec<(Kept, Arc<QuestionEntities>)>>,
 }
 
-/// What something was found for: the number of a sheet, and whether it holds for the writes only.
+/// What something was found for: the number of a subset, and whether it holds for the writes only.
 type Kept = (usize, bool);
 
 /// Which policies applied, and which could not be evaluated; indices of the engine's rules.
@@ -260,7 +260,7 @@ impl Findings {
     }
 }
 
-impl Sitting {
+impl RequestCache {
     /// The places that the writes set, looked for by `find` the first time. `None`: too many.
     pub(super) fn siblings(&self, find: impl FnOnce() -> Option<RestrictedExpression>) -> Option<RestrictedExpression> {
         self.siblings.get_or_init(find).clone()
@@ -272,8 +272,12 @@ impl Sitting {
     }
 
     /// The entities for these policies, made by `make` the first time.
-    pub(super) fn scenery(&self, policies: Kept, make: impl FnOnce() -> Option<Scenery>) -> Option<Arc<Scenery>> {
-        kept(&self.sceneries, policies, || make().map(Arc::new))
+    pub(super) fn entities(
+        &self,
+        policies: Kept,
+        make: impl FnOnce() -> Option<QuestionEntities>,
+    ) -> Option<Arc<QuestionEntities>> {
+        kept(&self.entities, policies, || make().map(Arc::new))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
 use quick_cache::sync::Cache;
 
-use super::engine::{Outcome, Sheet};
+use super::engine::{Conclusion, PolicySubset};
 use super::rule::Rule;
 use crate::authenticate::{Principal, SchemeName};
 
@@ -43,9 +43,9 @@ pub(super) struct RoleTable {
 /// What is known of one slice for one set of roles.
 pub(super) enum Memo {
     /// The same whatever the request holds.
-    Constant(Outcome),
+    Constant(Conclusion),
     /// These policies have to be asked: the slice without those for other roles.
-    Ask(Arc<Sheet>),
+    Ask(Arc<PolicySubset>),
 }
 
 impl RoleTables {

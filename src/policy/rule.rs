@@ -8,7 +8,7 @@ use cedar_policy::{
     ResourceConstraint,
 };
 
-use super::cast::named;
+use super::entities::named;
 use super::filter::{Filter, in_scope};
 use super::finding::{Lines, PolicyFinding, Severity};
 use super::guard::Depends;

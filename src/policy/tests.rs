@@ -19,7 +19,6 @@ use super::*;
 use crate::call::{Step, WriteOp};
 use crate::catalog::{Operation, catalog};
 use crate::json::{Json, Pointer};
-use crate::microversion::Microversion;
 
 /// An access request in short. Path parameters are `x-1` unless given.
 #[derive(Clone)]
@@ -164,13 +163,8 @@ impl Ask {
                 parameters.push((name, Cow::Borrowed(text)));
             }
         }
-        let route = Route {
-            operation: self.operation,
-            alias: None,
-            parameters,
-            query: self.query.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect(),
-            microversion: Microversion::new(self.microversion).unwrap(),
-        };
+        let route =
+            Route::for_test(self.operation, self.microversion).with_parameters(parameters).with_query(&self.query);
         let siblings: Vec<Write<'_>> = self.write.iter().chain(&self.others).map(AskWrite::written).collect();
         let circumstances = Circumstances {
             source: self.source.map(|source| source.parse::<IpAddr>().unwrap()),
@@ -184,7 +178,7 @@ impl Ask {
             write: siblings.first().filter(|_| self.write.is_some()),
             siblings: if self.write.is_some() { &siblings } else { &[] },
             circumstances: &circumstances,
-            objects: Objects { resource: self.resource.as_ref(), target: self.target.as_ref(), sitting: None },
+            objects: Objects { resource: self.resource.as_ref(), target: self.target.as_ref(), cache: None },
         })
     }
 

@@ -96,7 +96,7 @@ impl Door {
         let Some(listener) = snapshot.listeners.get(self.index) else { return };
         let address = if let Stream::Tcp(_, address) = &stream { Some(*address) } else { None };
         let mut peer = Peer { address, tls: false, certificate: None };
-        if !listener.admits_source(&peer) {
+        if !listener.takes_source(&peer) {
             self.gate.turn_away(TurnedAway::Source, &listener.name, address);
             return;
         }

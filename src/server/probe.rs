@@ -6,8 +6,6 @@ use std::time::Duration;
 use http::Request;
 use http::header::HOST;
 use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 
 use crate::forward::{Connector, UpstreamState};
 
@@ -54,14 +52,10 @@ async fn probe_one(target: Target, state: Arc<UpstreamState>, place: usize) {
 }
 
 async fn ask(connector: &Connector, authority: &str, state: &UpstreamState) -> Option<()> {
-    let stream = connector.connect().await.ok()?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    // With the probe, however it ends, its connection ends.
-    let mut running = tokio::task::JoinSet::new();
-    running.spawn(async move { drop(connection.await) });
+    let mut link = connector.http1().await.ok()?;
     // Version discovery is public and touches neither database nor conductor.
     let request = Request::get("/v1").header(HOST, authority).body(Empty::<bytes::Bytes>::new()).ok()?;
-    let response = sender.send_request(request).await.ok()?;
+    let response = link.send(request).await.ok()?;
     state.note_answer(response.headers());
     response.status().is_success().then_some(())
 }

@@ -38,8 +38,8 @@ fn folders(files: &Files) -> BTreeSet<PathBuf> {
     folders
 }
 
-/// Watches until `current` has no other owner, and calls `reload` when something changed, unless the configuration in force
-/// says that this is no reason.
+/// Watches for as long as it is polled, and calls `reload` when something changed, unless the configuration in force says
+/// that this is no reason.
 pub async fn watch<F, R>(current: Arc<Current>, reload: F)
 where
     F: Fn() -> R,

@@ -8,8 +8,6 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use tokio::sync::mpsc;
@@ -103,20 +101,17 @@ fn body(batch: &[Box<Finished>]) -> Bytes {
 impl Collector {
     /// `None` if it did not take them, for whatever reason: its answer's text is nobody's business.
     async fn send(&self, body: Bytes) -> Option<()> {
-        let stream = self.connector.connect().await.ok()?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-        let connection = tokio::spawn(async move { drop(connection.await) });
+        let mut link = self.connector.http1().await.ok()?;
         let request = Request::post(PATH)
             .header(HOST, &self.authority)
             .header(USER_AGENT, concat!("irongate/", env!("CARGO_PKG_VERSION")))
             .header(CONTENT_TYPE, "application/x-protobuf")
             .body(Full::new(body))
             .ok()?;
-        let answer = sender.send_request(request).await.ok()?;
+        let answer = link.send(request).await.ok()?;
         let taken = answer.status().is_success();
         // To its end, so that the collector is not cut off.
         drop(Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await);
-        connection.abort();
         taken.then_some(())
     }
 }

@@ -8,7 +8,6 @@ use http::HeaderValue;
 
 use super::*;
 use crate::call::WriteOp;
-use crate::microversion::Microversion;
 
 const UUID: &str = "8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01";
 
@@ -18,14 +17,7 @@ fn validated<'a>(route: Route<'a>, body: Option<&'a [u8]>) -> Result<Call<'a>, I
 }
 
 fn route(operation: &str, minor: u16) -> Route<'static> {
-    let operation = catalog().operation(operation).expect(operation);
-    Route {
-        operation,
-        alias: None,
-        parameters: Vec::new(),
-        query: Vec::new(),
-        microversion: Microversion::for_test(minor),
-    }
+    Route::for_test(catalog().operation(operation).expect(operation), minor)
 }
 
 fn call<'a>(operation: &str, body: &'a str) -> Call<'a> {
@@ -232,8 +224,7 @@ fn the_value_of_a_remove_is_taken_out() {
 #[test]
 fn an_argument_is_given_once() {
     let with_query = |operation: &str, query: &[(&'static str, &'static str)], body: &'static str| {
-        let mut route = route(operation, 115);
-        route.query = query.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect();
+        let route = route(operation, 115).with_query(query);
         validated(route, Some(body.as_bytes())).map_or_else(|error| error.code(), |_| "ok")
     };
     let check = |operation: &str, query: &[(&'static str, &'static str)], body: &'static str, expected: &str| {

@@ -1,21 +1,13 @@
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use super::*;
-use crate::microversion::Microversion;
 use crate::policy::Permit;
 use crate::validate::{self, validate};
 
 fn route(operation: &str, query: &[(&'static str, &'static str)]) -> Route<'static> {
-    Route {
-        operation: catalog().operation(operation).expect(operation),
-        alias: None,
-        parameters: Vec::new(),
-        query: query.iter().map(|(name, text)| (Cow::Borrowed(*name), Cow::Borrowed(*text))).collect(),
-        microversion: Microversion::for_test(115),
-    }
+    Route::for_test(catalog().operation(operation).expect(operation), 115).with_query(query)
 }
 
 fn places() -> Places {

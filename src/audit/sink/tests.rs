@@ -45,7 +45,7 @@ async fn while_the_disk_is_full_records_wait_then_classes_differ_and_nothing_tha
     audit.send(line(0), OnFull::Block);
     wait("the failure is noticed", || audit.counts().failing);
     assert!(!audit.is_well());
-    assert_eq!(audit.admit(Class::Write, &terms).await, Ok(()));
+    assert_eq!(audit.room(RecordOf::Write, &terms).await, Ok(()));
     let mut sent = 1;
     while !audit.records.queue.is_full() {
         audit.send(line(sent), OnFull::Block);
@@ -53,10 +53,10 @@ async fn while_the_disk_is_full_records_wait_then_classes_differ_and_nothing_tha
     }
     assert_eq!(audit.counts().lost(), 0);
 
-    assert_eq!(audit.admit(Class::Read, &terms).await, Ok(()));
+    assert_eq!(audit.room(RecordOf::Read, &terms).await, Ok(()));
     audit.send(line(999), OnFull::Drop);
     assert_eq!((audit.counts().lost_full, audit.counts().written), (1, 0));
-    assert_eq!(audit.admit(Class::Write, &terms).await, Err(AuditFull));
+    assert_eq!(audit.room(RecordOf::Write, &terms).await, Err(AuditFull));
     assert_eq!(audit.counts().refused, 1);
     // A record that may not be lost is taken; it was on its way.
     audit.send(line(sent), OnFull::Block);
@@ -64,7 +64,7 @@ async fn while_the_disk_is_full_records_wait_then_classes_differ_and_nothing_tha
     assert_eq!(audit.counts().lost(), 1);
     let waiting = tokio::spawn({
         let audit = audit.clone();
-        async move { audit.admit(Class::Denial, &terms).await }
+        async move { audit.room(RecordOf::Denial, &terms).await }
     });
     while audit.counts().waited == 0 {
         tokio::task::yield_now().await;

@@ -13,8 +13,6 @@ use arc_swap::ArcSwapOption;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
 use super::error::{JwtFault, JwtKeyError};
@@ -91,11 +89,11 @@ pub(super) struct Loaded {
 pub(super) struct Remote {
     settings: JwksUrl,
     loaded: ArcSwapOption<Loaded>,
-    flight: Mutex<Flights>,
+    state: Mutex<FetchState>,
 }
 
 #[derive(Default)]
-struct Flights {
+struct FetchState {
     under_way: Option<watch::Receiver<()>>,
     /// No fetch before this.
     not_before: Option<Instant>,
@@ -126,7 +124,7 @@ impl KeySource {
     }
 
     pub(super) fn remote(settings: JwksUrl) -> Self {
-        let remote = Remote { settings, loaded: ArcSwapOption::empty(), flight: Mutex::default() };
+        let remote = Remote { settings, loaded: ArcSwapOption::empty(), state: Mutex::default() };
         Self::Remote(Arc::new(remote))
     }
 
@@ -185,16 +183,16 @@ impl Remote {
 
     /// Starts a fetch, or joins the one under way; `None`: it is too early for another.
     fn start(self: &Arc<Self>) -> Option<watch::Receiver<()>> {
-        let mut flights = self.flights();
-        if let Some(under_way) = &flights.under_way {
+        let mut state = self.state();
+        if let Some(under_way) = &state.under_way {
             return Some(under_way.clone());
         }
-        if flights.not_before.is_some_and(|from| Instant::now() < from) {
+        if state.not_before.is_some_and(|from| Instant::now() < from) {
             return None;
         }
         let (open, under_way) = watch::channel(());
-        flights.under_way = Some(under_way.clone());
-        drop(flights);
+        state.under_way = Some(under_way.clone());
+        drop(state);
         let mut flight = Flight { remote: Arc::clone(self), fetched: None, _open: open };
         tokio::spawn(async move {
             let fetched = flight.remote.fetch().await;
@@ -212,16 +210,13 @@ impl Remote {
 
     async fn ask(&self) -> Result<Vec<u8>, FetchError> {
         let JwksUrl { connector, authority, target, .. } = &self.settings;
-        let stream = connector.connect().await?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|_error| FetchError::Http)?;
-        let connection = tokio::spawn(async move { drop(connection.await) });
+        let mut link = connector.http1().await?;
         let request = Request::get(target.as_str())
             .header(HOST, authority)
             .header(ACCEPT, "application/jwk-set+json, application/json")
             .body(Empty::<bytes::Bytes>::new())
             .map_err(|_error| FetchError::Http)?;
-        let answer = sender.send_request(request).await.map_err(|_error| FetchError::Http)?;
+        let answer = link.send(request).await.map_err(|_error| FetchError::Http)?;
         if answer.status() != StatusCode::OK {
             return Err(FetchError::Status(answer.status()));
         }
@@ -231,12 +226,11 @@ impl Remote {
         }
         let text =
             Limited::new(answer.into_body(), SET_BYTES_MAX).collect().await.map_err(|_error| FetchError::Body)?;
-        connection.abort();
         Ok(text.to_bytes().into())
     }
 
-    fn flights(&self) -> MutexGuard<'_, Flights> {
-        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, FetchState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -255,10 +249,10 @@ impl Flight {
 impl Drop for Flight {
     /// Keys are in place before anybody hears that the flight ended.
     fn drop(&mut self) {
-        let mut flights = self.remote.flights();
-        flights.under_way = None;
+        let mut state = self.remote.state();
+        state.under_way = None;
         let pause = if let Some(mut fetched) = self.fetched.take() {
-            flights.failures = 0;
+            state.failures = 0;
             let before = self.remote.loaded.load();
             if let Some(before) = before.as_ref().filter(|before| before.text == fetched.text) {
                 fetched.generation = before.generation;
@@ -268,10 +262,10 @@ impl Drop for Flight {
             self.remote.loaded.store(Some(Arc::new(fetched)));
             self.remote.settings.refetch
         } else {
-            flights.failures = flights.failures.saturating_add(1);
-            let doubled = PAUSE_MIN.saturating_mul(1 << flights.failures.saturating_sub(1).min(10));
+            state.failures = state.failures.saturating_add(1);
+            let doubled = PAUSE_MIN.saturating_mul(1 << state.failures.saturating_sub(1).min(10));
             doubled.min(PAUSE_MAX)
         };
-        flights.not_before = Instant::now().checked_add(pause);
+        state.not_before = Instant::now().checked_add(pause);
     }
 }

@@ -8,14 +8,12 @@ use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::breaker::Breaker;
 use super::{KeystoneConfig, KeystoneError, ServiceCredential};
-use crate::forward::{ConnectError, Connector};
+use crate::forward::{ConnectError, Connector, Link};
 
 const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
@@ -24,8 +22,6 @@ const ACCESS_RULES: HeaderName = HeaderName::from_static("openstack-identity-acc
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-/// The most headers of an answer.
-const ANSWER_HEADERS_MAX: usize = 100;
 /// irongate's own token is renewed so long before it expires.
 const RENEW_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// How long a connection is kept unused: shorter than the servers that Keystone runs behind keep theirs.
@@ -46,12 +42,12 @@ pub(super) struct Client {
 }
 
 struct Idle {
-    sender: SendRequest<Full<Bytes>>,
+    link: Link<Full<Bytes>>,
     since: Instant,
 }
 
 /// What Keystone is asked about. It cannot be printed.
-pub(super) struct Question {
+pub(super) struct TokenQuestion {
     /// The token.
     pub(super) token: HeaderValue,
     /// The token of the proven service that brings it: then it may have expired.
@@ -105,7 +101,7 @@ impl Client {
     ///
     /// # Errors
     /// [`KeystoneError::Rejected`] if it is not; everything else says that nothing is known.
-    pub(super) async fn validate(&self, question: &Question) -> Result<Bytes, KeystoneError> {
+    pub(super) async fn validate(&self, question: &TokenQuestion) -> Result<Bytes, KeystoneError> {
         let deadline = Instant::now() + self.timeout;
         let place = timeout_at(deadline, self.places.acquire()).await;
         let Ok(Ok(_place)) = place else { return Err(KeystoneError::Busy) };
@@ -143,7 +139,7 @@ impl Client {
         }
     }
 
-    async fn ask(&self, question: &Question) -> Result<Answered, KeystoneError> {
+    async fn ask(&self, question: &TokenQuestion) -> Result<Answered, KeystoneError> {
         let Some(own) = &self.own else {
             let asker = question.service.as_ref().unwrap_or(&question.token);
             return self.validation(asker, question).await;
@@ -186,7 +182,7 @@ impl Client {
         Ok(text)
     }
 
-    async fn validation(&self, asker: &HeaderValue, question: &Question) -> Result<Answered, KeystoneError> {
+    async fn validation(&self, asker: &HeaderValue, question: &TokenQuestion) -> Result<Answered, KeystoneError> {
         let subject = &question.token;
         let target = if question.service.is_some() { &self.late_target } else { &self.target };
         let sensitive = |token: &HeaderValue| {
@@ -225,11 +221,11 @@ impl Client {
         &self,
         request: impl Fn() -> Result<Request<Full<Bytes>>, http::Error>,
     ) -> Result<Answered, KeystoneError> {
-        let (response, sender) = self.send(request).await?;
+        let (response, link) = self.send(request).await?;
         let (head, body) = response.into_parts();
         let body = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
             Ok(body) => {
-                self.keep(sender);
+                self.keep(link);
                 Some(body.to_bytes())
             }
             Err(_too_large_or_cut) => None,
@@ -240,47 +236,39 @@ impl Client {
     async fn send(
         &self,
         request: impl Fn() -> Result<Request<Full<Bytes>>, http::Error>,
-    ) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>), KeystoneError> {
+    ) -> Result<(Response<Incoming>, Link<Full<Bytes>>), KeystoneError> {
         let request = || request().map_err(|_error| KeystoneError::Nonsense);
-        while let Some(mut sender) = self.kept() {
+        while let Some(mut link) = self.kept() {
             // Keystone may have closed it just now.
-            if sender.ready().await.is_ok()
-                && let Ok(response) = sender.send_request(request()?).await
+            if link.ready().await.is_ok()
+                && let Ok(response) = link.send(request()?).await
             {
-                return Ok((response, sender));
+                return Ok((response, link));
             }
         }
-        let mut sender = self.connect().await?;
-        let response = sender.send_request(request()?).await.map_err(|_error| KeystoneError::Unreachable)?;
-        Ok((response, sender))
+        let mut link = self.connect().await?;
+        let response = link.send(request()?).await.map_err(|_error| KeystoneError::Unreachable)?;
+        Ok((response, link))
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, KeystoneError> {
-        let stream = self.connector.connect().await.map_err(|error| match error {
+    async fn connect(&self) -> Result<Link<Full<Bytes>>, KeystoneError> {
+        self.connector.http1().await.map_err(|error| match error {
             ConnectError::Unreachable => KeystoneError::Unreachable,
             ConnectError::TimedOut => KeystoneError::TimedOut,
             ConnectError::Untrusted => KeystoneError::Untrusted,
-        })?;
-        let (sender, connection) = http1::Builder::new()
-            .max_headers(ANSWER_HEADERS_MAX)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|_error| KeystoneError::Unreachable)?;
-        // Ends with the connection: when the sender is dropped, when Keystone closes, or with the worker.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
+        })
     }
 
-    fn kept(&self) -> Option<SendRequest<Full<Bytes>>> {
+    fn kept(&self) -> Option<Link<Full<Bytes>>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| kept.since.elapsed() < IDLE_MAX && !kept.sender.is_closed());
-        idle.pop().map(|kept| kept.sender)
+        idle.retain(|kept| kept.since.elapsed() < IDLE_MAX && !kept.link.is_closed());
+        idle.pop().map(|kept| kept.link)
     }
 
-    fn keep(&self, sender: SendRequest<Full<Bytes>>) {
+    fn keep(&self, link: Link<Full<Bytes>>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.idle_max && !sender.is_closed() {
-            idle.push(Idle { sender, since: Instant::now() });
+        if idle.len() < self.idle_max && !link.is_closed() {
+            idle.push(Idle { link, since: Instant::now() });
         }
     }
 }

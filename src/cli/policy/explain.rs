@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::lookup::{self, Move, Moves};
 use crate::microversion::Ceiling;
 use crate::policy::{
-    AccessRequest, Circumstances, Decision, Explanation, NodeFields, ObjectFacts, Objects, Outcome, Places,
+    AccessRequest, Applicability, Circumstances, Decision, Explanation, NodeFields, ObjectFacts, Objects, Places,
     PolicyEngine, PolicySource, UnknownObjects, explain, queried_node,
 };
 use crate::{route, validate};
@@ -194,7 +194,7 @@ fn answer(
         engine,
         principal: &asked.principal,
         circumstances: &circumstances,
-        objects: Objects { resource: resource.as_ref(), target: target.as_ref(), sitting: None },
+        objects: Objects { resource: resource.as_ref(), target: target.as_ref(), cache: None },
         unknown,
     };
     let mut explanations = vec![question.explain(&route, None, &[])];
@@ -323,7 +323,7 @@ impl Question<'_> {
         for (index, write) in writes.iter().enumerate() {
             for place in moves.elsewhere(kind, index) {
                 let objects =
-                    Objects { resource: Some(&place), target: moves.target(index).map(|node| &**node), sitting: None };
+                    Objects { resource: Some(&place), target: moves.target(index).map(|node| &**node), cache: None };
                 let there = Question {
                     engine: self.engine,
                     principal: self.principal,
@@ -358,9 +358,9 @@ fn text(explanations: &[Explanation], notes: &[String], verdict: Option<&str>) -
         push(&mut text, format_args!("{action}{place}: {decision}{reason}{by}\n"));
         for policy in policies {
             let outcome = match policy.outcome {
-                Outcome::Applies => "applies",
-                Outcome::DoesNotApply => "does not apply",
-                Outcome::Error => "cannot be evaluated",
+                Applicability::Applies => "applies",
+                Applicability::DoesNotApply => "does not apply",
+                Applicability::Error => "cannot be evaluated",
             };
             let mode = if policy.mode == "enforce" { String::new() } else { format!(" [{}]", policy.mode) };
             push(

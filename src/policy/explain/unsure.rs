@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Outcome, ask};
+use super::{Applicability, ask};
 use crate::policy::AccessRequest;
 use crate::policy::engine::PolicyEngine;
 use crate::policy::filter::Fit;
@@ -32,10 +32,10 @@ pub(super) fn hangs_on(
         let (narrowly, widely) = outcomes(engine, request, rule, unknown);
         match (narrowly, widely, rule.is_permit()) {
             // A condition that cannot be evaluated denies.
-            (Outcome::Error, Outcome::Error, _) | (Outcome::Applies, _, false) => return None,
-            (Outcome::Applies, Outcome::Applies | Outcome::DoesNotApply, true) => permitted = true,
-            (Outcome::DoesNotApply, Outcome::DoesNotApply, _) => {}
-            (Outcome::DoesNotApply, Outcome::Applies, true) => permits.push(Arc::clone(&rule.id)),
+            (Applicability::Error, Applicability::Error, _) | (Applicability::Applies, _, false) => return None,
+            (Applicability::Applies, Applicability::Applies | Applicability::DoesNotApply, true) => permitted = true,
+            (Applicability::DoesNotApply, Applicability::DoesNotApply, _) => {}
+            (Applicability::DoesNotApply, Applicability::Applies, true) => permits.push(Arc::clone(&rule.id)),
             _ => forbids.push(Arc::clone(&rule.id)),
         }
     }
@@ -56,11 +56,12 @@ fn outcomes(
     request: &AccessRequest<'_>,
     rule: &Rule,
     unknown: UnknownObjects,
-) -> (Outcome, Outcome) {
+) -> (Applicability, Applicability) {
     let named = !unknown.resource || is_told_apart(request, rule);
     let is_known = |expression: &Value| !reads_objects(expression, unknown, named);
     let outcome = |bound| {
-        bound_by(&rule.policy, named, &is_known, bound).map_or(Outcome::Error, |policy| ask(engine, request, &policy))
+        bound_by(&rule.policy, named, &is_known, bound)
+            .map_or(Applicability::Error, |policy| ask(engine, request, &policy))
     };
     let (kindly, harshly) = (outcome(Bound::Kindly), outcome(Bound::Harshly));
     if rule.is_permit() { (harshly, kindly) } else { (kindly, harshly) }

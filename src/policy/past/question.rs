@@ -18,7 +18,7 @@ use crate::policy::schema::{is_identifier, is_list, path_parameters};
 type Pairs = BTreeMap<String, RestrictedExpression>;
 
 /// The parts that do not depend on the request.
-pub(super) struct Stage<'a> {
+pub(super) struct PastTerms<'a> {
     pub(super) action: &'a EntityUid,
     pub(super) actions: &'a Entities,
     pub(super) resource_type: &'a EntityTypeName,
@@ -118,7 +118,11 @@ fn known_of_write(request: &PastRequest, write: &PastWrite, tell: &mut impl FnMu
 }
 
 /// Puts the request, or its write with this index, to Cedar.
-pub(super) fn question(request: &PastRequest, write: Option<usize>, stage: &Stage<'_>) -> Option<(Request, Entities)> {
+pub(super) fn question(
+    request: &PastRequest,
+    write: Option<usize>,
+    terms: &PastTerms<'_>,
+) -> Option<(Request, Entities)> {
     let id = match request.scheme {
         SchemeName::Anonymous => SchemeName::Anonymous.as_str().to_owned(),
         scheme @ (SchemeName::Basic | SchemeName::Keystone | SchemeName::Jwt | SchemeName::Certificate) => {
@@ -128,17 +132,17 @@ pub(super) fn question(request: &PastRequest, write: Option<usize>, stage: &Stag
     let principal = uid("Principal", &id)?;
     let parents: Option<HashSet<EntityUid>> = request.roles.iter().map(|role| uid("Role", role)).collect();
     let principal_entity = Entity::new(principal.clone(), principal_attributes(request), parents?).ok()?;
-    let id = request.resource_id.as_deref().map_or_else(|| stage.fixed_id.to_owned(), str::to_lowercase);
-    let resource = EntityUid::from_type_name_and_id(stage.resource_type.clone(), EntityId::new(&id));
+    let id = request.resource_id.as_deref().map_or_else(|| terms.fixed_id.to_owned(), str::to_lowercase);
+    let resource = EntityUid::from_type_name_and_id(terms.resource_type.clone(), EntityId::new(&id));
     let attributes = HashMap::from([("id".to_owned(), string(&id))]);
     let resource_entity = Entity::new(resource.clone(), attributes, HashSet::new()).ok()?;
-    let entities = stage.actions.clone().add_entities([principal_entity, resource_entity], None).ok()?;
+    let entities = terms.actions.clone().add_entities([principal_entity, resource_entity], None).ok()?;
     let write = match write {
         Some(index) => Some(request.writes.get(index)?),
         None => None,
     };
     let context = Context::from_pairs(context(request, write)?).ok()?;
-    Some((Request::new(principal, stage.action.clone(), resource, context, None).ok()?, entities))
+    Some((Request::new(principal, terms.action.clone(), resource, context, None).ok()?, entities))
 }
 
 fn principal_attributes(request: &PastRequest) -> HashMap<String, RestrictedExpression> {

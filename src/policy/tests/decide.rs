@@ -322,9 +322,9 @@ fn a_request_with_too_many_places_is_denied_by_what_reads_them() {
 
 #[test]
 fn siblings_are_looked_for_once() {
-    let (sitting, mut looked) = (crate::policy::Sitting::default(), 0);
+    let (cache, mut looked) = (crate::policy::RequestCache::default(), 0);
     for _ in 0..3 {
-        let found = sitting.siblings(|| {
+        let found = cache.siblings(|| {
             looked += 1;
             None
         });

@@ -1,4 +1,4 @@
-//! Slices, smaller sheets and memos change nothing: whatever is asked, the engine says what plain Cedar says about all
+//! Slices, smaller subsets and memos change nothing: whatever is asked, the engine says what plain Cedar says about all
 //! policies at once (with our one rule: an error denies). Random policies, random requests.
 
 mod asked;
@@ -15,8 +15,8 @@ use proptest::test_runner::TestRunner;
 
 use asked::{asked, questions};
 
-use super::super::cast::Literals;
-use super::super::context::{Stage, question};
+use super::super::context::{QuestionTerms, question};
+use super::super::entities::Literals;
 use super::super::filter::lists_of_node;
 use super::super::reads::Reads;
 use super::super::rule::PolicyMode;
@@ -214,7 +214,7 @@ fn plain(engine: &PolicyEngine, asked: &Ask, modes: &[PolicyMode]) -> (bool, Den
     let roles: HashSet<EntityUid> = asked.roles.iter().map(role).collect();
     let actions = SCHEMA.action_entities().unwrap();
     let literals = Literals::default();
-    let stage = Stage {
+    let terms = QuestionTerms {
         action: &action,
         actions: &actions,
         resource_type: &operation.resource.as_str().parse().unwrap(),
@@ -224,7 +224,7 @@ fn plain(engine: &PolicyEngine, asked: &Ask, modes: &[PolicyMode]) -> (bool, Den
         aside: None,
         literals: &literals,
     };
-    let asked = asked.with(|request| question(request, &stage)).unwrap_or_else(|_| panic!("not asked: {asked:?}"));
+    let asked = asked.with(|request| question(request, &terms)).unwrap_or_else(|_| panic!("not asked: {asked:?}"));
     let (principal, resource) = (asked.request.principal().unwrap().clone(), asked.request.resource().unwrap().clone());
     let context: Context = asked.request.context().unwrap().clone();
     let request = Request::new(principal, action.clone(), resource, context, Some(&*SCHEMA)).unwrap();
@@ -282,11 +282,11 @@ impl Expected {
 fn check(engine: &PolicyEngine, request: &Ask) -> usize {
     let questions = questions(request);
     // As the request is decided about: what is found for one question is known for the next.
-    let sitting = Sitting::default();
+    let cache = RequestCache::default();
     let seated = |asked: &Ask| {
         asked.with(|request| {
             let AccessRequest { principal, route, write, siblings, circumstances, .. } = *request;
-            let objects = Objects { sitting: Some(&sitting), ..request.objects };
+            let objects = Objects { cache: Some(&cache), ..request.objects };
             engine.decide(&AccessRequest { principal, route, write, siblings, circumstances, objects })
         })
     };

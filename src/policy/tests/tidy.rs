@@ -98,3 +98,51 @@ fn only_configuration_makes_shadow_mode_and_only_authorize_waives() {
         }
     }
 }
+
+/// The proofs of the steps, with the file that says what they are.
+const PROOFS: [(&str, &str); 6] = [
+    ("Principal", "authenticate/principal.rs"),
+    ("Route", "route.rs"),
+    ("Permit", "policy.rs"),
+    ("Denial", "policy.rs"),
+    ("Call", "validate.rs"),
+    ("PermittedCall", "authorize.rs"),
+];
+
+#[test]
+fn only_the_step_that_proves_it_makes_a_proof() {
+    let sources = sources();
+    for (proof, file) in PROOFS {
+        let (_, text) = sources.iter().find(|(name, _)| name == file).unwrap();
+        let starts = [(" {", "\n}"), ("<'a> {", "\n}"), ("<'a>(", "\n")];
+        let declared = starts.iter().find_map(|(start, end)| {
+            let (before, after) = text.split_once(&format!("pub struct {proof}{start}"))?;
+            Some((before, after.split_once(end)?.0))
+        });
+        let (before, body) = declared.unwrap_or_else(|| panic!("{proof} in {file}"));
+        let (public, private): (Vec<&str>, Vec<&str>) = code_lines(body)
+            .filter(|line| line.contains(':') || line.contains(");"))
+            .partition(|line| line.trim_start().starts_with("pub"));
+        assert!(!private.is_empty(), "who likes can make a {proof}");
+        // A denial's reasons are there to be read.
+        assert!(public.is_empty() || proof == "Denial", "who likes can change a {proof}");
+        // Nor is there another way to one. A denial permits nothing: it may be repeated.
+        let derives = before.rsplit("#[derive(").next().unwrap();
+        let forbidden: &[&str] = if proof == "Denial" { &["Default"] } else { &["Default", "Clone", "Deserialize"] };
+        for word in forbidden {
+            assert!(!derives.contains(word), "{proof} is {word}");
+            assert!(!text.contains(&format!("{word} for {proof}")), "{proof} is {word}");
+        }
+    }
+}
+
+#[test]
+fn only_authorize_changes_what_was_understood() {
+    for (name, text) in sources() {
+        let may = ["authorize.rs", "route.rs", "validate.rs"].contains(&name.as_str());
+        for line in code_lines(&text) {
+            let changes = line.contains(".pin(") || line.contains(".add_filter(");
+            assert!(may || !changes, "src/{name} changes a call: {line:?}");
+        }
+    }
+}

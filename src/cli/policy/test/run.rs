@@ -110,7 +110,7 @@ fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, objects: &CaseO
         write: None,
         siblings: &[],
         circumstances: &circumstances,
-        objects: Objects { resource: resource.as_deref(), target: queried.map(|node| &**node), sitting: None },
+        objects: Objects { resource: resource.as_deref(), target: queried.map(|node| &**node), cache: None },
     };
     let permit = match settle(engine.decide(&question), "", notes) {
         Ok(permit) => permit,
@@ -156,7 +156,7 @@ fn ask(engine: &PolicyEngine, case: &Case, places: &Arc<Places>, objects: &CaseO
                 objects: Objects {
                     resource: resource.as_deref(),
                     target: moves.target(index).map(|node| &**node),
-                    sitting: None,
+                    cache: None,
                 },
             };
             if let Err(outcome) = settle(engine.decide(&question), write.path.as_str(), notes) {

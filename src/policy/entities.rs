@@ -61,14 +61,14 @@ pub(super) fn named(policy: &Policy) -> Vec<EntityUid> {
 }
 
 /// The entities that a question needs, each once.
-pub(super) struct Cast<'a> {
+pub(super) struct EntityBuilder<'a> {
     literals: &'a Literals,
     /// The attributes that are read.
     fields: NodeFields,
     pub(super) entities: Vec<Entity>,
 }
 
-impl<'a> Cast<'a> {
+impl<'a> EntityBuilder<'a> {
     pub(super) const fn new(literals: &'a Literals, fields: NodeFields) -> Self {
         Self { literals, fields, entities: Vec::new() }
     }
