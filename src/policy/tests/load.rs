@@ -103,6 +103,10 @@ fn mistakes_are_errors_at_their_place() {
         "forbid(principal == Principal::\"alice\", action, resource);",
         &["1:1 error: Principal::\"alice\" is nobody"],
     );
+    check(
+        "forbid(principal == Principal::\"anonymous:anonymous\", action, resource);",
+        &["1:1 error: Principal::\"anonymous:anonymous\" is nobody: who proved nothing has no name"],
+    );
 }
 
 #[test]
