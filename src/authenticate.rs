@@ -137,6 +137,14 @@ impl Authenticator {
         warnings
     }
 
+    /// The bindings whose callers no listener takes: `served` tells whether one has the scheme.
+    pub fn unreached(&self, served: impl Fn(SchemeName) -> bool) -> impl Iterator<Item = String> {
+        self.bindings.iter().filter_map(move |binding| {
+            let scheme = binding.scheme().filter(|scheme| !served(*scheme))?.as_str();
+            Some(format!("binding {}: no listener has the scheme {scheme:?}: it matches nobody", binding.name()))
+        })
+    }
+
     /// Finds out who sent these headers.
     ///
     /// `schemes` are the listener's, in its order. Waits where a password has to be checked for the first time; the
