@@ -137,6 +137,14 @@ impl Authenticator {
         warnings
     }
 
+    /// The bindings whose callers no listener takes: `served` tells whether one has the scheme.
+    pub fn unreached(&self, served: impl Fn(SchemeName) -> bool) -> impl Iterator<Item = String> {
+        self.bindings.iter().filter_map(move |binding| {
+            let scheme = binding.scheme().filter(|scheme| !served(*scheme))?.as_str();
+            Some(format!("binding {}: no listener has the scheme {scheme:?}: it matches nobody", binding.name()))
+        })
+    }
+
     /// Finds out who sent these headers.
     ///
     /// `schemes` are the listener's, in its order. Waits where a password has to be checked for the first time; the
@@ -164,8 +172,7 @@ impl Authenticator {
         }
         let open = schemes.contains(&SchemeName::Anonymous);
         if presented.is_some() {
-            let challenged = self.challenges(schemes, None).next().is_some();
-            return Err(if challenged { AuthnError::NotServed } else { AuthnError::Unwanted });
+            return Err(self.unserved(schemes));
         }
         if !open {
             return Err(AuthnError::Missing);
@@ -194,10 +201,29 @@ impl Authenticator {
         }
     }
 
-    /// The roles that a basic user of this name would have, and the bindings that would give them. No principal is made:
-    /// nobody proved anything.
-    pub fn assumed_user(&self, name: &str, peer: &Peer) -> Granted {
-        self.granted(&Identity::named(SchemeName::Basic, name.into()), peer)
+    /// What a basic user of this name would have with a good password, where a listener has these schemes: the roles, and the
+    /// bindings that would give them. No principal is made: nobody proved anything.
+    ///
+    /// # Errors
+    /// Why even the right password would be refused there.
+    pub fn assumed_user(&self, name: &str, peer: &Peer, schemes: &[SchemeName]) -> Result<Granted, AuthnError> {
+        if peer.certificate.is_some() && schemes.contains(&SchemeName::Certificate) {
+            return Err(AuthnError::Contradicting);
+        }
+        match self.scheme(SchemeName::Basic) {
+            Some(Scheme::Basic(basic)) if schemes.contains(&SchemeName::Basic) => {
+                let known =
+                    basic.knows(name).then(|| self.granted(&Identity::named(SchemeName::Basic, name.into()), peer));
+                known.ok_or(AuthnError::Wrong)
+            }
+            Some(_) | None => Err(self.unserved(schemes)),
+        }
+    }
+
+    /// A credential that none of these schemes is for.
+    fn unserved(&self, schemes: &[SchemeName]) -> AuthnError {
+        let challenged = self.challenges(schemes, None).next().is_some();
+        if challenged { AuthnError::NotServed } else { AuthnError::Unwanted }
     }
 
     /// How often a password was hashed since this authenticator was made: what a metric shows, and what a test counts.

@@ -15,9 +15,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::audit;
+use crate::audit::{self, AuditError};
 use crate::catalog::{self, TableFormat};
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, AuditSink, Config, ConfigError};
 use crate::microversion::Microversion;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{self, LogFormat};
@@ -226,6 +226,12 @@ fn load(file: &Path) -> Result<Config, ExitCode> {
     config::load(file).map_err(|errors| complain(&errors))
 }
 
+/// The line of the sink that cannot be opened.
+fn unwritable(config: &Config, file: &Path, error: &AuditError) -> ConfigError {
+    let events = matches!(&config.audit.cadf, Some(AuditSink::File(path)) if *path == Path::new(error.path()));
+    config::mistake(file, &["audit", if events { "cadf_file" } else { "file" }], error.to_string())
+}
+
 fn complain(errors: &[ConfigError]) -> ExitCode {
     for error in errors {
         say(&format!("error: {error}"));
@@ -245,7 +251,7 @@ fn check(file: &Path, show: bool) -> ExitCode {
         Err(code) => return code,
     };
     if let Err(error) = audit::check_sinks(&config.audit) {
-        return complain(&[ConfigError::new(file, None, error.to_string())]);
+        return complain(&[unwritable(&config, file, &error)]);
     }
     match Snapshot::build(&config, file) {
         Ok(snapshot) => {

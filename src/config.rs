@@ -5,6 +5,7 @@
 //! named by file. Paths are relative to the configuration file.
 
 mod check;
+mod decides;
 mod files;
 mod limits;
 mod overrides;
@@ -27,7 +28,8 @@ use crate::scrub::Treatments;
 use crate::tls::{CertificateExpiry, ClientTls, ServerTls};
 use crate::validate::ShadowChecks;
 
-pub use check::{effective, load, load_noting, policy_sources_below};
+pub use check::{effective, load, load_noting, mistake, policy_sources_below};
+pub use decides::Decides;
 pub use files::Files;
 pub use limits::{ClassLimits, ClassesLimits, Limits, RoleLimits};
 
@@ -77,6 +79,8 @@ pub struct Config {
     pub tracing: Option<Tracing>,
     /// Bounds.
     pub limits: Limits,
+    /// What of all this decides about requests, beside the policies.
+    pub decides: Decides,
     /// Whether a changed file is a reason to reload.
     pub watch: bool,
     /// The file itself and what it names, as they were before they were read.
@@ -319,3 +323,6 @@ impl ConfigError {
         Self { file: file.to_owned(), line, message: message.into() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,6 +198,8 @@ impl Snapshot {
     /// from [`PolicyEngine::warnings`].
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.authenticator.warnings();
+        let served = |scheme| self.listeners.iter().any(|listener| listener.schemes.contains(&scheme));
+        warnings.extend(self.authenticator.unreached(served));
         for bound in &self.limits.role {
             let role = bound.role.as_str();
             if !self.authenticator.gives(role) && !self.policies.roles().iter().any(|known| **known == *role) {
@@ -241,40 +243,16 @@ fn engine(sources: &[PolicySource]) -> Result<PolicyEngine, Vec<ConfigError>> {
     })
 }
 
-/// Policies, candidates, bindings, mode, limits, what the configuration says about secrets, what each listener takes and whose
-/// tokens; the first 16 bytes are enough to tell two revisions apart.
+/// Policies, candidates, what of the configuration decides, and its files, each with its length before it; the first 16 bytes
+/// are enough to tell two revisions apart.
 fn revision(policies: &PolicyEngine, candidates: &[Candidate], config: &Config) -> Arc<str> {
     let mut context = digest::Context::new(&digest::SHA256);
-    context.update(policies.revision().as_bytes());
-    for candidate in candidates {
-        context.update(candidate.policies.revision().as_bytes());
-    }
-    context.update(format!("{:?}", (config.resource_cache, config.denial_detail)).as_bytes());
-    let microversions = (config.microversion_max, config.microversion_pin);
-    context.update(
-        format!(
-            "{:?}",
-            (&config.bindings, (config.mode, config.shadow_until), &config.limits, microversions, &config.places)
-        )
-        .as_bytes(),
-    );
-    context.update(config.scrub.description().as_bytes());
-    context.update(format!("{:?}", config.shadow_checks).as_bytes());
-    for listener in &config.listeners {
-        let told = (&listener.name, &listener.schemes, &listener.operations, &listener.source_networks);
-        context.update(format!("{:?}", (listener.connections_max, listener.requests_max)).as_bytes());
-        context.update(format!("{told:?}").as_bytes());
-        if let Some(asked) = listener.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref()) {
-            context.update(&asked.ca.pem);
-            context.update(asked.crl.as_ref().map_or(&[], |crl| crl.pem.as_slice()));
-        }
-    }
-    for issuer in config.jwt.iter().flat_map(|jwt| &jwt.issuers) {
-        let told = (&issuer.issuer, &issuer.audiences, issuer.leeway, &issuer.name_claim, &issuer.name_prefix);
-        context.update(format!("{told:?}").as_bytes());
-    }
-    if let Some(keystone) = &config.keystone {
-        context.update(keystone.described().as_bytes());
+    let (text, files) = config.decides.parts();
+    let engines = std::iter::once(policies).chain(candidates.iter().map(|candidate| &candidate.policies));
+    let parts = engines.map(|policies| policies.revision().as_bytes()).chain([text.as_bytes(), files.as_ref()]);
+    for part in parts {
+        context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        context.update(part);
     }
     let digest = context.finish();
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>().into()
@@ -398,3 +376,6 @@ impl Current {
         Ok((revision, self.fixed.changed(&Fixed::of(&config))))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ mod net;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -24,12 +26,12 @@ pub enum LogFormat {
     Text,
 }
 
-/// Starts logging; `IRONGATE_LOG` (`info` by default) says how much, in `tracing`'s filter syntax.
+/// Starts logging; `IRONGATE_LOG` (`info` by default) says how much: `error`, `warn`, `info` or `debug`.
 ///
 /// Only this crate's own events are logged whatever the filter says: what libraries log at `debug` may hold a header.
 pub fn start(format: LogFormat) {
-    let wanted = std::env::var("IRONGATE_LOG").unwrap_or_else(|_| "info".to_owned());
-    let level = wanted.parse::<tracing::Level>().unwrap_or(tracing::Level::INFO);
+    let wanted = level(std::env::var_os("IRONGATE_LOG").as_deref());
+    let level = wanted.unwrap_or(tracing::Level::INFO);
     let filter = EnvFilter::new(format!("off,irongate={}", level.as_str().to_lowercase()));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -43,6 +45,14 @@ pub fn start(format: LogFormat) {
         LogFormat::Text => builder.try_init(),
     });
     panic_hook();
+    if wanted.is_none() {
+        tracing::warn!("IRONGATE_LOG is none of error, warn, info, debug: logging as for info");
+    }
+}
+
+/// How much is wanted; `None` for a word that says nothing of it.
+fn level(wanted: Option<&OsStr>) -> Option<tracing::Level> {
+    wanted.map_or(Some(tracing::Level::INFO), |wanted| wanted.to_str()?.parse().ok())
 }
 
 /// A panic's text may hold anything of a request: only its place is logged.

@@ -16,6 +16,13 @@ pub struct AuditError {
     pub(super) source: std::io::Error,
 }
 
+impl AuditError {
+    /// The sink's path, as in the configuration.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
 /// Where lines are written. Nothing is buffered here: what `write` took is the system's.
 pub(super) struct Output {
     file: File,

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Method, Operation};
 
 /// What happens while the queue of records is full: the sink is too slow, or cannot be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFull {
     /// Requests wait until there is room: nothing is done that is not recorded.
+    #[default]
     Block,
     /// Calls that may change something are refused (503) before Ironic hears of them.
     DenyWrites,

@@ -112,6 +112,14 @@ impl BasicConfig {
             wait_max: Duration::from_secs(5),
         }
     }
+
+    /// Whether the challenge can name the realm.
+    ///
+    /// # Errors
+    /// What it may hold.
+    pub fn check_realm(&self) -> Result<(), AuthenticatorError> {
+        challenge(&self.realm).map(drop)
+    }
 }
 
 impl Basic {

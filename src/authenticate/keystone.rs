@@ -163,11 +163,9 @@ impl KeystoneConfig {
 }
 
 impl KeystoneConfig {
-    /// What of it decides about requests, for the revision: nothing secret, and nothing that a secret could be guessed from.
-    pub(crate) fn described(&self) -> String {
-        let roles = (&self.service_roles, self.service_roles_required);
-        let times = (self.revocation_window, self.rejected_for, self.allow_expired);
-        format!("{:?}", (&self.authority, &self.target, roles, times, self.jws_keys.len(), self.service.is_some()))
+    /// What a 401 names unless the configuration says otherwise; `None` for a URL that cannot be Keystone's.
+    pub fn www_authenticate_uri_of(url: &str) -> Option<String> {
+        Self::new(url, None, Duration::ZERO).ok().map(|config| config.www_authenticate_uri)
     }
 }
 

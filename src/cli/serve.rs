@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{USAGE, say};
 use crate::admin::{self, Check, Pages};
 use crate::config::{Config, Mode};
-use crate::server::{Server, probe, systemd};
+use crate::server::{Server, StartError, probe, systemd};
 use crate::snapshot::{Current, Snapshot, watch};
 use crate::version;
 
@@ -59,7 +59,14 @@ async fn control(config: &Config, file: &Path) -> Result<End, String> {
         }
         None => None,
     };
-    let server = Arc::new(Server::start(config, file.to_owned()).map_err(|error| error.to_string())?);
+    let failed = |error: StartError| {
+        if let StartError::Audit(error) = &error {
+            return super::unwritable(config, file, error).to_string();
+        }
+        error.to_string()
+    };
+    let server = Server::start(config, file.to_owned()).map_err(failed);
+    let server = Arc::new(server?);
     announce(config, &server);
 
     if let Some(listener) = admin {

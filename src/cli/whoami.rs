@@ -17,7 +17,7 @@ use secrecy::zeroize::Zeroizing;
 use serde::Serialize;
 
 use super::{ConfigFile, FINDINGS, Format, USAGE, complain, load, print, say};
-use crate::authenticate::{AuthnError, ClientCertificate, Granted, Peer, Principal};
+use crate::authenticate::{AuthnError, ClientCertificate, Granted, Peer, Principal, SchemeName};
 use crate::listener::ListenerState;
 use crate::plain::plain;
 use crate::snapshot::Snapshot;
@@ -43,9 +43,9 @@ pub(super) struct Whoami {
     #[arg(long = "header", value_name = "LINE", conflicts_with_all = ["user", "header_file"])]
     headers: Vec<HeaderLine>,
     /// A client certificate (PEM, with its intermediates; no key is needed) that the listener would be shown.
-    #[arg(long, value_name = "FILE", conflicts_with = "user")]
+    #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
-    /// Instead of a credential: what the HTTP basic user of this name would get with a good password.
+    /// Instead of a credential: what the HTTP basic user of this name would get there with a good password.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     #[arg(long, value_enum, default_value = "text")]
@@ -138,8 +138,18 @@ fn answer(asked: &Whoami, snapshot: &Snapshot) -> Result<ExitCode, String> {
         mode: None,
         failure: None,
     };
+    let headers = headers(asked)?;
+    if let Err(error) = listener.take(&peer) {
+        let failure = Failure { status: error.status(), code: error.code(), reason: error.to_string() };
+        told.failure = Some(failure);
+        return Ok(tell(&told, asked.format));
+    }
     if let Some(user) = &asked.user {
-        let Granted { roles, bindings, shadow } = snapshot.authenticator.assumed_user(user, &peer);
+        let Granted { roles, bindings, shadow } =
+            match snapshot.authenticator.assumed_user(user, &peer, &listener.schemes) {
+                Ok(granted) => granted,
+                Err(error) => return Ok(tell(&refused(told, error), asked.format)),
+            };
         let told = Told {
             scheme: Some("basic"),
             name: Some(user),
@@ -149,12 +159,6 @@ fn answer(asked: &Whoami, snapshot: &Snapshot) -> Result<ExitCode, String> {
             mode: shadow.then_some("shadow"),
             ..told
         };
-        return Ok(tell(&told, asked.format));
-    }
-    let headers = headers(asked)?;
-    if let Err(error) = listener.take(&peer) {
-        let failure = Failure { status: error.status(), code: error.code(), reason: error.to_string() };
-        told.failure = Some(failure);
         return Ok(tell(&told, asked.format));
     }
     match authenticate(snapshot, listener, &headers, &peer)? {
@@ -170,12 +174,13 @@ fn answer(asked: &Whoami, snapshot: &Snapshot) -> Result<ExitCode, String> {
             };
             Ok(tell(&told, asked.format))
         }
-        Err(error) => {
-            let failure = Failure { status: error.status().as_u16(), code: error.code(), reason: error.to_string() };
-            told.failure = Some(failure);
-            Ok(tell(&told, asked.format))
-        }
+        Err(error) => Ok(tell(&refused(told, error), asked.format)),
     }
+}
+
+fn refused(told: Told<'_>, error: AuthnError) -> Told<'_> {
+    let failure = Failure { status: error.status().as_u16(), code: error.code(), reason: error.to_string() };
+    Told { failure: Some(failure), ..told }
 }
 
 fn authenticate(
@@ -251,7 +256,9 @@ fn text(told: &Told<'_>) -> String {
     }
     let proved = if told.proved == Some(false) { " (assumed, nothing was proved)" } else { "" };
     let (scheme, name) = (told.scheme.unwrap_or_default(), told.name.unwrap_or_default());
-    write_line(&mut text, "principal", &format!("{scheme}:{name}{proved}"));
+    // As a policy names them: nobody's name is nothing beside the scheme.
+    let name = if scheme == SchemeName::Anonymous.as_str() { String::new() } else { format!(":{name}") };
+    write_line(&mut text, "principal", &format!("{scheme}{name}{proved}"));
     let list = |words: Option<&[Arc<str>]>, none: &str| match words {
         Some(words) if !words.is_empty() => words.join(", "),
         Some(_) | None => none.to_owned(),

@@ -1,5 +1,6 @@
 //! `RawConfig` → [`Config`]: every mistake at once, each with its line and what to change.
 
+mod address;
 mod audit;
 mod jwt;
 mod keystone;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use toml::Spanned;
 
 pub(super) use jwt::RawJwt;
@@ -23,6 +24,7 @@ pub use policy::policy_sources_below;
 pub use shown::effective;
 pub(super) use tracing::RawTracing;
 
+use super::decides::Decides;
 use super::limits::{CONNECTIONS_MAX, REQUESTS_MAX, SECONDS_MAX, beyond};
 use super::raw::{RawConfig, RawListener, RawServerTls};
 use super::source::Source;
@@ -45,7 +47,10 @@ pub fn load_noting(file: &Path, files: &mut Files) -> Result<Config, Vec<ConfigE
     files.note(file);
     let (source, raw) = read(file)?;
     let directory = file.parent().unwrap_or(Path::new("")).to_owned();
-    Checker { file, source: &source, directory, errors: Vec::new(), certificates: Vec::new(), files }.check(raw)
+    let decides =
+        Decides::new(&raw).ok_or_else(|| vec![ConfigError::new(file, None, "cannot be put into a revision")])?;
+    Checker { file, source: &source, directory, errors: Vec::new(), certificates: Vec::new(), decides, files }
+        .check(raw)
 }
 
 /// The text with its overrides, and what it says.
@@ -53,21 +58,26 @@ fn read(file: &Path) -> Result<(Source, RawConfig), Vec<ConfigError>> {
     let text = super::files::read_text(file)
         .map_err(|error| vec![ConfigError::new(file, None, format!("cannot be read: {error}"))])?;
     let source = Source::new(text, std::env::vars()).map_err(|message| vec![ConfigError::new(file, None, message)])?;
-    let raw = toml::from_str(source.text()).map_err(|error| {
+    let mut raw: RawConfig = toml::from_str(source.text()).map_err(|error| {
         let offset = error.span().map(|span| span.start);
         let message = shown::without_value(&error.message().trim().replace('\n', "; "));
         vec![source.error(file, offset, format!("{message}{}", named(&source, offset)))]
     })?;
+    raw.fill();
     Ok((source, raw))
+}
+
+/// A mistake that is found when what was configured is used, with the line of its key.
+pub fn mistake(file: &Path, key: &[&str], message: String) -> ConfigError {
+    match read(file) {
+        Ok((source, _)) => source.error(file, source.place(key), message),
+        Err(_) => ConfigError::new(file, None, message),
+    }
 }
 
 /// The key of the value at this place. It follows the message: what stands behind `htpasswd_file:` looks like a secret.
 fn named(source: &Source, at: Option<usize>) -> String {
     at.and_then(|at| source.key(at)).map(|key| format!(" ({key})")).unwrap_or_default()
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Which schemes have a section.
@@ -84,24 +94,27 @@ struct Checker<'a> {
     directory: PathBuf,
     errors: Vec<ConfigError>,
     certificates: Vec<CertificateExpiry>,
+    decides: Decides,
     /// What was read.
     files: &'a mut Files,
 }
 
 impl Checker<'_> {
     fn check(mut self, raw: RawConfig) -> Result<Config, Vec<ConfigError>> {
-        let workers = self.workers(raw.workers.as_ref());
+        let workers = self.workers(&raw.workers);
         let basic = raw.authentication.basic.as_ref().and_then(|basic| {
             let text = self.secret(&basic.htpasswd_file)?;
+            self.decides.add(text.expose_secret().as_bytes());
             let mut config = BasicConfig::new(self.path(basic.htpasswd_file.get_ref()).display().to_string(), text);
-            config.realm.clone_from(&basic.realm);
-            if let Some(seconds) = basic.cache_seconds {
-                let key = ["authentication", "basic", "cache_seconds"];
-                if let Some(mistake) = beyond(&key.join("."), seconds, 0, SECONDS_MAX) {
-                    self.push(self.source.place(&key), mistake);
-                }
-                config.verified_for = Duration::from_secs(seconds);
+            config.realm.clone_from(basic.realm.get_ref());
+            if let Err(error) = config.check_realm() {
+                self.push(Some(basic.realm.span().start), error.to_string());
             }
+            let seconds = *basic.cache_seconds.get_ref();
+            if let Some(mistake) = beyond("authentication.basic.cache_seconds", seconds, 0, SECONDS_MAX) {
+                self.push(Some(basic.cache_seconds.span().start), mistake);
+            }
+            config.verified_for = Duration::from_secs(seconds);
             Some(config)
         });
         let keystone = raw.authentication.keystone.as_ref().and_then(|keystone| self.keystone(keystone));
@@ -111,10 +124,10 @@ impl Checker<'_> {
             keystone: raw.authentication.keystone.is_some(),
             jwt: !raw.authentication.jwt.is_empty(),
         };
-        let listeners = self.listeners(&raw.listener, configured);
+        let admin = self.admin_address(&raw.admin.address);
+        let listeners = self.listeners(&raw.listener, configured, admin);
         let bindings = self.bindings(raw.binding);
         let upstream = self.upstream(&raw.upstream, configured);
-        let admin = self.socket_address(&raw.admin.address, "admin.address");
         let policies = self.policies(&raw.policy.directories);
         let places = self.places(raw.policy.places.as_ref());
         let microversion_max =
@@ -129,7 +142,7 @@ impl Checker<'_> {
         let scrub = self.scrub(raw.scrub);
         let shadow_checks = self.validation(raw.validation);
         let candidates = self.candidates(&raw.policy.candidates);
-        let resource_cache = self.resource_cache(raw.policy.resource_cache_seconds.as_ref());
+        let resource_cache = self.resource_cache(&raw.policy.resource_cache_seconds);
         let tracing = raw.tracing.as_ref().and_then(|tracing| self.tracing(tracing, &listeners));
         let limits = self.limits(raw.limits);
         let audit = self.audit(&raw.audit);
@@ -160,6 +173,7 @@ impl Checker<'_> {
                 certificates: self.certificates,
                 files: self.files.clone(),
                 watch: raw.reload.watch,
+                decides: self.decides,
             }),
             (_, _) => Err(self.errors),
         }
@@ -190,6 +204,13 @@ impl Checker<'_> {
         files::read(&full).map_err(failed).ok()
     }
 
+    /// Reads a file that decides: another text is another revision. No secret is read so.
+    fn read_deciding(&mut self, path: &Spanned<PathBuf>) -> Option<Vec<u8>> {
+        let bytes = self.read(path)?;
+        self.decides.add(&bytes);
+        Some(bytes)
+    }
+
     fn secret(&mut self, path: &Spanned<PathBuf>) -> Option<SecretString> {
         let bytes = self.read(path)?;
         match String::from_utf8(bytes) {
@@ -218,17 +239,19 @@ impl Checker<'_> {
         parsed
     }
 
-    fn workers(&mut self, workers: Option<&Spanned<usize>>) -> usize {
-        let Some(workers) = workers else {
-            return cores();
-        };
+    fn workers(&mut self, workers: &Spanned<usize>) -> usize {
         if *workers.get_ref() == 0 || *workers.get_ref() > WORKERS_MAX {
             self.push(Some(workers.span().start), format!("workers must be between 1 and {WORKERS_MAX}"));
         }
         *workers.get_ref()
     }
 
-    fn listeners(&mut self, raw: &[Spanned<RawListener>], configured: Configured) -> Vec<Listener> {
+    fn listeners(
+        &mut self,
+        raw: &[Spanned<RawListener>],
+        configured: Configured,
+        admin: Option<SocketAddr>,
+    ) -> Vec<Listener> {
         if raw.is_empty() {
             self.push(None, "no [[listener]]: add one with name, address and schemes".to_owned());
         }
@@ -241,6 +264,7 @@ impl Checker<'_> {
             }
             self.schemes(&listener.schemes, configured);
             let Some(address) = self.listen_address(&listener.address) else { continue };
+            self.alone(&listener.address, &address, &listeners, admin);
             self.fitting(listener, &address);
             if let ListenAddress::Tcp(address) = &address
                 && listener.tls.is_none()
@@ -314,31 +338,6 @@ impl Checker<'_> {
         }
     }
 
-    fn listen_address(&mut self, address: &Spanned<String>) -> Option<ListenAddress> {
-        if let Some(path) = address.get_ref().strip_prefix("unix:") {
-            return Some(ListenAddress::Unix(self.path(Path::new(path))));
-        }
-        for (prefix, unix) in [("fd:", false), ("fd-unix:", true)] {
-            if let Some(name) = address.get_ref().strip_prefix(prefix) {
-                if name.is_empty() {
-                    let message = format!("{prefix}NAME: the name of a socket that the service manager passes");
-                    self.push(Some(address.span().start), message);
-                }
-                return Some(ListenAddress::Inherited { name: name.to_owned(), unix });
-            }
-        }
-        self.socket_address(address, "address").map(ListenAddress::Tcp)
-    }
-
-    fn socket_address(&mut self, address: &Spanned<String>, name: &str) -> Option<SocketAddr> {
-        let parsed = address.get_ref().parse().ok();
-        if parsed.is_none() {
-            let message = format!("{name} is an IP address with a port (127.0.0.1:6385, [::]:6385) or unix:PATH");
-            self.push(Some(address.span().start), message);
-        }
-        parsed
-    }
-
     fn certificate(&mut self, path: &Spanned<PathBuf>) -> Option<CertificatePem> {
         let file = self.path(path.get_ref()).display().to_string();
         let pem = CertificatePem { file, pem: self.read(path)? };
@@ -347,6 +346,13 @@ impl Checker<'_> {
         {
             self.certificates.push(expiry);
         }
+        Some(pem)
+    }
+
+    /// Certificates of those who are believed: they decide.
+    fn authority(&mut self, path: &Spanned<PathBuf>) -> Option<CertificatePem> {
+        let pem = self.certificate(path)?;
+        self.decides.add(&pem.pem);
         Some(pem)
     }
 
@@ -400,12 +406,12 @@ impl Checker<'_> {
         bindings
     }
 
-    fn limits(&mut self, limits: Option<Spanned<Limits>>) -> Limits {
-        let Some(limits) = limits else { return Limits::default() };
+    fn limits(&mut self, limits: Spanned<Limits>) -> Limits {
         let at = limits.span().start;
         let limits = limits.into_inner();
         for (key, mistake) in limits.mistakes() {
-            let at = key.and_then(|key| self.source.place(&["limits", key])).unwrap_or(at);
+            let path: Vec<&str> = std::iter::once("limits").chain(key.split('.')).collect();
+            let at = self.source.place(&path).unwrap_or(at);
             self.push(Some(at), mistake);
         }
         limits

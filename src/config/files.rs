@@ -2,13 +2,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 /// The largest file that is read: far above a revocation list of a large CA.
 pub(super) const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Links that are followed from one to the next, as Linux does.
+const LINKS_MAX: usize = 40;
 
 /// What distinguishes a file from the one that was there before.
 type Stamp = (PathBuf, Option<(u64, u64, u64, i64, i64)>);
@@ -67,6 +70,33 @@ fn contents(file: File, length: u64, most: u64) -> std::io::Result<Vec<u8>> {
 /// The same as text.
 pub(super) fn read_text(path: &Path) -> std::io::Result<String> {
     String::from_utf8(read(path)?).map_err(|_| Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// Whether two paths are one file, there already or not: spelled otherwise, or by way of links.
+pub(super) fn same(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| std::fs::metadata(path).ok().map(|told| (told.dev(), told.ino()));
+    let there = identity(one);
+    (there.is_some() && there == identity(other)) || place(one) == place(other)
+}
+
+/// Whether a path is the standard output. Of a device there is nothing to mix: a terminal, or nowhere.
+pub(super) fn is_standard_output(path: &Path) -> bool {
+    let identity = |path: &Path| std::fs::metadata(path).ok().map(|told| (told.dev(), told.ino(), told.file_type()));
+    let there = identity(Path::new("/dev/stdout")).filter(|(_, _, kind)| !kind.is_char_device());
+    there.is_some() && there == identity(path)
+}
+
+/// Where a file would be made: its folder's one name and its own, links that lead nowhere yet included.
+fn place(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        path = folder.join(path.file_name().unwrap_or_default());
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        path = folder.join(target);
+    }
+    path
 }
 
 /// Of the file; of a folder those of its policies too.

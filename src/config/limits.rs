@@ -150,8 +150,8 @@ pub(super) fn beyond(name: &str, value: u64, least: u64, most: u64) -> Option<St
 }
 
 impl Limits {
-    /// What is wrong with them, each with its key, if it is one key's, and what to change.
-    pub(super) fn mistakes(&self) -> Vec<(Option<&'static str>, String)> {
+    /// What is wrong with them, each with its key below `[limits]`, with dots, and what to change.
+    pub(super) fn mistakes(&self) -> Vec<(String, String)> {
         let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let rows = [
             ("connections_max", wide(self.connections_max), 1, CONNECTIONS_MAX),
@@ -177,7 +177,7 @@ impl Limits {
             ("drain_timeout_seconds", self.drain_timeout_seconds, 0, SECONDS_MAX),
         ];
         let named = |(key, value, least, most): (&'static str, u64, u64, u64)| {
-            beyond(&format!("limits.{key}"), value, least, most).map(|mistake| (Some(key), mistake))
+            beyond(&format!("limits.{key}"), value, least, most).map(|mistake| (key.to_owned(), mistake))
         };
         let mut mistakes: Vec<_> = rows.into_iter().filter_map(named).collect();
         for class in Class::ALL {
@@ -188,19 +188,22 @@ impl Limits {
                 ("rate_per_minute", limits.rate_per_minute.map(u64::from), CONNECTIONS_MAX),
                 ("burst", limits.burst.map(u64::from), CONNECTIONS_MAX),
             ] {
-                let beyond = value.and_then(|value| beyond(&format!("limits.class.{word}.{key}"), value, 1, most));
-                mistakes.extend(beyond.map(|mistake| (None, mistake)));
+                let key = format!("class.{word}.{key}");
+                let beyond = value.and_then(|value| beyond(&format!("limits.{key}"), value, 1, most));
+                mistakes.extend(beyond.map(|mistake| (key, mistake)));
             }
             if limits.burst.is_some() && limits.rate_per_minute.is_none() {
                 let mistake = format!("limits.class.{word}.burst goes with limits.class.{word}.rate_per_minute");
-                mistakes.push((None, mistake));
+                mistakes.push((format!("class.{word}.burst"), mistake));
             }
         }
         for (place, bound) in self.role.iter().enumerate() {
-            let name = format!("limits.role.{place}.requests_max");
-            mistakes.extend(beyond(&name, wide(bound.requests_max), 1, REQUESTS_MAX).map(|mistake| (None, mistake)));
+            let key = format!("role.{place}.requests_max");
+            let beyond = beyond(&format!("limits.{key}"), wide(bound.requests_max), 1, REQUESTS_MAX);
+            mistakes.extend(beyond.map(|mistake| (key, mistake)));
             if self.role.iter().take(place).any(|earlier| earlier.role == bound.role) {
-                mistakes.push((None, format!("the role {:?} has two entries in [[limits.role]]", bound.role)));
+                let key = format!("role.{place}.role");
+                mistakes.push((key, format!("the role {:?} has two entries in [[limits.role]]", bound.role)));
             }
         }
         mistakes

@@ -10,8 +10,9 @@ use toml::Spanned;
 
 use super::check::{RawJwt, RawTracing};
 use super::{Limits, Mode};
-use crate::audit::OnFull;
-use crate::authenticate::{RawBinding, SchemeName};
+use crate::audit::{OnFull, QUEUE_BYTES_MAX};
+use crate::authenticate::{KeystoneConfig, RawBinding, SchemeName};
+use crate::catalog;
 use crate::scrub::SecretTreatment;
 use crate::snapshot::DenialDetail;
 use crate::tls::TlsVersion;
@@ -22,7 +23,8 @@ pub(super) struct RawConfig {
     #[serde(default = "enforce")]
     pub mode: Mode,
     pub shadow_until: Option<Spanned<String>>,
-    pub workers: Option<Spanned<usize>>,
+    #[serde(default = "cores")]
+    pub workers: Spanned<usize>,
     #[serde(default)]
     pub listener: Vec<Spanned<RawListener>>,
     #[serde(default)]
@@ -43,9 +45,25 @@ pub(super) struct RawConfig {
     #[serde(default)]
     pub microversion: RawMicroversion,
     pub tracing: Option<RawTracing>,
-    pub limits: Option<Spanned<Limits>>,
+    #[serde(default = "limits")]
+    pub limits: Spanned<Limits>,
     #[serde(default)]
     pub reload: RawReload,
+}
+
+impl RawConfig {
+    /// The defaults that hang on what else is written.
+    pub(super) fn fill(&mut self) {
+        if self.microversion.pin.is_none() {
+            self.microversion.max.get_or_insert_with(|| unwritten(format!("1.{}", catalog::MICROVERSION_MAX)));
+        }
+        self.authentication.jwt.iter_mut().for_each(RawJwt::fill);
+        if let Some(keystone) = &mut self.authentication.keystone
+            && let Some(uri) = KeystoneConfig::www_authenticate_uri_of(keystone.url.get_ref())
+        {
+            keystone.www_authenticate_uri.get_or_insert_with(|| unwritten(uri));
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -108,7 +126,7 @@ pub(super) struct RawAdmin {
 
 impl Default for RawAdmin {
     fn default() -> Self {
-        Self { address: Spanned::new(0..0, "127.0.0.1:9385".to_owned()) }
+        Self { address: unwritten("127.0.0.1:9385".to_owned()) }
     }
 }
 
@@ -125,8 +143,9 @@ pub(super) struct RawAuthentication {
 pub(super) struct RawBasic {
     pub htpasswd_file: Spanned<PathBuf>,
     #[serde(default = "realm")]
-    pub realm: String,
-    pub cache_seconds: Option<u64>,
+    pub realm: Spanned<String>,
+    #[serde(default = "five_minutes")]
+    pub cache_seconds: Spanned<u64>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -139,19 +158,29 @@ pub(super) struct RawKeystone {
     #[serde(default)]
     pub insecure_plaintext: bool,
     pub www_authenticate_uri: Option<Spanned<String>>,
-    pub revocation_seconds: Option<Spanned<u64>>,
-    pub rejected_seconds: Option<Spanned<u64>>,
-    pub tokens_max: Option<Spanned<usize>>,
+    #[serde(default = "five_minutes")]
+    pub revocation_seconds: Spanned<u64>,
+    #[serde(default = "rejected_seconds")]
+    pub rejected_seconds: Spanned<u64>,
+    #[serde(default = "tokens_max")]
+    pub tokens_max: Spanned<usize>,
     #[serde(default)]
     pub jws_public_key_files: Vec<Spanned<PathBuf>>,
     pub service_credential_file: Option<Spanned<PathBuf>>,
-    pub service_roles: Option<Spanned<Vec<String>>>,
-    pub service_token_roles_required: Option<bool>,
-    pub allow_expired_seconds: Option<Spanned<u64>>,
-    pub connect_timeout_seconds: Option<Spanned<u64>>,
-    pub timeout_seconds: Option<Spanned<u64>>,
-    pub connections_max: Option<Spanned<usize>>,
-    pub validations_max: Option<Spanned<usize>>,
+    #[serde(default = "service_roles")]
+    pub service_roles: Spanned<Vec<String>>,
+    #[serde(default = "yes")]
+    pub service_token_roles_required: bool,
+    #[serde(default = "allow_expired_seconds")]
+    pub allow_expired_seconds: Spanned<u64>,
+    #[serde(default = "keystone_connect_seconds")]
+    pub connect_timeout_seconds: Spanned<u64>,
+    #[serde(default = "keystone_seconds")]
+    pub timeout_seconds: Spanned<u64>,
+    #[serde(default = "keystone_connections")]
+    pub connections_max: Spanned<usize>,
+    #[serde(default = "keystone_validations")]
+    pub validations_max: Spanned<usize>,
 }
 
 /// `[upstream] identity`.
@@ -172,7 +201,8 @@ pub(super) struct RawUpstream {
     pub ca_file: Option<Spanned<PathBuf>>,
     pub client_certificate_file: Option<Spanned<PathBuf>>,
     pub client_key_file: Option<Spanned<PathBuf>>,
-    pub identity: Option<Spanned<RawIdentity>>,
+    #[serde(default = "nobody")]
+    pub identity: Spanned<RawIdentity>,
     pub credential_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub min_version: TlsVersion,
@@ -198,14 +228,26 @@ pub(super) struct RawUpstream {
     pub connection_idle_timeout_seconds: u64,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPolicy {
     pub directories: Vec<Spanned<PathBuf>>,
     pub places: Option<Spanned<std::collections::BTreeMap<String, Vec<String>>>>,
     pub candidates: Vec<Spanned<PathBuf>>,
-    pub resource_cache_seconds: Option<Spanned<u64>>,
+    pub resource_cache_seconds: Spanned<u64>,
     pub explain_denials: DenialDetail,
+}
+
+impl Default for RawPolicy {
+    fn default() -> Self {
+        Self {
+            directories: Vec::new(),
+            places: None,
+            candidates: Vec::new(),
+            resource_cache_seconds: unwritten(1),
+            explain_denials: DenialDetail::default(),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -243,14 +285,13 @@ pub(super) struct RawTreatment {
 }
 
 #[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RawAudit {
-    #[serde(default = "standard_output")]
-    pub file: PathBuf,
+    pub file: Spanned<PathBuf>,
     pub cadf_file: Option<Spanned<PathBuf>>,
-    pub on_full: Option<Spanned<RawOnFull>>,
-    pub queue_bytes_max: Option<Spanned<usize>>,
-    pub keep_one_read_in: Option<Spanned<u32>>,
+    pub on_full: Spanned<RawOnFull>,
+    pub queue_bytes_max: Spanned<usize>,
+    pub keep_one_read_in: Spanned<u32>,
 }
 
 /// One word for all classes, or one for each.
@@ -267,14 +308,23 @@ pub(super) enum RawOnFull {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOnFullClasses {
-    pub reads: Option<OnFull>,
-    pub writes: Option<OnFull>,
-    pub denials: Option<OnFull>,
+    #[serde(default)]
+    pub reads: OnFull,
+    #[serde(default)]
+    pub writes: OnFull,
+    #[serde(default)]
+    pub denials: OnFull,
 }
 
 impl Default for RawAudit {
     fn default() -> Self {
-        Self { file: standard_output(), cadf_file: None, on_full: None, queue_bytes_max: None, keep_one_read_in: None }
+        Self {
+            file: unwritten("-".into()),
+            cadf_file: None,
+            on_full: unwritten(RawOnFull::All(OnFull::default())),
+            queue_bytes_max: unwritten(QUEUE_BYTES_MAX),
+            keep_one_read_in: unwritten(1),
+        }
     }
 }
 
@@ -285,14 +335,54 @@ pub(super) struct RawMicroversion {
     pub pin: Option<Spanned<String>>,
 }
 
+/// A default: it stands nowhere.
+pub(super) fn unwritten<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
+fn cores() -> Spanned<usize> {
+    unwritten(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+}
+fn limits() -> Spanned<Limits> {
+    unwritten(Limits::default())
+}
+const fn yes() -> bool {
+    true
+}
+fn nobody() -> Spanned<RawIdentity> {
+    unwritten(RawIdentity::None)
+}
+fn five_minutes() -> Spanned<u64> {
+    unwritten(300)
+}
+fn rejected_seconds() -> Spanned<u64> {
+    unwritten(5)
+}
+fn tokens_max() -> Spanned<usize> {
+    unwritten(10_000)
+}
+fn service_roles() -> Spanned<Vec<String>> {
+    unwritten(vec!["service".to_owned()])
+}
+fn allow_expired_seconds() -> Spanned<u64> {
+    unwritten(172_800)
+}
+fn keystone_connect_seconds() -> Spanned<u64> {
+    unwritten(2)
+}
+fn keystone_seconds() -> Spanned<u64> {
+    unwritten(5)
+}
+fn keystone_connections() -> Spanned<usize> {
+    unwritten(8)
+}
+fn keystone_validations() -> Spanned<usize> {
+    unwritten(256)
+}
 const fn enforce() -> Mode {
     Mode::Enforce
 }
-fn standard_output() -> PathBuf {
-    "-".into()
-}
-fn realm() -> String {
-    "Baremetal API".to_owned()
+fn realm() -> Spanned<String> {
+    unwritten("Baremetal API".to_owned())
 }
 const fn three() -> u32 {
     3

@@ -394,7 +394,8 @@ fn indeterminate() -> Conclusion {
     Conclusion::Deny(Denial::of(DenialReason::Indeterminate, PolicyIds::default(), None, false))
 }
 
-/// Each part with its length before it, so that no two inputs share a digest; files in the order of their names.
+/// Each part with its length before it, so that no two inputs share a digest; files in the order of their names. Where the
+/// files are counts for nothing.
 fn revision(operations: &[Operation], sources: &[PolicySource]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     let mut part = |text: &str| {
@@ -402,11 +403,14 @@ fn revision(operations: &[Operation], sources: &[PolicySource]) -> String {
         context.update(text.as_bytes());
     };
     part(&schema_of(operations));
-    let mut sources: Vec<&PolicySource> = sources.iter().collect();
-    sources.sort_by(|one, other| (&one.name, &one.text).cmp(&(&other.name, &other.text)));
-    for source in sources {
-        part(&source.name);
-        part(&source.text);
+    let mut files: Vec<(&str, &str)> = Vec::new();
+    for PolicySource { name, text } in sources {
+        files.push((name.rsplit('/').next().unwrap_or_default(), text));
+    }
+    files.sort_unstable();
+    for (name, text) in files {
+        part(name);
+        part(text);
     }
     context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -66,6 +66,10 @@ fn identifier(rule: &Rule, uid: &EntityUid, collections: &BTreeSet<String>) -> O
             if known || id == "anonymous" {
                 return None;
             }
+            // As a record has it, in two words.
+            if id.starts_with("anonymous:") {
+                return error("is nobody: who proved nothing has no name", "write Principal::\"anonymous\"".to_owned());
+            }
             error(
                 "is nobody: a principal's id starts with its scheme",
                 format!(

@@ -91,9 +91,6 @@ pub fn is_hmac(text: &str) -> bool {
 
 /// The secret map for every role.
 pub struct Treatments {
-    additions: ScrubAdditions,
-    /// What is tried out.
-    shadow: ScrubAdditions,
     entries: Vec<RoleTreatment>,
     everyone: Arc<ScrubRules>,
     compiled: Mutex<BTreeMap<u64, Arc<ScrubRules>>>,
@@ -150,7 +147,7 @@ impl Treatments {
             }
         }
         let everyone = Arc::new(everyone.with_shadow(tried));
-        let treatments = Self { additions, shadow, entries, everyone, compiled: Mutex::default() };
+        let treatments = Self { entries, everyone, compiled: Mutex::default() };
         // All at once: a field that is no place is an error of the configuration, not of a request.
         treatments.choose(u64::MAX).with_plans()?;
         Ok(treatments)
@@ -178,11 +175,6 @@ impl Treatments {
         // It compiled with all choices, so it compiles with some; if not, no answer is passed on.
         let rules = Arc::new(rules.clone().with_plans().unwrap_or(rules));
         Arc::clone(compiled().entry(chosen).or_insert(rules))
-    }
-
-    /// What decides, without the key: for the revision of a snapshot.
-    pub fn description(&self) -> String {
-        format!("{:?} {:?} {:?}", self.additions, self.shadow, self.entries)
     }
 
     /// Each entry with each of its fields, or with none; the first that fits a secret counts.

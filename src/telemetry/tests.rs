@@ -91,6 +91,16 @@ fn what_irongate_writes_passes_unchanged() {
     }
 }
 
+#[test]
+fn an_unknown_level_is_none() {
+    use tracing::Level;
+    for (wanted, expected) in
+        [(None, Some(Level::INFO)), (Some("debug"), Some(Level::DEBUG)), (Some("bogus"), None), (Some(""), None)]
+    {
+        assert_eq!(super::level(wanted.map(AsRef::as_ref)), expected, "{wanted:?}");
+    }
+}
+
 /// Every `tracing` event of the source has a fixed message and fields of the allow-list; nothing else writes to a log.
 #[test]
 fn only_what_is_allowed_is_logged() {

@@ -93,6 +93,8 @@ fn a_sink_that_cannot_be_written_is_told() {
         let output = irongate(&["check", "--config", file.to_str().unwrap()]);
         let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
         assert!(output.status.code() == Some(code) && told.contains(word), "{audit}: {told}");
+        // With the line of the key.
+        assert!(code == 0 || told.contains("irongate.toml:") && !told.contains("irongate.toml: "), "{audit}: {told}");
     };
     check("file = \"audit.jsonl\"", 0, "good");
     check("file = \"nowhere/audit.jsonl\"", 2, "nowhere/audit.jsonl cannot be opened");

@@ -266,9 +266,28 @@ fn whoami_tells_principal_roles_and_bindings() {
     let (code, out, _) = whoami(&["--user", "operator"]);
     assert!(code == 0 && out.contains("operator") && out.contains("nothing was proved"), "{out}");
     let (code, out, _) = whoami(&["--user", "stranger"]);
-    assert!(code == 1 && out.contains("no [[binding]] matches"), "{out}");
+    assert!(code == 1 && out.contains("401 credential_wrong"), "{out}");
     let (code, out, _) = whoami(&[]);
-    assert!(code == 1 && out.contains("anonymous"), "{out}");
+    assert!(code == 1 && out.contains("principal  anonymous\n"), "{out}");
+    // What the listener would refuse is refused before anything is said of roles.
+    let written = std::fs::read_to_string(&config).unwrap();
+    let tables = "[[listener]]\nname = \"tokens\"\naddress = \"127.0.0.1:0\"\nschemes = [\"jwt\"]\n\
+                  [[listener]]\nname = \"near\"\naddress = \"127.0.0.1:0\"\nschemes = [\"basic\"]\n\
+                  source_networks = [\"192.0.2.0/24\"]\n\
+                  [[listener]]\nname = \"open\"\naddress = \"127.0.0.1:0\"\nschemes = [\"anonymous\"]\n\
+                  [[binding]]\nrole = \"auditor\"\nauthenticated = true\n";
+    std::fs::write(&config, format!("{written}{tables}")).unwrap();
+    for (arguments, code, word) in [
+        (&["--user", "operator"][..], 0, "auditor, operator"),
+        (&["--user", "stranger"], 1, "401 credential_wrong"),
+        (&["--user", "operator", "--listener", "tokens"], 1, "401 credential_not_served"),
+        (&["--user", "operator", "--listener", "open"], 1, "400 credential_unwanted"),
+        (&["--user", "operator", "--listener", "near", "--source", "192.0.2.1"], 0, "auditor"),
+        (&["--user", "operator", "--listener", "near", "--source", "10.0.0.1"], 1, "403 source_not_admitted"),
+    ] {
+        let (found, out, _) = whoami(arguments);
+        assert!(found == code && out.contains(word), "{arguments:?}: {out}");
+    }
     assert_eq!(whoami(&["--listener", "nowhere"]).0, 2);
     assert_eq!(whoami(&["--header", "nonsense"]).0, 2);
     assert_eq!(whoami(&["--certificate", "none.crt"]).0, 2);

@@ -1,6 +1,6 @@
 //! Whom a binding is about, by scheme.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::json::Pointer;
 pub(super) enum Caller {
     Anonymous,
     Authenticated,
-    BasicUsers(HashSet<Box<str>>),
+    BasicUsers(BTreeSet<Box<str>>),
     Certificates(Vec<NamePattern>),
     Token(TokenConditions),
     Keystone(KeystoneConditions),

@@ -3,54 +3,43 @@
 use std::path::Path;
 
 use super::super::limits::BYTES_MAX;
-use super::super::raw::{RawAudit, RawOnFull};
-use super::super::{AuditConfig, AuditSink};
+use super::super::raw::{RawAudit, RawOnFull, RawOnFullClasses};
+use super::super::{AuditConfig, AuditSink, files};
 use super::Checker;
-use crate::audit::{AuditTerms, OnFull, QUEUE_BYTES_MAX};
+use crate::audit::{AuditTerms, OnFull};
 
 /// A record with everything that a record may hold has about 50 kB.
 const QUEUE_BYTES_LEAST: usize = 256 * 1024;
 
 impl Checker<'_> {
     pub(super) fn audit(&mut self, raw: &RawAudit) -> AuditConfig {
-        let queue_bytes_max = raw.queue_bytes_max.as_ref().map_or(QUEUE_BYTES_MAX, |bytes| {
-            let most = usize::try_from(BYTES_MAX).unwrap_or(usize::MAX);
-            if !(QUEUE_BYTES_LEAST..=most).contains(bytes.get_ref()) {
-                let message = format!("audit.queue_bytes_max is between {QUEUE_BYTES_LEAST} and {most}");
-                self.push(Some(bytes.span().start), message);
-            }
-            *bytes.get_ref()
-        });
-        let mut terms = match raw.on_full.as_ref().map(|on_full| (on_full.get_ref(), on_full.span().start)) {
-            None => AuditTerms::default(),
-            Some((RawOnFull::All(on_full), _)) => AuditTerms::all(*on_full),
-            Some((RawOnFull::ByClass(classes), start)) => {
-                let whole = AuditTerms::default();
-                let terms = AuditTerms {
-                    reads: classes.reads.unwrap_or(whole.reads),
-                    writes: classes.writes.unwrap_or(whole.writes),
-                    denials: classes.denials.unwrap_or(whole.denials),
-                    ..whole
-                };
-                if [terms.reads, terms.denials].contains(&OnFull::DenyWrites) {
+        let most = usize::try_from(BYTES_MAX).unwrap_or(usize::MAX);
+        let queue_bytes_max = *raw.queue_bytes_max.get_ref();
+        if !(QUEUE_BYTES_LEAST..=most).contains(&queue_bytes_max) {
+            let message = format!("audit.queue_bytes_max is between {QUEUE_BYTES_LEAST} and {most}");
+            self.push(Some(raw.queue_bytes_max.span().start), message);
+        }
+        let keep_one_read_in = *raw.keep_one_read_in.get_ref();
+        if keep_one_read_in == 0 {
+            let message = "audit.keep_one_read_in must be at least 1, which keeps all".to_owned();
+            self.push(Some(raw.keep_one_read_in.span().start), message);
+        }
+        let mut terms = match raw.on_full.get_ref() {
+            RawOnFull::All(on_full) => AuditTerms::all(*on_full),
+            RawOnFull::ByClass(RawOnFullClasses { reads, writes, denials }) => {
+                if [reads, denials].contains(&&OnFull::DenyWrites) {
                     let message =
                         "audit.on_full: \"deny-writes\" is for writes only; reads and denials \"block\" or \"drop\"";
-                    self.push(Some(start), message.to_owned());
+                    self.push(Some(raw.on_full.span().start), message.to_owned());
                 }
-                terms
+                AuditTerms { reads: *reads, writes: *writes, denials: *denials, ..AuditTerms::default() }
             }
         };
-        if let Some(keep) = &raw.keep_one_read_in {
-            if *keep.get_ref() == 0 {
-                let message = "audit.keep_one_read_in must be at least 1, which keeps all".to_owned();
-                self.push(Some(keep.span().start), message);
-            }
-            terms.keep_one_read_in = *keep.get_ref();
-        }
-        let sink = self.audit_sink(&raw.file);
+        terms.keep_one_read_in = keep_one_read_in;
+        let sink = self.audit_sink(raw.file.get_ref());
         let cadf = raw.cadf_file.as_ref().map(|file| {
             let cadf = self.audit_sink(file.get_ref());
-            if cadf == sink {
+            if same(&sink, &cadf) {
                 let message =
                     "audit.cadf_file and audit.file must differ: two writers would mix their lines".to_owned();
                 self.push(Some(file.span().start), message);
@@ -62,5 +51,15 @@ impl Checker<'_> {
 
     fn audit_sink(&self, file: &Path) -> AuditSink {
         if file == Path::new("-") { AuditSink::Stdout } else { AuditSink::File(self.path(file)) }
+    }
+}
+
+fn same(one: &AuditSink, other: &AuditSink) -> bool {
+    match (one, other) {
+        (AuditSink::File(one), AuditSink::File(other)) => files::same(one, other),
+        (AuditSink::Stdout, AuditSink::File(path)) | (AuditSink::File(path), AuditSink::Stdout) => {
+            files::is_standard_output(path)
+        }
+        (AuditSink::Stdout, AuditSink::Stdout) => true,
     }
 }

@@ -9,16 +9,21 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::super::Endpoint;
+use super::super::raw::unwritten;
 use super::Checker;
 use crate::authenticate::{JwksUrl, JwtAlgorithm, JwtConfig, JwtIssuer, JwtKeys, KeySet};
 use crate::forward::Connector;
 use crate::json::Pointer;
 use crate::tls::{CertificatePem, ClientTls, TlsVersion};
 
-/// By how much clocks may differ at most.
+/// By how much clocks may differ unless the configuration says otherwise, and at most.
+const LEEWAY_SECONDS: u64 = 30;
 const LEEWAY_SECONDS_MAX: u64 = 60;
 /// Keys are fetched at least once a day.
 const DAY_SECONDS: u64 = 86_400;
+/// When fetched keys are fetched again, and how long after a fetch because of a key that is not known.
+const REFRESH_SECONDS: u64 = 300;
+const REFETCH_SECONDS: u64 = 10;
 /// To connect to where keys are fetched from, TLS handshake included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -28,7 +33,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub(in crate::config) struct RawJwt {
     pub issuer: Spanned<String>,
     pub audiences: Spanned<Vec<String>>,
-    pub algorithms: Option<Spanned<Vec<JwtAlgorithm>>>,
+    #[serde(default = "algorithms")]
+    pub algorithms: Spanned<Vec<JwtAlgorithm>>,
     pub jwks_url: Option<Spanned<String>>,
     pub ca_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
@@ -38,10 +44,33 @@ pub(in crate::config) struct RawJwt {
     pub refresh_seconds: Option<Spanned<u64>>,
     pub refetch_seconds: Option<Spanned<u64>>,
     pub stale_seconds: Option<Spanned<u64>>,
-    pub leeway_seconds: Option<Spanned<u64>>,
-    pub name_claim: Option<Spanned<String>>,
+    #[serde(default = "leeway_seconds")]
+    pub leeway_seconds: Spanned<u64>,
+    #[serde(default = "name_claim")]
+    pub name_claim: Spanned<String>,
     #[serde(default)]
     pub name_prefix: String,
+}
+
+fn algorithms() -> Spanned<Vec<JwtAlgorithm>> {
+    unwritten(JwtAlgorithm::DEFAULT.to_vec())
+}
+fn leeway_seconds() -> Spanned<u64> {
+    unwritten(LEEWAY_SECONDS)
+}
+fn name_claim() -> Spanned<String> {
+    unwritten("sub".to_owned())
+}
+
+impl RawJwt {
+    /// The defaults of what goes with a URL only.
+    pub(in crate::config) fn fill(&mut self) {
+        if self.jwks_url.is_some() {
+            self.refresh_seconds.get_or_insert(unwritten(REFRESH_SECONDS));
+            self.refetch_seconds.get_or_insert(unwritten(REFETCH_SECONDS));
+            self.stale_seconds.get_or_insert(unwritten(DAY_SECONDS));
+        }
+    }
 }
 
 impl Checker<'_> {
@@ -68,35 +97,25 @@ impl Checker<'_> {
             let message = "audiences names what tokens for irongate have in the claim `aud`: at least one";
             self.push(Some(raw.audiences.span().start), message.to_owned());
         }
-        let algorithms = match &raw.algorithms {
-            Some(listed) if listed.get_ref().is_empty() => {
-                let message = "algorithms is empty: name at least one, or leave it out";
-                self.push(Some(listed.span().start), message.to_owned());
-                return None;
-            }
-            Some(listed) => listed.get_ref().clone(),
-            None => JwtAlgorithm::DEFAULT.to_vec(),
+        let algorithms = raw.algorithms.get_ref().clone();
+        if algorithms.is_empty() {
+            let message = "algorithms is empty: name at least one, or leave it out";
+            self.push(Some(raw.algorithms.span().start), message.to_owned());
+            return None;
+        }
+        let name_claim = match raw.name_claim.get_ref().as_str() {
+            "" | "/" => None,
+            pointer if pointer.starts_with('/') => Pointer::parse(pointer).ok(),
+            name => Some(Pointer::from_segments([name])),
         };
-        let name_claim = match raw.name_claim.as_ref() {
-            None => Some(Pointer::from_segments(["sub"])),
-            Some(claim) => {
-                let text = claim.get_ref();
-                let read = match text.as_str() {
-                    "" | "/" => None,
-                    pointer if pointer.starts_with('/') => Pointer::parse(pointer).ok(),
-                    name => Some(Pointer::from_segments([name])),
-                };
-                if read.is_none() {
-                    let message = "name_claim is a claim's name, or a JSON Pointer such as \"/user/name\"";
-                    self.push(Some(claim.span().start), message.to_owned());
-                }
-                read
-            }
-        };
+        if name_claim.is_none() {
+            let message = "name_claim is a claim's name, or a JSON Pointer such as \"/user/name\"";
+            self.push(Some(raw.name_claim.span().start), message.to_owned());
+        }
         if raw.name_prefix.chars().any(char::is_control) {
             self.push(Some(at), "name_prefix holds a control character: remove it".to_owned());
         }
-        let leeway = self.bounded(raw.leeway_seconds.as_ref(), "leeway_seconds", 30, 0, LEEWAY_SECONDS_MAX);
+        let leeway = self.bounded(Some(&raw.leeway_seconds), "leeway_seconds", LEEWAY_SECONDS, 0, LEEWAY_SECONDS_MAX);
         let keys = self.keys(raw, &algorithms);
         Some(JwtIssuer {
             issuer: issuer.clone(),
@@ -133,7 +152,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let text = self.read(file)?;
+        let text = self.read_deciding(file)?;
         let read = if is_set { KeySet::from_jwks(&text, algorithms) } else { KeySet::from_pem(&text, algorithms) };
         match read {
             Ok(keys) => Some(JwtKeys::Fixed(keys)),
@@ -147,8 +166,8 @@ impl Checker<'_> {
 
     fn jwks_url(&mut self, raw: &RawJwt, url: &Spanned<String>, algorithms: &[JwtAlgorithm]) -> Option<JwksUrl> {
         let at = url.span().start;
-        let refresh = self.bounded(raw.refresh_seconds.as_ref(), "refresh_seconds", 300, 1, DAY_SECONDS);
-        let refetch = self.bounded(raw.refetch_seconds.as_ref(), "refetch_seconds", 10, 1, 3600);
+        let refresh = self.bounded(raw.refresh_seconds.as_ref(), "refresh_seconds", REFRESH_SECONDS, 1, DAY_SECONDS);
+        let refetch = self.bounded(raw.refetch_seconds.as_ref(), "refetch_seconds", REFETCH_SECONDS, 1, 3600);
         let stale = self.bounded(raw.stale_seconds.as_ref(), "stale_seconds", DAY_SECONDS, 1, 30 * DAY_SECONDS);
         if stale <= refresh {
             self.push(Some(at), "stale_seconds must be longer than refresh_seconds".to_owned());
@@ -181,7 +200,7 @@ impl Checker<'_> {
         let tls = match (&raw.ca_file, https) {
             (None, false) => None,
             (Some(ca), true) => {
-                let ca = self.certificate(ca)?;
+                let ca = self.authority(ca)?;
                 // Another CA is another source: keys that one vouched for say nothing for the other.
                 source = format!("{source}#{}", fingerprint(&ca));
                 let settings = ClientTls { ca, certificate: None, min_version: raw.min_version };

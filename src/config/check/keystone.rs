@@ -37,7 +37,7 @@ impl Checker<'_> {
         let mut trusted = Vec::new();
         let tls = match (&raw.ca_file, https) {
             (Some(ca), true) => {
-                let settings = ClientTls { ca: self.certificate(ca)?, certificate: None, min_version: raw.min_version };
+                let settings = ClientTls { ca: self.authority(ca)?, certificate: None, min_version: raw.min_version };
                 let built = crate::tls::client_config(&settings);
                 trusted.extend_from_slice(format!("{:?}", raw.min_version).as_bytes());
                 trusted.extend_from_slice(&settings.ca.pem);
@@ -54,8 +54,7 @@ impl Checker<'_> {
             }
             (None, false) => None,
         };
-        let connect =
-            self.seconds(raw.connect_timeout_seconds.as_ref(), "connect_timeout_seconds", 2, TIMEOUT_SECONDS_MAX);
+        let connect = self.seconds(&raw.connect_timeout_seconds, "connect_timeout_seconds", TIMEOUT_SECONDS_MAX);
         let mut config =
             KeystoneConfig::new(url, tls, connect).map_err(|error| self.push(Some(at), error.to_string())).ok()?;
         config.trusted = trusted;
@@ -73,20 +72,17 @@ impl Checker<'_> {
             }
             config.www_authenticate_uri.clone_from(uri.get_ref());
         }
-        config.revocation_window =
-            self.seconds(raw.revocation_seconds.as_ref(), "revocation_seconds", 300, REVOCATION_SECONDS_MAX);
-        config.rejected_for = self.seconds(raw.rejected_seconds.as_ref(), "rejected_seconds", 5, REJECTED_SECONDS_MAX);
-        config.timeout = self.seconds(raw.timeout_seconds.as_ref(), "timeout_seconds", 5, TIMEOUT_SECONDS_MAX);
-        config.remembered_max = self.count(raw.tokens_max.as_ref(), "tokens_max", config.remembered_max, TOKENS_MAX);
-        config.connections_max =
-            self.count(raw.connections_max.as_ref(), "connections_max", config.connections_max, VALIDATIONS_MAX);
-        config.validations_max =
-            self.count(raw.validations_max.as_ref(), "validations_max", config.validations_max, VALIDATIONS_MAX);
+        config.revocation_window = self.seconds(&raw.revocation_seconds, "revocation_seconds", REVOCATION_SECONDS_MAX);
+        config.rejected_for = self.seconds(&raw.rejected_seconds, "rejected_seconds", REJECTED_SECONDS_MAX);
+        config.timeout = self.seconds(&raw.timeout_seconds, "timeout_seconds", TIMEOUT_SECONDS_MAX);
+        config.remembered_max = self.count(&raw.tokens_max, "tokens_max", TOKENS_MAX);
+        config.connections_max = self.count(&raw.connections_max, "connections_max", VALIDATIONS_MAX);
+        config.validations_max = self.count(&raw.validations_max, "validations_max", VALIDATIONS_MAX);
         config.jws_keys = raw
             .jws_public_key_files
             .iter()
             .filter_map(|file| {
-                let pem = self.read(file)?;
+                let pem = self.read_deciding(file)?;
                 JwsKey::from_pem(&pem).map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()
             })
             .collect();
@@ -94,28 +90,25 @@ impl Checker<'_> {
             let text = self.secret(file)?;
             ServiceCredential::read(&text).map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()
         });
-        config.service_roles_required = raw.service_token_roles_required.unwrap_or(true);
-        if let Some(seconds) = &raw.allow_expired_seconds {
-            if *seconds.get_ref() > ALLOW_EXPIRED_SECONDS_MAX {
-                let message = format!("allow_expired_seconds is between 0 and {ALLOW_EXPIRED_SECONDS_MAX}");
-                self.push(Some(seconds.span().start), message);
-            }
-            config.allow_expired = Duration::from_secs(*seconds.get_ref());
+        config.service_roles_required = raw.service_token_roles_required;
+        let allow_expired = &raw.allow_expired_seconds;
+        if *allow_expired.get_ref() > ALLOW_EXPIRED_SECONDS_MAX {
+            let message = format!("allow_expired_seconds is between 0 and {ALLOW_EXPIRED_SECONDS_MAX}");
+            self.push(Some(allow_expired.span().start), message);
         }
-        if let Some(roles) = &raw.service_roles {
-            if roles.get_ref().iter().any(String::is_empty) || roles.get_ref().is_empty() {
-                let message = "service_roles names at least one Keystone role, such as \"service\"";
-                self.push(Some(roles.span().start), message.to_owned());
-            }
-            config.service_roles.clone_from(roles.get_ref());
+        config.allow_expired = Duration::from_secs(*allow_expired.get_ref());
+        let roles = &raw.service_roles;
+        if roles.get_ref().iter().any(String::is_empty) || roles.get_ref().is_empty() {
+            let message = "service_roles names at least one Keystone role, such as \"service\"";
+            self.push(Some(roles.span().start), message.to_owned());
         }
+        config.service_roles.clone_from(roles.get_ref());
         Some(config)
     }
 
     pub(super) fn identity(&mut self, raw: &RawUpstream, configured: Configured) -> UpstreamIdentity {
-        let identity = raw.identity.as_ref().map_or(RawIdentity::None, |identity| *identity.get_ref());
-        let at = raw.identity.as_ref().map(|identity| identity.span().start);
-        match (identity, &raw.credential_file) {
+        let at = Some(raw.identity.span().start);
+        match (*raw.identity.get_ref(), &raw.credential_file) {
             (RawIdentity::None | RawIdentity::Token, Some(file)) => {
                 self.push(Some(file.span().start), "credential_file goes with identity = \"basic\"".to_owned());
                 UpstreamIdentity::None
@@ -145,22 +138,18 @@ impl Checker<'_> {
         }
     }
 
-    fn seconds(&mut self, given: Option<&Spanned<u64>>, name: &str, default: u64, max: u64) -> Duration {
-        if let Some(seconds) = given
-            && !(1..=max).contains(seconds.get_ref())
-        {
-            self.push(Some(seconds.span().start), format!("{name} is between 1 and {max}"));
+    fn seconds(&mut self, given: &Spanned<u64>, name: &str, max: u64) -> Duration {
+        if !(1..=max).contains(given.get_ref()) {
+            self.push(Some(given.span().start), format!("{name} is between 1 and {max}"));
         }
-        Duration::from_secs(given.map_or(default, |seconds| *seconds.get_ref()))
+        Duration::from_secs(*given.get_ref())
     }
 
-    fn count(&mut self, given: Option<&Spanned<usize>>, name: &str, default: usize, max: u64) -> usize {
-        if let Some(count) = given
-            && !(1..=max).contains(&(*count.get_ref() as u64))
-        {
-            self.push(Some(count.span().start), format!("{name} is between 1 and {max}"));
+    fn count(&mut self, given: &Spanned<usize>, name: &str, max: u64) -> usize {
+        if !(1..=max).contains(&(*given.get_ref() as u64)) {
+            self.push(Some(given.span().start), format!("{name} is between 1 and {max}"));
         }
-        given.map_or(default, |count| *count.get_ref())
+        *given.get_ref()
     }
 }
 

@@ -51,11 +51,11 @@ impl Checker<'_> {
             return None;
         };
         let crl = match &tls.client_crl_file {
-            Some(file) => Some(self.certificate(file)?),
+            Some(file) => Some(self.authority(file)?),
             None => None,
         };
         let required = *asked.get_ref() == ClientCertificateUse::Required;
-        Some(ClientCertificates { ca: self.certificate(ca)?, crl, required })
+        Some(ClientCertificates { ca: self.authority(ca)?, crl, required })
     }
 
     /// Schemes, TLS and address have to fit each other.

@@ -10,8 +10,7 @@ use super::Checker;
 use crate::config::files;
 use crate::policy::{Places, PolicySource};
 
-/// How long a looked-up object is remembered unless the configuration says otherwise, and at most.
-const RESOURCE_CACHE_SECONDS: u64 = 1;
+/// How long a looked-up object may be remembered.
 const RESOURCE_CACHE_SECONDS_MAX: u64 = 60;
 
 /// Directories within directories that commands search.
@@ -44,8 +43,7 @@ impl Checker<'_> {
         candidates
     }
 
-    pub(super) fn resource_cache(&mut self, seconds: Option<&Spanned<u64>>) -> Duration {
-        let Some(seconds) = seconds else { return Duration::from_secs(RESOURCE_CACHE_SECONDS) };
+    pub(super) fn resource_cache(&mut self, seconds: &Spanned<u64>) -> Duration {
         if *seconds.get_ref() > RESOURCE_CACHE_SECONDS_MAX {
             let message = format!(
                 "resource_cache_seconds is 0 (never) to {RESOURCE_CACHE_SECONDS_MAX}: decisions would be about old attributes"

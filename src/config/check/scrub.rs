@@ -2,9 +2,9 @@
 
 use toml::Spanned;
 
-use super::super::raw::{RawScrub, RawScrubShadow, RawValidation};
+use super::super::raw::{RawScrub, RawScrubShadow, RawTreatment, RawValidation};
 use super::Checker;
-use crate::scrub::{HmacKey, RoleTreatment, ScrubAdditions, ScrubRules, Treatments};
+use crate::scrub::{HmacKey, RoleTreatment, ScrubAdditions, ScrubRuleError, ScrubRules, TreatmentError, Treatments};
 use crate::validate::ShadowChecks;
 
 impl Checker<'_> {
@@ -25,29 +25,49 @@ impl Checker<'_> {
                 Some(key.map_err(|error| self.push(Some(file.span().start), error.to_string())).ok()?)
             }
         };
-        let line = raw.role.first().map(|entry| entry.span().start);
-        let shadow = raw.shadow.map(|shadow| {
-            let line = shadow.span().start;
-            let RawScrubShadow { words, fields, shapes } = shadow.into_inner();
-            (line, ScrubAdditions { words, fields, shapes })
-        });
-        let shadow = match shadow {
-            None => ScrubAdditions::default(),
-            Some((line, shadow)) => {
-                // By themselves, so that a mistake has their line.
-                if let Err(error) = ScrubRules::new(&shadow) {
-                    self.push(Some(line), format!("[scrub.shadow]: {error}"));
-                    return None;
+        let shadow = raw.shadow.map(Spanned::into_inner).unwrap_or_default();
+        let RawScrubShadow { words, fields, shapes } = shadow;
+        let shadow = ScrubAdditions { words, fields, shapes };
+        let (lines, entries): (Vec<usize>, Vec<RoleTreatment>) = raw
+            .role
+            .into_iter()
+            .map(|entry| {
+                let line = entry.span().start;
+                let RawTreatment { role, treatment, fields } = entry.into_inner();
+                (line, RoleTreatment { role: role.into(), treatment, fields })
+            })
+            .unzip();
+        let made = Treatments::with_shadow(additions.clone(), shadow.clone(), entries.clone(), key.clone());
+        made.map_err(|error| {
+            // Each part by itself, so that the mistake has its line.
+            for (section, additions) in [(&["scrub"][..], &additions), (&["scrub", "shadow"], &shadow)] {
+                if let Err(error) = ScrubRules::new(additions) {
+                    let at = self.source.place(&[section, &[key_of(&error)]].concat());
+                    return self.push(at, format!("[{}]: {error}", section.join(".")));
                 }
-                shadow
             }
-        };
-        let entries = raw.role.into_iter().map(Spanned::into_inner).map(|entry| RoleTreatment {
-            role: entry.role.into(),
-            treatment: entry.treatment,
-            fields: entry.fields,
-        });
-        let treatments = Treatments::with_shadow(additions, shadow, entries.collect(), key);
-        treatments.map_err(|error| self.push(line, format!("[scrub]: {error}"))).ok()
+            let wrong = |entry: &RoleTreatment| {
+                Treatments::new(ScrubAdditions::default(), vec![entry.clone()], key.clone()).is_err()
+            };
+            match (lines.iter().zip(&entries).find(|(_, entry)| wrong(entry)), error) {
+                (Some((line, _)), error) => self.push(Some(*line), format!("[[scrub.role]]: {error}")),
+                // Together they are too many.
+                (None, TreatmentError::Rules(error)) => {
+                    let at = self.source.place(&["scrub", "shadow", key_of(&error)]);
+                    self.push(at, format!("[scrub.shadow] with [scrub]: {error}"));
+                }
+                (None, error) => self.push(lines.last().copied(), format!("[[scrub.role]]: {error}")),
+            }
+        })
+        .ok()
+    }
+}
+
+/// The key that holds what is wrong.
+const fn key_of(error: &ScrubRuleError) -> &'static str {
+    match error {
+        ScrubRuleError::ShortWord(_) | ScrubRuleError::Words(_) => "words",
+        ScrubRuleError::NotAPointer(_) | ScrubRuleError::TooManyFields { .. } => "fields",
+        ScrubRuleError::Shape { .. } | ScrubRuleError::EmptyShape(_) => "shapes",
     }
 }

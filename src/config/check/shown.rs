@@ -2,19 +2,13 @@
 
 use std::path::Path;
 
-use toml::Spanned;
-
-use super::super::{ConfigError, Limits};
-use super::{cores, read};
-use crate::catalog;
+use super::super::ConfigError;
+use super::read;
 use crate::telemetry;
 
 /// What is in force, as TOML: the file, the variables that override it, and the defaults. Of secrets it has the files.
 pub fn effective(file: &Path) -> Result<String, Vec<ConfigError>> {
-    let (_, mut raw) = read(file)?;
-    raw.limits.get_or_insert_with(|| Spanned::new(0..0, Limits::default()));
-    raw.workers.get_or_insert_with(|| Spanned::new(0..0, cores()));
-    raw.microversion.max.get_or_insert_with(|| Spanned::new(0..0, format!("1.{}", catalog::MICROVERSION_MAX)));
+    let (_, raw) = read(file)?;
     let shown = toml::Value::try_from(&raw).and_then(|value| toml::to_string(&caught("", value)));
     shown.map_err(|_| vec![ConfigError::new(file, None, "cannot be shown")])
 }

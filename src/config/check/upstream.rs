@@ -17,8 +17,10 @@ impl Checker<'_> {
         let (at, endpoints) = self.endpoints(raw)?;
         let https = endpoints.iter().any(|target| matches!(&target.endpoint, Endpoint::Tcp { tls: true, .. }));
         let tls = if https { self.client_tls(raw, at) } else { None };
-        if !https && (raw.ca_file.is_some() || raw.client_certificate_file.is_some()) {
-            self.push(Some(at), "ca_file and client_certificate_file go with an https:// endpoint".to_owned());
+        let of_tls = [&raw.ca_file, &raw.client_certificate_file, &raw.client_key_file];
+        if let Some(stray) = of_tls.into_iter().flatten().next().filter(|_| !https) {
+            let message = "ca_file, client_certificate_file and client_key_file go with an https:// endpoint";
+            self.push(Some(stray.span().start), message.to_owned());
         }
         for (name, value, least, most) in [
             ("ejection_failures", u64::from(raw.ejection_failures), 1, CONNECTIONS_MAX),
@@ -68,6 +70,7 @@ impl Checker<'_> {
         };
         let Some(first) = written.first().filter(|_| written.len() <= ENDPOINTS_MAX) else {
             let at = raw.endpoints.as_ref().map(|endpoints| endpoints.span().start);
+            let at = at.or_else(|| self.source.place(&["upstream"]));
             let message = format!("upstream has no endpoint, or more than {ENDPOINTS_MAX}: endpoint = \"unix:PATH\"");
             self.push(at, message);
             return None;
@@ -85,6 +88,7 @@ impl Checker<'_> {
 
     pub(super) fn endpoint(&mut self, endpoint: &Spanned<String>) -> Option<(Endpoint, String)> {
         if let Some(path) = endpoint.get_ref().strip_prefix("unix:") {
+            self.given_path(endpoint, path);
             return Some((Endpoint::Unix(self.path(Path::new(path))), "localhost".to_owned()));
         }
         let parsed = url::Url::parse(endpoint.get_ref()).ok().filter(|parsed| {
@@ -124,7 +128,7 @@ impl Checker<'_> {
                 None
             }
         };
-        let settings = ClientTls { ca: self.certificate(ca)?, certificate, min_version: raw.min_version };
+        let settings = ClientTls { ca: self.authority(ca)?, certificate, min_version: raw.min_version };
         if let Err(error) = crate::tls::client_config(&settings) {
             self.push(Some(at), error.to_string());
         }

@@ -103,6 +103,10 @@ fn mistakes_are_errors_at_their_place() {
         "forbid(principal == Principal::\"alice\", action, resource);",
         &["1:1 error: Principal::\"alice\" is nobody"],
     );
+    check(
+        "forbid(principal == Principal::\"anonymous:anonymous\", action, resource);",
+        &["1:1 error: Principal::\"anonymous:anonymous\" is nobody: who proved nothing has no name"],
+    );
 }
 
 #[test]
@@ -205,7 +209,9 @@ fn the_revision_tells_any_change_but_not_order() {
     assert_eq!(base.len(), 64);
     assert_eq!(base, revision(&[two.clone(), one.clone()]));
     assert_ne!(base, revision(std::slice::from_ref(&one)));
-    assert_ne!(base, revision(&[one, source("b.cedar", "@id(\"c\") permit(principal, action, resource);")]));
+    assert_ne!(base, revision(&[one.clone(), source("b.cedar", "@id(\"c\") permit(principal, action, resource);")]));
+    let elsewhere = |text: &PolicySource| source(&format!("/etc/irongate/{}", text.name), &text.text);
+    assert_eq!(base, revision(&[elsewhere(&one), elsewhere(&two)]));
 }
 
 #[test]
