@@ -50,7 +50,7 @@ mod tests;
 /// Keystone's own default of `[token] allow_expired_window`: two days.
 const ALLOW_EXPIRED_DEFAULT: Duration = Duration::from_secs(172_800);
 
-/// What the scheme is made of.
+/// What the scheme is made of. It may hold a password and so cannot be printed.
 #[derive(Clone)]
 pub struct KeystoneConfig {
     connector: Connector,
@@ -97,7 +97,7 @@ pub enum KeystoneUrlError {
     Host(#[from] HostError),
 }
 
-/// The scheme, ready.
+/// The scheme, ready. It cannot be printed.
 pub(super) struct Keystone {
     client: Client,
     challenge: HeaderValue,

@@ -18,10 +18,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use toml::Spanned;
 
+pub(super) use self::tracing::RawTracing;
 pub(super) use jwt::RawJwt;
 pub use policy::policy_sources_below;
 pub use shown::effective;
-pub(super) use tracing::RawTracing;
 
 use super::limits::{CONNECTIONS_MAX, REQUESTS_MAX, SECONDS_MAX, beyond};
 use super::raw::{RawConfig, RawListener, RawServerTls};

@@ -58,17 +58,21 @@ pub(super) struct Question {
     pub(super) service: Option<HeaderValue>,
 }
 
-/// irongate's own user, with the token that it has now; a reload hands it on.
+/// irongate's own user, with the token that it has now; a reload hands it on. It cannot be printed.
 struct Own {
     credential: ServiceCredential,
     token: Arc<tokio::sync::Mutex<Option<OwnToken>>>,
 }
 
+/// That token. It cannot be printed.
 #[derive(Clone)]
 struct OwnToken {
     text: HeaderValue,
     renew_at: jiff::Timestamp,
 }
+
+#[cfg(test)]
+crate::telemetry::unprintable!(Question, Own, OwnToken);
 
 /// A call's answer; no body where it is too large, or about another token.
 struct Answered {

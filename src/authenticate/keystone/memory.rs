@@ -40,9 +40,12 @@ struct Bad {
 
 /// Everything that decides about a token, as a digest: whom irongate asks, as whom, whom it takes for Keystone, which
 /// signatures it takes, and for how long it believes. What is remembered is good for the same basis only. It is made of
-/// secrets, too: never to be printed or stored.
+/// secrets, too: it cannot be printed, and is never stored.
 #[derive(PartialEq, Eq)]
 struct Basis([u8; 32]);
+
+#[cfg(test)]
+crate::telemetry::unprintable!(Basis);
 
 impl Memory {
     pub(super) fn new(config: &KeystoneConfig) -> Result<Self, AuthenticatorError> {
