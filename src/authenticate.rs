@@ -59,7 +59,7 @@ pub struct AuthenticatorConfig {
 }
 
 /// Tells who is calling. Part of a snapshot: a reload makes a new one, with empty caches but for what
-/// [`Authenticator::inherit`] takes over.
+/// [`Authenticator::inherit`] takes over. It cannot be printed.
 pub struct Authenticator {
     schemes: Vec<Scheme>,
     bindings: Vec<Binding>,

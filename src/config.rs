@@ -109,7 +109,7 @@ impl Mode {
     }
 }
 
-/// One place where callers come in.
+/// One place where callers come in. It holds a key and so cannot be printed.
 pub struct Listener {
     /// Its name in records and policies.
     pub name: Arc<str>,

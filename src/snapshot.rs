@@ -27,7 +27,7 @@ use crate::validate::ShadowChecks;
 
 use fixed::Fixed;
 
-/// What decides about requests.
+/// What decides about requests. It holds keys and hashes and so cannot be printed.
 pub struct Snapshot {
     /// A digest of the policies, the bindings and the configuration; it stands in every record.
     pub revision: Arc<str>,

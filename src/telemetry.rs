@@ -8,6 +8,11 @@ mod net;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unprintable;
+
+#[cfg(test)]
+pub(crate) use unprintable::unprintable;
 
 use std::ffi::OsStr;
 

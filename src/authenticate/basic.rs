@@ -54,7 +54,7 @@ pub struct BasicConfig {
     pub wait_max: Duration,
 }
 
-/// The scheme, ready.
+/// The scheme, ready. It cannot be printed.
 pub(super) struct Basic {
     users: Users,
     file: String,

@@ -22,7 +22,7 @@ pub(super) const PASSWORD_BYTES_MAX: usize = 72;
 const DECODED_BYTES_MAX: usize = USER_BYTES_MAX + 1 + PASSWORD_BYTES_MAX;
 const ENCODED_BYTES_MAX: usize = DECODED_BYTES_MAX.div_ceil(3) * 4;
 
-/// The credentials of one request's headers, each there at most once.
+/// The credentials of one request's headers, each there at most once. It cannot be printed.
 #[derive(Default)]
 pub(super) struct Presented<'a> {
     pub(super) authorization: Option<Authorization<'a>>,
@@ -32,7 +32,7 @@ pub(super) struct Presented<'a> {
     pub(super) service_token: Option<&'a HeaderValue>,
 }
 
-/// An `Authorization` header by its first word.
+/// An `Authorization` header by its first word. It cannot be printed.
 pub(super) enum Authorization<'a> {
     /// `Basic`, with what follows.
     Basic(&'a [u8]),
@@ -42,7 +42,7 @@ pub(super) enum Authorization<'a> {
     Other,
 }
 
-/// A basic credential, decoded and within its bounds. Wiped on drop.
+/// A basic credential, decoded and within its bounds. Wiped on drop; it cannot be printed.
 pub(super) struct BasicCredential {
     decoded: Zeroizing<[u8; DECODED_CAPACITY]>,
     colon: usize,

@@ -21,7 +21,7 @@ pub(super) const COST_MAX: u32 = 14;
 /// Users in one file.
 const USERS_MAX: usize = 10_000;
 
-/// One user's password hash, `$2y$…`.
+/// One user's password hash, `$2y$…`. It cannot be printed.
 pub(super) struct PasswordHash {
     text: SecretString,
     cost: u32,

@@ -7,7 +7,7 @@ use http::HeaderValue;
 
 use super::{ClientCertificate, JwtFacts, SchemeName};
 
-/// Who somebody is, by one scheme.
+/// Who somebody is, by one scheme. It holds the token and so cannot be printed.
 pub(super) struct Identity {
     /// The scheme that proved it.
     pub(super) scheme: SchemeName,
@@ -24,7 +24,7 @@ pub(super) struct Identity {
 }
 
 /// The token that proved somebody, with the service token that came along: what may be passed to Ironic. Only the Keystone
-/// scheme makes one. It cannot be printed.
+/// scheme makes one. What is printed of it is its type's name.
 pub struct ProvedToken {
     user: HeaderValue,
     service: Option<HeaderValue>,

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::HeaderValue;
 use http::uri::PathAndQuery;
@@ -27,6 +27,7 @@ use crate::forward::{Connector, HostError};
 
 use answer::Token;
 use client::{Client, TokenQuestion};
+use clock::Clock;
 use memory::Memory;
 use token::Shape;
 
@@ -38,6 +39,7 @@ pub(super) mod access;
 mod answer;
 mod breaker;
 mod client;
+mod clock;
 mod error;
 mod jws;
 mod memory;
@@ -50,7 +52,7 @@ mod tests;
 /// Keystone's own default of `[token] allow_expired_window`: two days.
 const ALLOW_EXPIRED_DEFAULT: Duration = Duration::from_secs(172_800);
 
-/// What the scheme is made of.
+/// What the scheme is made of. It may hold a password and so cannot be printed.
 #[derive(Clone)]
 pub struct KeystoneConfig {
     connector: Connector,
@@ -84,6 +86,7 @@ pub struct KeystoneConfig {
     pub connections_max: usize,
     /// Tokens under validation, waiting ones included; more are answered 503.
     pub validations_max: usize,
+    clock: Clock,
 }
 
 /// Why a URL is not Keystone's.
@@ -97,7 +100,7 @@ pub enum KeystoneUrlError {
     Host(#[from] HostError),
 }
 
-/// The scheme, ready.
+/// The scheme, ready. It cannot be printed.
 pub(super) struct Keystone {
     client: Client,
     challenge: HeaderValue,
@@ -158,6 +161,7 @@ impl KeystoneConfig {
             timeout: Duration::from_secs(5),
             connections_max: 8,
             validations_max: 256,
+            clock: Clock::default(),
         })
     }
 }
@@ -318,10 +322,10 @@ impl Keystone {
     async fn ask(self: Arc<Self>, flight: Flight<Verdict>, fingerprint: Fingerprint, question: TokenQuestion) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         // The window begins before Keystone looks: what is revoked later is found out within it.
-        let asked = Instant::now();
+        let asked = self.memory.clock.now();
         let grace = if question.service.is_some() { self.allow_expired } else { Duration::ZERO };
         let answered = self.client.validate(&question).await;
-        let verdict = answered.and_then(|body| answer::read(&body, grace)).map(Arc::new);
+        let verdict = answered.and_then(|body| answer::read(&body, grace, self.memory.clock.today())).map(Arc::new);
         self.memory.remember(fingerprint, &verdict, asked, grace);
         flight.land(verdict);
     }

@@ -14,6 +14,18 @@ mod binding;
 mod order;
 mod work;
 
+crate::telemetry::unprintable!(
+    super::basic::Basic,
+    super::credential::Authorization<'static>,
+    super::credential::BasicCredential,
+    super::credential::Presented<'static>,
+    super::fingerprint::FingerprintKey,
+    super::htpasswd::PasswordHash,
+    super::identity::Identity,
+    super::jwt::JwtFacts,
+    super::keystone::Keystone,
+);
+
 /// Must never be seen in anything printed.
 const CANARY: &str = "canary-3b9f";
 const ALL: &[SchemeName] = &[SchemeName::Basic, SchemeName::Anonymous];

@@ -33,6 +33,9 @@ pub(super) struct Existing {
     not_after: i64,
 }
 
+#[cfg(test)]
+crate::telemetry::unprintable!(Existing);
+
 impl Pair {
     pub(super) fn new(directory: &Path, name: &str) -> Self {
         let file = |extension: &str| directory.join(format!("{name}.{extension}"));

@@ -19,10 +19,10 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use toml::Spanned;
 
+pub(super) use self::tracing::RawTracing;
 pub(super) use jwt::RawJwt;
 pub use policy::policy_sources_below;
 pub use shown::effective;
-pub(super) use tracing::RawTracing;
 
 use super::decides::Decides;
 use super::limits::{CONNECTIONS_MAX, REQUESTS_MAX, SECONDS_MAX, beyond};

@@ -291,6 +291,7 @@ fn additions() {
 
 #[test]
 fn every_place_of_the_catalogue_is_masked() {
+    let mut checked = 0;
     for operation in catalog().operations() {
         for pointer in &operation.secret_fields {
             if operation.answer == crate::catalog::Answer::Lookup {
@@ -301,8 +302,10 @@ fn every_place_of_the_catalogue_is_masked() {
                 answer = if segment == "*" { format!("[{answer}]") } else { format!(r#"{{"{segment}": {answer}}}"#) };
             }
             check(&operation.id, &answer);
+            checked += 1;
         }
     }
+    assert!(checked > 10, "only {checked} places were found");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 """The same calls to Ironic itself and through irongate: the same status, the same JSON.
 
 Two Ironics go through one story step by step. All identifiers are chosen by the story, so that what differs in the answers
-is only what must: times, the host in links, and what irongate masks. What a step sets going in a conductor has ended in both
+is only what must: times, the host in links, and what irongate masks, at the places of `MASKED` and at no others. What a step sets going in a conductor has ended in both
 before the next step: allocations, power and consoles change after their call was answered.
 """
 
@@ -17,6 +17,18 @@ PORT, GROUP, CHASSIS, CONNECTOR, TARGET = (f"66666666-0000-4000-8000-0000000000{
 TEMPLATE, BOOK, RULE, CLAIM = (f"66666666-0000-4000-8000-0000000000{digit}" for digit in range(21, 25))
 STEP = {"interface": "bios", "step": "factory_reset", "args": {}}
 ACTION = {"op": "set-attribute", "args": {"path": "/extra/seen", "value": "yes"}}
+
+# Where irongate masks what Ironic shows, by step: all of it, and why.
+MASKED = {
+    ("PATCH /v1/nodes/one", "/driver_info/snmp_community"): "who knows an SNMP community may switch power; Ironic masks only what has `password` in its name",
+    ("GET /v1/nodes/one", "/driver_info/snmp_community"): "the same, read",
+}
+
+# Where Ironic answers 500 to a caller's mistake and irongate names it: the steps, in order, with irongate's codes.
+NAMED = [
+    ("PUT /v1/nodes/one/states/provision", "missing_field"),  # a clean step without a name
+    ("GET /v1/nodes/one/states/nowhere", "argument_in_path"),
+]
 
 # (method, target, body, status[, microversion[, provision state to wait for]])
 STORY = [
@@ -136,7 +148,7 @@ def test_the_same_through_irongate(twins):
     """All differences at once: a story that stops at its first surprise tells little."""
     direct, through = twins
     stores = [Store(world.ironic.state / "ironic.db") for world in twins]
-    differences = []
+    differences, masked, named = [], set(), []
     for number, step in enumerate(STORY):
         method, target, body, status, version, state = (*step, *("1.115", None)[len(step) - 4:])
         ours = through.raw.call(method, target, body, version=version)
@@ -145,11 +157,14 @@ def test_the_same_through_irongate(twins):
         if status is not None and theirs.status != status:
             differences.append(f"{where}\n  the story says {status}, Ironic itself {theirs.status} {theirs.body[:200]}")
         if theirs.status == 500 and 400 <= ours.status < 500:
-            continue  # a caller's mistake that Ironic takes for its own
+            named.append((f"{method} {target}", ours.code()))
+            continue
         if ours.status != theirs.status:
             differences.append(f"{where}\n  Ironic {theirs.status} {theirs.body[:300]}\n  irongate {ours.status} {ours.body[:300]}")
         elif theirs.status < 400:
-            different = list(compare(plain(theirs, direct.url), plain(ours, through.url)))
+            places = set()
+            different = list(compare(plain(theirs, direct.url), plain(ours, through.url), masked=places))
+            masked |= {(f"{method} {target}", place) for place in places}
             if different:
                 differences.append(f"{where}\n  " + "\n  ".join(different[:8]))
         elif not (ours.fault() or {}).get("faultstring"):
@@ -163,6 +178,8 @@ def test_the_same_through_irongate(twins):
             for world in twins:
                 world.reached("one", state)
     assert not differences, f"{len(differences)} differences\n" + "\n".join(differences)
+    assert masked == set(MASKED), "left: what irongate masked; right: MASKED"
+    assert named == NAMED, "left: where Ironic said 500 and irongate 4xx; right: NAMED"
 
 
 def plain(answer, url):
@@ -179,8 +196,8 @@ def plain(answer, url):
     return value
 
 
-def compare(theirs, ours, path=""):
-    """Where two values differ; what irongate masks may."""
+def compare(theirs, ours, path="", masked=None):
+    """Where two values differ. The places of what only irongate masks go to `masked`, if it is there; else they differ too."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for key in sorted({*theirs, *ours}):
             if key not in ours:
@@ -188,17 +205,24 @@ def compare(theirs, ours, path=""):
             elif key not in theirs:
                 yield f"{path}/{key}: invented"
             else:
-                yield from compare(theirs[key], ours[key], f"{path}/{key}")
+                yield from compare(theirs[key], ours[key], f"{path}/{key}", masked)
     elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
         for index, pair in enumerate(zip(theirs, ours, strict=True)):
-            yield from compare(*pair, f"{path}/{index}")
-    elif ours != MASK and (theirs != ours or type(theirs) is not type(ours)):
+            yield from compare(*pair, f"{path}/*", masked)
+    elif ours == MASK != theirs and masked is not None and isinstance(theirs, (str, int)):
+        masked.add(path)
+    elif theirs != ours or type(theirs) is not type(ours):
         yield f"{path}: Ironic {theirs!r}, irongate {ours!r}"
 
 
-@pytest.mark.parametrize("theirs, ours, count", [
-    ({"a": 1}, {"a": 1}, 0), ({"a": 1}, {"a": 1.0}, 1), ({"a": True}, {"a": 1}, 1), ({"a": "s"}, {"a": MASK}, 0), ({"a": [1]}, {"a": []}, 1), ({"a": 1}, {"b": 1}, 2),
+@pytest.mark.parametrize("theirs, ours, count, places", [
+    ({"a": 1}, {"a": 1}, 0, []), ({"a": 1}, {"a": 1.0}, 1, []), ({"a": True}, {"a": 1}, 1, []), ({"a": [1]}, {"a": []}, 1, []), ({"a": 1}, {"b": 1}, 2, []),
+    ({"a": MASK}, {"a": MASK}, 0, []), ({"a": "s"}, {"a": MASK}, 0, ["/a"]), ({"a": "s"}, {"a": f"x {MASK}"}, 1, []), ({"a": [1]}, {"a": MASK}, 1, []),
+    ({"a": [{"b": "s"}, {"b": "t"}]}, {"a": [{"b": MASK}, {"b": "t"}]}, 0, ["/a/*/b"]),
 ])
-def test_comparison(theirs, ours, count):
-    """The judge is judged."""
-    assert len(list(compare(theirs, ours))) == count
+def test_comparison(theirs, ours, count, places):
+    """The judge is judged: what is masked is a difference, unless its places are collected."""
+    masked = set()
+    assert len(list(compare(theirs, ours, masked=masked))) == count
+    assert sorted(masked) == places
+    assert len(list(compare(theirs, ours))) == count + len(places)

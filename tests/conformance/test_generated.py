@@ -1,9 +1,10 @@
 """Every operation of the catalogue, with valid requests and requests that are wrong in one place, to Ironic and through irongate.
 
 Two Ironics are kept in one state. Each request goes to one of them directly and to the other through irongate, as `admin`.
-A difference is one of: irongate refuses what Ironic takes; the statuses differ; the answers differ; the stores differ
-afterwards; what arrived is not the operation and the writes of the audit record. `exceptions.toml` lists what is meant to
-differ, with reasons and counts: an entry that covers more of the reduced form than it says, or fewer, fails.
+A difference is one of: irongate refuses what Ironic takes; the statuses differ; the answers differ (a mask is a difference:
+nothing that these requests store is a secret, so nothing of it may be masked); the stores differ afterwards; what arrived is
+not the operation and the writes of the audit record. `exceptions.toml` lists what is meant to differ, with reasons and
+counts: an entry that covers more of the reduced form than it says, or fewer, fails.
 """
 
 import fnmatch

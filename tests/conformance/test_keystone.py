@@ -304,9 +304,11 @@ def outage(cloud, begin, code):
 def test_killed_keystone(cloud):
     """Nobody answers at Keystone's address."""
     cloud.reconfigure(window=300)
-    at_once, fresh = outage(cloud, cloud.keystone.stop, "keystone_unreachable")
+    try:
+        at_once, fresh = outage(cloud, cloud.keystone.stop, "keystone_unreachable")
+    finally:
+        cloud.keystone.start(PASSWORD)
     assert at_once < TIMEOUT_SECONDS
-    cloud.keystone.start(PASSWORD)
     time.sleep(1.2)
     assert cloud.call("GET", f"/v1/nodes/{NODE}", fresh[0]).status == 200, "and then all is well again"
 

@@ -24,7 +24,8 @@ def test_there_are_many():
 @pytest.fixture(scope="module", autouse=True)
 def node(world):
     """The node that all of them are about."""
-    world.direct.call("POST", "/v1/nodes", {"uuid": N, "name": "lenient", "driver": "fake-hardware"})
+    made = world.direct.call("POST", "/v1/nodes", {"uuid": N, "name": "lenient", "driver": "fake-hardware"})
+    assert made.status == 201, made
 
 
 @pytest.mark.parametrize("build, status", ROWS)
@@ -86,14 +87,23 @@ IDENTITY = [
 ]
 
 
+# Refused, with this code: a second credential beside the one that was sent, and names that WSGI servers take for others.
+REFUSED = {
+    "X-Auth-Token": "credentials_contradict", "X-Service-Token": "credentials_contradict", "X_Roles": "header_name",
+    "X_Project_Id": "header_name", "x_roles": "header_name", "X-Openstack-Request-Id_": "header_name",
+}
+
+
 @pytest.mark.parametrize("name", IDENTITY)
 @pytest.mark.parametrize("target", ["/v1/nodes?limit=1", "/v1", "/"])
 def test_identity_headers_never_arrive(world, gated, name, target):
-    """Dropped or refused; what arrives has neither the name (however spelt) nor the value."""
+    """Refused, or dropped: then one request arrives, with neither the name (however spelt) nor the value."""
     mark = world.tap.mark()
-    world.raw.send(world.raw.bytes("GET", target, [(name, "forged-identity")]))
-    plain = name.lower().replace("_", "-")
-    for arrival in world.tap.since(mark):
-        assert b"forged-identity" not in arrival.head
-        if plain not in ("forwarded", "via"):
-            assert plain not in [known.replace("_", "-") for known, _ in arrival.headers]
+    answer = world.raw.send(world.raw.bytes("GET", target, [(name, "forged-identity")]))
+    arrived = world.tap.since(mark)
+    if name in REFUSED:
+        assert (answer.status, answer.code(), arrived) == (400, REFUSED[name], []), answer
+        return
+    assert answer.status == 200 and len(arrived) == 1, (answer, arrived)
+    assert b"forged-identity" not in arrived[0].head
+    assert name.lower().replace("_", "-") not in [known.replace("_", "-") for known, _ in arrived[0].headers]

@@ -106,13 +106,15 @@ def test_one_instance_follows_the_other(site):
 def test_reloads_that_work_and_reloads_that_do_not(site):
     """HUP after HUP; each second configuration is broken and stays without effect."""
     good = site.gate.configuration.read_text()
-    with at_work(site) as rounds:
-        for count in range(6):
-            site.gate.configuration.write_text(good + ("[[binding]]\nrolle = 1\n" if count % 2 else f"# {count}\n"))
-            site.gate.reload()
-            rounds(1)
-    site.gate.configuration.write_text(good)
-    site.gate.reload()
+    try:
+        with at_work(site) as rounds:
+            for count in range(6):
+                site.gate.configuration.write_text(good + ("[[binding]]\nrolle = 1\n" if count % 2 else f"# {count}\n"))
+                site.gate.reload()
+                rounds(1)
+    finally:
+        site.gate.configuration.write_text(good)
+        site.gate.reload()
     log = site.gate.log.read_text()
     assert log.count('"reloaded"') >= 3 and log.count("rolle") >= 1, service.tail(site.gate.log)
 
@@ -157,34 +159,38 @@ def works(site):
 
 def test_a_killed_ironic(site):
     """502 with a time to come back at; not ready; and all is well as soon as Ironic is."""
-    for pid in service.members(site.ironic.running()):
-        os.kill(pid, signal.SIGKILL)
-    with closing(connection(site, "admin")) as cloud, pytest.raises(DiscoveryFailure, match="service is unavailable"):
-        cloud.baremetal.get_node(NODES[0])
-    answer = told(site)
-    assert answer.status_code == 502 and answer.headers["Retry-After"] and answer.json()["irongate"]["code"] == "upstream_unreachable"
-    deadline = time.monotonic() + 15
-    while site.gate.ready():
-        assert time.monotonic() < deadline, "it calls itself ready while Ironic is dead"
-        time.sleep(0.1)
-    site.ironic.start()
+    try:
+        for pid in service.members(site.ironic.running()):
+            os.kill(pid, signal.SIGKILL)
+        with closing(connection(site, "admin")) as cloud, pytest.raises(DiscoveryFailure, match="service is unavailable"):
+            cloud.baremetal.get_node(NODES[0])
+        answer = told(site)
+        assert answer.status_code == 502 and answer.headers["Retry-After"] and answer.json()["irongate"]["code"] == "upstream_unreachable"
+        deadline = time.monotonic() + 15
+        while site.gate.ready():
+            assert time.monotonic() < deadline, "it calls itself ready while Ironic is dead"
+            time.sleep(0.1)
+    finally:
+        site.ironic.start()
     works(site)
 
 
 def test_a_hanging_ironic(site):
     """504 after the time that is set, for everybody at once; and all is well when it goes on."""
-    site.gate.stop()
     text = site.gate.configuration.read_text()
-    site.gate.configuration.write_text(text.replace("[upstream]\n", f"[upstream]\nanswer_timeout_seconds = {ANSWER_TIMEOUT_SECONDS}\n"))
-    site.gate.start()
     workers = service.members(site.ironic.running())
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
+    assert workers
     try:
+        site.gate.stop()
+        site.gate.configuration.write_text(text.replace("[upstream]\n", f"[upstream]\nanswer_timeout_seconds = {ANSWER_TIMEOUT_SECONDS}\n"))
+        site.gate.start()
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
         with ThreadPoolExecutor(5) as pool:
             answers = list(pool.map(told, [site] * 5))
         assert [(answer.status_code, answer.json()["irongate"]["code"]) for answer in answers] == [(504, "upstream_timeout")] * 5
     finally:
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
+        site.gate.configuration.write_text(text)
     works(site)

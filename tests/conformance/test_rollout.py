@@ -9,6 +9,7 @@ import sys
 from contextlib import closing
 from types import SimpleNamespace
 
+import guide
 import pytest
 from raw import Raw
 from stack import gate
@@ -113,7 +114,9 @@ def test_from_dry_run_to_least_privilege(front):
     log = front.folder / "shadow.jsonl"
     front.gate.audit.rename(log)
     records = [json.loads(line) for line in log.read_text().splitlines()]
-    assert records and all(record["mode"] == "shadow" and record["would_be"]["decision"] == "deny" for record in records if record["decision"] == "permit")
+    let_through = [record for record in records if record["decision"] == "permit"]
+    assert len(let_through) > 15, records
+    assert all(record["mode"] == "shadow" and record["would_be"]["decision"] == "deny" for record in let_through)
     assert "hunter2" not in log.read_text()
 
     learned = front.folder / "learned"
@@ -135,8 +138,8 @@ def test_from_dry_run_to_least_privilege(front):
     refused = []
     for user, method, target, body in NEVER:
         answer = front.raw.call(method, target, body, user=user, version="1.95")
-        refused.append((user, method, target, answer.status, answer.code()))
-    assert all(status in (401, 403) for *_, status, code in refused), refused
+        refused.append((user, method, target, answer.status))
+    assert refused == [(user, method, target, 403 if user else 401) for user, method, target, _ in NEVER]
     front.gate.stop()
     enforced = [json.loads(line) for line in front.gate.audit.read_text().splitlines()]
     denied = [record for record in enforced if record["decision"] == "deny"]
@@ -148,6 +151,19 @@ def test_from_dry_run_to_least_privilege(front):
     assert code == 0, told
     text = page.read_text()
     assert "Nothing would break" in text and re.search(r"learned\.basic-admin\.node:set_power_state", text)
+
+
+@pytest.mark.parametrize("theirs, ours, alike", [
+    ("200", "403", False), ("exit code 0", "exit code 1", False), ("30 policy file(s)", "37 policy file(s)", False),
+    ("19 records: 16 decided as before, 3 new denials", "19 records: 16 decided as before, 0 new denials", False),
+    ("19 records: 16 decided as before, 3 new denials", "20 records: 17 decided as before, 3 new denials", True),
+    ("basic:admin: 14 calls of 3 operations", "basic:admin: 15 calls of 3 operations", True),
+    ("basic:auditor: 2 calls of 2 operations", "basic:auditor: 3 calls of 2 operations", False),
+    ("at 2026-11-22T23:21:11Z", "at 2026-11-23T08:52:50Z", True), ("revision " + "a" * 32, "revision " + "b" * 32, True),
+])
+def test_what_a_guide_is_compared_by(theirs, ours, alike):
+    """The judge is judged."""
+    assert (guide.likeness(theirs) == guide.likeness(ours)) == alike
 
 
 def test_the_guide(gated, tmp_path):

@@ -25,25 +25,32 @@ fn no_canary_comes_out() {
     let secret = format!(r#"[{{"op": "add", "path": "/driver_info/redfish_password", "value": "{CANARY}"}}]"#);
     let create = format!(r#"{{"driver": {{"x": "{CANARY}"}}}}"#);
     let target = format!(r#"{{"target": "{CANARY}"}}"#);
+    let on = r#"{"target": "power on"}"#;
     let header = format!("X-Auth-Token: {CANARY}\r\n");
     let query = format!("/v1/nodes?unknown={CANARY}");
     let value = format!("/v1/nodes?owner={CANARY}");
     let path = format!("/v1/nodes/a%2F{CANARY}");
-    let rows: [(&str, &str, &str, Option<&str>); 8] = [
-        ("GET", "/v1/nodes/n", "", None),
-        ("PATCH", "/v1/nodes/n", "", Some(&secret)),
-        ("POST", "/v1/nodes", "", Some(&create)),
-        ("PUT", "/v1/nodes/n/states/power", "", Some(&target)),
-        ("GET", "/v1/nodes", &header, None),
-        ("GET", &query, "", None),
-        ("GET", &path, "", None),
-        ("GET", &value, "", None),
+    let arrived = || ironic.arrived().len();
+    // What irongate answers, with its code or none where it is Ironic's answer, rebuilt; and whether Ironic was asked.
+    let rows = [
+        ("GET", "/v1/nodes/n", "", None, 200, "", true),
+        ("PATCH", "/v1/nodes/n", "", Some(&*secret), 400, "", true),
+        ("POST", "/v1/nodes", "", Some(&*create), 400, "wrong_kind", false),
+        ("PUT", "/v1/nodes/n/states/power", "", Some(&*target), 400, "not_listed", false),
+        ("PUT", "/v1/nodes/n/states/power", "", Some(on), 500, "", true),
+        ("GET", "/v1/nodes", &*header, None, 400, "credentials_contradict", false),
+        ("GET", &*query, "", None, 400, "unknown_query", false),
+        ("GET", &*path, "", None, 400, "path_encoding", false),
+        ("GET", &*value, "", None, 200, "", true),
     ];
     let count = rows.len();
-    for (method, target, headers, body) in rows {
+    for (method, target, headers, body, status, code, asked) in rows {
+        let before = arrived();
         let answer = irongate.ask_with("admin", method, target, headers, body);
         assert!(!answer.body.contains(CANARY), "{method} {target}: {answer:?}");
         assert!(!answer.head.contains(CANARY), "{method} {target}: {answer:?}");
+        let found = (answer.status, &*answer.code(), arrived() > before);
+        assert_eq!(found, (status, code, asked), "{method} {target} {body:?}: {answer:?}");
     }
     irongate.records(count);
     assert!(!irongate.log().contains(CANARY), "{}", irongate.log());

@@ -95,12 +95,12 @@ struct RawAccessRule {
     path: Box<str>,
 }
 
-/// Reads the body of a 200. `grace` is for how long after its expiry the token is accepted.
+/// Reads the body of a 200 that came `now`. `grace` is for how long after its expiry the token is accepted.
 ///
 /// # Errors
 /// [`KeystoneError::Nonsense`] for what is no token, two scopes at once, a scope or name that is empty; and the refusals
 /// that follow from what the token says.
-pub(super) fn read(body: &[u8], grace: Duration) -> Result<Token, KeystoneError> {
+pub(super) fn read(body: &[u8], grace: Duration, now: SystemTime) -> Result<Token, KeystoneError> {
     let Document { token } = serde_json::from_slice(body).map_err(|_error| KeystoneError::Nonsense)?;
     if token.oauth2_credential.is_some() || token.bind.is_some() {
         return Err(KeystoneError::Bound);
@@ -119,7 +119,7 @@ pub(super) fn read(body: &[u8], grace: Duration) -> Result<Token, KeystoneError>
         return Err(KeystoneError::Unscoped);
     }
     let ends_at = SystemTime::from(token.expires_at).checked_add(grace).ok_or(KeystoneError::Nonsense)?;
-    if ends_at <= SystemTime::now() {
+    if ends_at <= now {
         return Err(KeystoneError::Rejected);
     }
     let rule = |rule: RawAccessRule| AccessRule { service: rule.service, method: rule.method, path: rule.path };

@@ -6,14 +6,17 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::clock::Clock;
+
 /// Failures in a row before the pause.
 const FAILURES_MAX: u32 = 3;
 /// How long nobody is sent.
 const PAUSE: Duration = Duration::from_secs(1);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Breaker {
     state: Mutex<State>,
+    clock: Clock,
 }
 
 #[derive(Debug, Default)]
@@ -30,11 +33,15 @@ pub(super) struct Pass<'a> {
 }
 
 impl Breaker {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { state: Mutex::default(), clock }
+    }
+
     /// `None`: do not ask now.
     pub(super) fn pass(&self) -> Option<Pass<'_>> {
         let mut state = self.state();
         if state.failures >= FAILURES_MAX {
-            if state.probing || state.paused_until.is_some_and(|until| Instant::now() < until) {
+            if state.probing || state.paused_until.is_some_and(|until| self.clock.now() < until) {
                 return None;
             }
             state.probing = true;
@@ -63,7 +70,7 @@ impl Drop for Pass<'_> {
             state.paused_until = None;
         } else {
             state.failures = state.failures.saturating_add(1);
-            state.paused_until = Instant::now().checked_add(PAUSE);
+            state.paused_until = self.breaker.clock.now().checked_add(PAUSE);
         }
     }
 }

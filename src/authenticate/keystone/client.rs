@@ -1,7 +1,7 @@
 //! Calls to Keystone: few at a time, each within a deadline, over connections that are kept for a while.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::breaker::Breaker;
+use super::clock::Clock;
 use super::{KeystoneConfig, KeystoneError, ServiceCredential};
 use crate::forward::{ConnectError, Connector, Link};
 
@@ -23,7 +24,7 @@ const ACCESS_RULES: HeaderName = HeaderName::from_static("openstack-identity-acc
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// irongate's own token is renewed so long before it expires.
-const RENEW_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+const RENEW_BEFORE: Duration = Duration::from_secs(60);
 /// How long a connection is kept unused: shorter than the servers that Keystone runs behind keep theirs.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 
@@ -38,6 +39,7 @@ pub(super) struct Client {
     idle: Mutex<Vec<Idle>>,
     idle_max: usize,
     breaker: Breaker,
+    clock: Clock,
     own: Option<Own>,
 }
 
@@ -54,17 +56,21 @@ pub(super) struct TokenQuestion {
     pub(super) service: Option<HeaderValue>,
 }
 
-/// irongate's own user, with the token that it has now; a reload hands it on.
+/// irongate's own user, with the token that it has now; a reload hands it on. It cannot be printed.
 struct Own {
     credential: ServiceCredential,
     token: Arc<tokio::sync::Mutex<Option<OwnToken>>>,
 }
 
+/// That token. It cannot be printed.
 #[derive(Clone)]
 struct OwnToken {
     text: HeaderValue,
-    renew_at: jiff::Timestamp,
+    renew_at: SystemTime,
 }
+
+#[cfg(test)]
+crate::telemetry::unprintable!(TokenQuestion, Own, OwnToken);
 
 /// A call's answer; no body where it is too large, or about another token.
 struct Answered {
@@ -84,7 +90,8 @@ impl Client {
             places: Semaphore::new(config.connections_max.max(1)),
             idle: Mutex::new(Vec::new()),
             idle_max: config.connections_max,
-            breaker: Breaker::default(),
+            breaker: Breaker::new(config.clock.clone()),
+            clock: config.clock.clone(),
             own: config.service.clone().map(|credential| Own { credential, token: Arc::default() }),
         }
     }
@@ -161,7 +168,7 @@ impl Client {
         let mut kept = own.token.lock().await;
         if let Some(token) = &*kept
             && refused.is_none_or(|refused| !same(refused.as_bytes(), token.text.as_bytes()))
-            && jiff::Timestamp::now() < token.renew_at
+            && self.clock.today() < token.renew_at
         {
             return Ok(token.text.clone());
         }
@@ -176,8 +183,8 @@ impl Client {
         }
         let mut text = answered.headers.get(SUBJECT_TOKEN).cloned().ok_or(KeystoneError::Nonsense)?;
         text.set_sensitive(true);
-        let lifetime = super::answer::read(&answered.body.unwrap_or_default(), Duration::ZERO)?.expires_at;
-        let renew_at = lifetime.checked_sub(RENEW_BEFORE).map_err(|_error| KeystoneError::Nonsense)?;
+        let token = super::answer::read(&answered.body.unwrap_or_default(), Duration::ZERO, self.clock.today())?;
+        let renew_at = SystemTime::from(token.expires_at).checked_sub(RENEW_BEFORE).ok_or(KeystoneError::Nonsense)?;
         *kept = Some(OwnToken { text: text.clone(), renew_at });
         Ok(text)
     }

@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 use super::super::error::AuthenticatorError;
 use super::super::fingerprint::{Fingerprint, FingerprintKey};
 use super::answer::Token;
+use super::clock::Clock;
 use super::{KeystoneConfig, KeystoneError, Verdict};
 
 /// Tokens that Keystone vouched for, and those that it refused, apart: a flood of bad ones displaces no good one.
@@ -20,6 +21,8 @@ pub(super) struct Memory {
     bad: Cache<Fingerprint, Bad>,
     bad_for: Duration,
     basis: Basis,
+    /// What all of this is counted by.
+    pub(super) clock: Clock,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -40,9 +43,12 @@ struct Bad {
 
 /// Everything that decides about a token, as a digest: whom irongate asks, as whom, whom it takes for Keystone, which
 /// signatures it takes, and for how long it believes. What is remembered is good for the same basis only. It is made of
-/// secrets, too: never to be printed or stored.
+/// secrets, too: it cannot be printed, and is never stored.
 #[derive(PartialEq, Eq)]
 struct Basis([u8; 32]);
+
+#[cfg(test)]
+crate::telemetry::unprintable!(Basis);
 
 impl Memory {
     pub(super) fn new(config: &KeystoneConfig) -> Result<Self, AuthenticatorError> {
@@ -53,6 +59,7 @@ impl Memory {
             bad: Cache::new(config.remembered_max),
             bad_for: config.rejected_for,
             basis: Basis::of(config),
+            clock: config.clock.clone(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         })
@@ -76,10 +83,10 @@ impl Memory {
     }
 
     fn find(&self, fingerprint: &Fingerprint) -> Option<Verdict> {
-        let now = Instant::now();
+        let now = self.clock.now();
         if let Some(good) = self.good.get(fingerprint)
             && now < good.until
-            && SystemTime::now() < good.ends_at
+            && self.clock.today() < good.ends_at
         {
             return Some(Ok(good.token));
         }

@@ -4,25 +4,32 @@ use super::*;
 
 #[tokio::test]
 async fn bad_tokens_are_remembered_shortly() {
-    let fake = Fake::start(Says::Answer(404, "{}".into())).await;
-    let authenticator = authenticator(&fake, |config| config.rejected_for = Duration::from_secs(1));
-    for _ in 0..3 {
-        check("bad", ask_token(&authenticator, &token(1)).await, Err(KeystoneError::Rejected));
-    }
-    assert_eq!(fake.calls(), 1);
+    let (fake, clock) = (Fake::start(Says::Answer(404, "{}".into())).await, Clock::stopped());
+    let authenticator = authenticator(&fake, |config| {
+        config.rejected_for = Duration::from_secs(10);
+        config.clock = clock.clone();
+    });
+    check("bad", ask_token(&authenticator, &token(1)).await, Err(KeystoneError::Rejected));
     fake.now_says(good());
-    tokio::time::sleep(Duration::from_millis(1050)).await;
+    clock.advance(Duration::from_millis(9_999));
+    check("still bad", ask_token(&authenticator, &token(1)).await, Err(KeystoneError::Rejected));
+    assert_eq!(fake.calls(), 1);
+    clock.advance(Duration::from_millis(1));
     check("good by now", ask_token(&authenticator, &token(1)).await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_revoked_token_is_refused_after_the_window() {
-    let fake = Fake::start(good()).await;
-    let authenticator = authenticator(&fake, |config| config.revocation_window = Duration::from_secs(1));
+    let (fake, clock) = (Fake::start(good()).await, Clock::stopped());
+    let authenticator = authenticator(&fake, |config| {
+        config.revocation_window = Duration::from_secs(10);
+        config.clock = clock.clone();
+    });
     check("good", ask_token(&authenticator, &token(1)).await, Ok(()));
     fake.now_says(Says::Answer(404, "{}".into()));
+    clock.advance(Duration::from_millis(9_999));
     check("within the window", ask_token(&authenticator, &token(1)).await, Ok(()));
-    tokio::time::sleep(Duration::from_millis(1050)).await;
+    clock.advance(Duration::from_millis(1));
     check("after it", ask_token(&authenticator, &token(1)).await, Err(KeystoneError::Rejected));
 }
 
@@ -37,11 +44,18 @@ async fn the_window_counts_from_the_question() {
 
 #[tokio::test]
 async fn nothing_is_remembered_past_its_expiry() {
-    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
+    let clock = Clock::stopped();
+    let expires = jiff::Timestamp::try_from(clock.today()).unwrap() + jiff::SignedDuration::from_secs(10);
     let fake = Fake::start(Says::Answer(200, document(|token| token["expires_at"] = json!(expires.to_string())))).await;
-    let authenticator = authenticator(&fake, |_| {});
+    let authenticator = authenticator(&fake, |config| {
+        config.revocation_window = Duration::from_secs(60);
+        config.clock = clock.clone();
+    });
     check("good", ask_token(&authenticator, &token(1)).await, Ok(()));
-    tokio::time::sleep(Duration::from_millis(1050)).await;
+    clock.advance(Duration::from_millis(9_999));
+    check("good still", ask_token(&authenticator, &token(1)).await, Ok(()));
+    assert_eq!(fake.calls(), 1);
+    clock.advance(Duration::from_millis(1));
     check("expired", ask_token(&authenticator, &token(1)).await, Err(KeystoneError::Rejected));
     assert_eq!(fake.calls(), 2);
 }
