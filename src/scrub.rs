@@ -18,6 +18,8 @@ mod name;
 mod named;
 mod number;
 mod omit;
+mod pair;
+mod phrase;
 mod place;
 mod quick;
 #[cfg(any(test, fuzzing))]
@@ -35,6 +37,7 @@ mod treatment;
 mod userinfo;
 mod value;
 mod window;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 
 use super::named::{is_path, parts};
-use super::rules::word_pattern;
 use super::table::{Ends, Table};
+use super::words::{self, Compounds, word_pattern};
 
 /// The longest key that is judged, in bytes as written; the value of a longer one is taken for a secret.
 pub(super) const KEY_BYTES_MAX: usize = 1024;
@@ -67,24 +67,16 @@ impl KeyClass {
 const NAMES: &str = "\
     name attribute attributename key path field setting settingname option property header parameter variable id";
 const VALUES: &str = "\
-    value values currentvalue newvalue oldvalue defaultvalue desiredvalue pendingvalue resetvalue default regex";
+    value values val currentvalue current newvalue oldvalue defaultvalue desiredvalue pendingvalue resetvalue default \
+    content regex";
 const FREE: &str = "\
     driver_info instance_info driver_internal_info extra inventory plugin_data network_data raid_config \
     target_raid_config clean_step deploy_step service_step steps args actions conditions internal_info \
     local_link_connection console_info health";
 const COMPARED: &str = "values regex";
 const FIELDS: &str = "driver_info instance_info driver_internal_info";
-/// Key names and words that the catalogue's list does not have.
-const SECRET_NAMES: &str = "\
-    auth psk irmcsnmpsecurity rawbytes userdata keydata";
-const SECRET_WORDS: &str = "\
-    pwd passcode pre_shared_key authorization kg_key client_key master_key host_key otp_seed";
-/// `pass`, `pw` and `creds` only as words of their own, with or without a number: `bmc_pass`, `userPass1`, but not `bypass`
-/// and `passthru`.
-const SECRET_PARTS: &str = concat!(
-    r"(?:^|[-_. /\[\]{}])(?i:pass|psk|pw|creds?)[0-9]*(?:$|[-_. /\[\]{}])|",
-    r"[a-z0-9](?:Pass|Pw|Psk|Creds?)[0-9]*(?:$|[-_. /\[\]{}A-Z])"
-);
+/// What parts the words of a key.
+const SEPARATOR: &str = r"[-_. /\[\]{}]";
 
 /// Keys that Ironic's answers repeat, which are classed beforehand.
 const COMMON: &str = "\
@@ -109,6 +101,7 @@ pub(super) struct Keys {
     /// Keys with a meaning of their own, without separators and in lower case.
     normal: Table,
     words: Regex,
+    compounds: Compounds,
     links_usual: bool,
 }
 
@@ -119,8 +112,14 @@ impl Keys {
         words: impl Iterator<Item = &'a str>,
         known: impl Iterator<Item = &'a str>,
     ) -> Result<Self, regex::Error> {
-        let patterns: Vec<String> = words.chain(SECRET_WORDS.split(' ')).map(word_pattern).collect();
-        let words = Regex::new(&format!("(?i:{})|{SECRET_PARTS}", patterns.join("|")))?;
+        let words = words.chain(words::WORDS.split(' ')).chain([words::PROSE_WORD]);
+        let patterns: Vec<String> = words.map(word_pattern).collect();
+        let parts = format!(
+            r"(?:^|{SEPARATOR})(?i:{})[0-9]*(?:$|{SEPARATOR})|[a-z0-9](?:{})[0-9]*(?:$|{SEPARATOR}|[A-Z])",
+            words::PARTS,
+            words::CAPITAL_PARTS
+        );
+        let words = Regex::new(&format!("(?i:{})|{parts}", patterns.join("|")))?;
         let mut exact: BTreeMap<String, KeyClass> = BTreeMap::new();
         let mut add = |key: &str, class: KeyClass| {
             let entry = exact.entry(normal(key)).or_default();
@@ -132,18 +131,23 @@ impl Keys {
             (FREE, KeyClass::FREE),
             (FIELDS, KeyClass::FIELDS),
             (COMPARED, KeyClass::COMPARED),
-            (SECRET_NAMES, KeyClass::SECRET),
+            (words::NAMES, KeyClass::SECRET),
             ("href", KeyClass::HREF),
             ("next", KeyClass::NEXT),
             ("properties", KeyClass::FREE_OBJECT),
             ("args", KeyClass::ARGS),
-            ("headers", KeyClass::SECRET_ARGUMENT),
+            ("headers content", KeyClass::SECRET_ARGUMENT),
         ] {
             keys.split(' ').for_each(|key| add(key, class));
         }
         names.for_each(|name| add(name, KeyClass::SECRET.and(KeyClass::SHIPPED)));
-        let mut keys =
-            Self { known: Table::default(), normal: Table::new(exact.into_iter()), words, links_usual: false };
+        let mut keys = Self {
+            known: Table::default(),
+            normal: Table::new(exact.into_iter()),
+            words,
+            compounds: Compounds::new()?,
+            links_usual: false,
+        };
         let known: BTreeSet<&str> = COMMON.split(' ').chain(FREE.split(' ')).chain(known).collect();
         keys.known = Table::new(known.into_iter().map(|key| (key, keys.judge(key))));
         keys.links_usual = keys.judge("href") == KeyClass::HREF && keys.judge("rel") == KeyClass::default();
@@ -168,7 +172,8 @@ impl Keys {
             return KeyClass::SECRET;
         }
         let class = self.normal(key);
-        if !class.has(KeyClass::SECRET) && self.words.is_match(key) { class.and(KeyClass::SECRET) } else { class }
+        let secret = || self.words.is_match(key) && !self.compounds.explain(key, &self.words);
+        if !class.has(KeyClass::SECRET) && secret() { class.and(KeyClass::SECRET) } else { class }
     }
 
     /// Whether a text names a secret, as a key would: with all of it, or with a part of it if it is a path.
@@ -178,7 +183,7 @@ impl Keys {
     }
 
     /// The class of a key by its whole name.
-    fn normal(&self, key: &str) -> KeyClass {
+    pub(super) fn normal(&self, key: &str) -> KeyClass {
         let mut short = [0; NORMAL_BYTES_MAX];
         let class = if key.len() <= NORMAL_BYTES_MAX && key.is_ascii() {
             let mut length = 0;

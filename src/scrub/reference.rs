@@ -40,7 +40,8 @@ fn names(key: &str) -> bool {
 fn values(key: &str) -> bool {
     one_of(
         key,
-        "value values currentvalue newvalue oldvalue defaultvalue desiredvalue pendingvalue resetvalue default regex",
+        "value values val currentvalue current newvalue oldvalue defaultvalue desiredvalue pendingvalue resetvalue default \
+         content regex",
     )
 }
 
@@ -96,7 +97,7 @@ fn member(key: &str, value: &Value, named: bool, referred: bool, around: &Around
         || (named && values(key))
         || (referred && one_of(key, "values regex"))
         || (around.below_arguments && values(key) && named_late(value, around.rules))
-        || (around.below_arguments && normal(key) == "headers");
+        || (around.below_arguments && one_of(key, "headers content"));
     if secret {
         return mask(value);
     }
@@ -120,7 +121,7 @@ fn tree(value: &Value, arguments: bool, link: bool, around: &Around<'_>) -> Valu
             let referred = around.below_arguments
                 && members.iter().any(|(key, value)| {
                     let refers = |text: &str| is_reference(text) && around.rules.names_a_secret(text);
-                    values(key) && !one_of(key, "values regex") && value.as_str().is_some_and(refers)
+                    values(key) && !one_of(key, "values regex content") && value.as_str().is_some_and(refers)
                 });
             let mut out = Map::new();
             for (key, value) in members {

@@ -124,13 +124,14 @@ impl ScrubRules {
         let own = additions.shapes.iter().map(|shape| own_shape(shape)).collect::<Result<_, _>>()?;
         let catalog = catalog();
         let words = || catalog.secret_words().iter().chain(&additions.words).map(String::as_str);
-        let names = catalog.secret_names().iter().map(String::as_str);
+        let names = || catalog.secret_names().iter().map(String::as_str);
         let objects = catalog.operations().iter().filter_map(|operation| catalog.object(operation.object.as_deref()?));
         let known = objects.flat_map(|object| object.fields.iter().map(|field| field.name.as_str()));
         let shipped = |error: regex::Error| ScrubRuleError::Words(error.to_string());
+        let keys = Arc::new(Keys::new(names(), words(), known).map_err(shipped)?);
         let mut rules = Self {
-            keys: Arc::new(Keys::new(names, words(), known).map_err(shipped)?),
-            shapes: Arc::new(Shapes::new(words(), own).map_err(shipped)?),
+            shapes: Arc::new(Shapes::new(names(), words(), Arc::clone(&keys), own).map_err(shipped)?),
+            keys,
             vocabulary: Arc::new(Vocabulary::new(catalog).map_err(shipped)?),
             own_fields: additions.fields.clone(),
             named: NamedPlaces::default(),
@@ -253,18 +254,6 @@ fn own_shape(shape: &str) -> Result<Regex, ScrubRuleError> {
     let regex = compile_own(shape)
         .map_err(|error| ScrubRuleError::Shape { shape: shape.to_owned(), reason: error.to_string() })?;
     if regex.is_match("") { Err(ScrubRuleError::EmptyShape(shape.to_owned())) } else { Ok(regex) }
-}
-
-/// A word as a pattern: its separators match each other or nothing.
-pub(super) fn word_pattern(word: &str) -> String {
-    let mut pattern = String::with_capacity(word.len() + 8);
-    for c in word.chars() {
-        match c {
-            '_' | '-' | '.' | ' ' => pattern.push_str("[-_. ]?"),
-            c => pattern.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
-        }
-    }
-    pattern
 }
 
 impl std::fmt::Debug for ScrubRules {

@@ -4,14 +4,18 @@
 //! `password=******`, so that the rest of the text keeps its use.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
+use regex::{Match, Regex, RegexBuilder};
 
 use super::MASK;
-use super::rules::word_pattern;
+use super::key::Keys;
+use super::pair::named_values;
+use super::phrase::Phrases;
 use super::suspect::tells;
 use super::userinfo::user_information;
 use super::value::{assigned, closes, element, spoken};
+use super::words::{self, Compounds, word_pattern};
 
 /// A secret part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,40 +39,41 @@ impl Span {
 
 /// The shapes, compiled.
 pub(super) struct Shapes {
+    keys: Arc<Keys>,
     assignment: Regex,
+    compounds: Compounds,
+    phrases: Phrases,
     spoken: Regex,
     token: Regex,
     fernet: Regex,
     private_key: Regex,
     hash: Regex,
+    iscsi: Regex,
     own: Vec<Regex>,
     /// A word has no letter by which an assignment is noticed.
     untold: bool,
 }
 
 /// Words that name a secret in front of `=` or `:`, besides those that name one as a key.
-const ASSIGNED_WORDS: &[&str] =
-    &["passw", "passphrase", "pwd", "passcode", "authorization", "signature", "cookie", "x-amz-credential"];
+const ASSIGNED_WORDS: &[&str] = &["passw", "passphrase", words::PROSE_WORD, "signature", "cookie", "x-amz-credential"];
 /// Names that are too short to be parts of others.
-const ASSIGNED_NAMES: &str = concat!(
-    r"(?:\b|%(?:25)*26|%(?:25)*3f)(?:sig|auth|key|inst\.rootpw|(?:pass|pw|psk|creds?)[0-9]*)|",
-    r"_(?:pass|pw|psk|creds?)[0-9]*"
-);
+const ASSIGNED_NAMES: &str = r"sig|auth|key|inst\.rootpw";
 /// What assigns.
 const SIGNS: &str = r"(?:[!+:?]?={1,3}[>~]?|:|%(?:25)*3d)";
-/// Words that name a secret without a sign too, where an option, an element or a quote follows: not those that are as
-/// often a word of prose.
-const SPOKEN_WORDS: &[&str] = &["passphrase", "pwd", "passcode"];
-/// Names that are too short for prose, in options and elements.
-const SPOKEN_NAMES: &str = r"(?:\b|_)(?:pass|pw|psk|creds?)";
+/// Words that name a secret without a sign too, where an option, an element or a quote follows, besides those that do as a
+/// key: not those that are as often a word of prose.
+const SPOKEN_WORDS: &[&str] = &["passphrase"];
 
 const TOKEN: &str = r"eyJ[A-Za-z0-9_-]{6,}(?:\.eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*)*|(?:\.[A-Za-z0-9_-]*){4,})";
-const FERNET: &str = r"gAAAAA[A-Za-z0-9_-]{40,}(?:=|%3[Dd]){0,2}";
+/// A token begins with its time, of 2004 or later.
+const FERNET: &str = r"gAAAAA[BC][A-Za-z0-9_-]{40,}(?:=|%3[Dd]){0,2}";
 /// Without its end, a key reaches to the end of the text.
 const PRIVATE_KEY: &str =
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?su:.)*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)";
 /// Password hashes of crypt(3).
 const HASH: &str = r"\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|apr1|argon2(?:id?|d))\$[A-Za-z0-9./$=,+-]{16,}";
+/// Who logs in to an iSCSI target, and as whom the target does, as dracut reads `netroot=iscsi:…`.
+const ISCSI: &str = r#"(?u)iscsi:([^\s:@"']+:[^\s:"']+(?::[^\s:"']+:[^\s:"']+)?)@"#;
 /// Memory of a search, per thread and shape.
 const CACHE_BYTES: usize = 1 << 18;
 /// The largest compiled shape of an operator.
@@ -77,20 +82,39 @@ const OWN_BYTES_MAX: usize = 1 << 20;
 const SPANS_MAX: usize = 256;
 
 impl Shapes {
-    /// The shipped shapes with `words` as names of assigned secrets, and the operator's own.
-    pub(super) fn new<'a>(words: impl Iterator<Item = &'a str>, own: Vec<Regex>) -> Result<Self, regex::Error> {
-        let words: Vec<&str> = words.collect();
+    /// The shipped shapes with `names` and `words` as names of assigned secrets, and the operator's own.
+    pub(super) fn new<'a>(
+        names: impl Iterator<Item = &'a str>,
+        words: impl Iterator<Item = &'a str>,
+        keys: Arc<Keys>,
+        own: Vec<Regex>,
+    ) -> Result<Self, regex::Error> {
+        let words: Vec<&str> = words.chain(words::WORDS.split(' ')).collect();
         let spoken_words: Vec<String> = words.iter().chain(SPOKEN_WORDS).map(|word| word_pattern(word)).collect();
         let words: Vec<&str> = words.into_iter().chain(ASSIGNED_WORDS.iter().copied()).collect();
         let untold = words.iter().any(|word| {
             let last = word.rsplit(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric()).next().unwrap_or_default();
             !last.bytes().any(|byte| tells(byte) || !byte.is_ascii())
         });
+        // Names that have one of the words are found by it. In prose, no blank parts them: `user data` is none.
+        let unworded = |name: &&str| !words.iter().any(|word| name.contains(word));
+        let name_pattern = |name: &str| word_pattern(name).replace("[-_. ]?", "[-_.]?");
+        let names: Vec<String> = names.chain(words::NAMES.split(' ')).filter(unworded).map(name_pattern).collect();
         let words: Vec<String> = words.into_iter().map(word_pattern).collect();
-        let assignment =
-            format!(r#"(?i)(?:(?:{})[A-Za-z0-9_.-]*|{ASSIGNED_NAMES})(?:\\*["'\]])*\s*{SIGNS}[ \t]*"#, words.join("|"));
+        let (words, names, parts) = (words.join("|"), names.join("|"), words::PARTS);
+        let end = format!(r#"(?:\\*["'\]])*\s*{SIGNS}[ \t]*"#);
+        let assignment = [
+            format!("(?:{words})[A-Za-z0-9_.-]*{end}"),
+            format!(r"(?:\b|%(?:25)*26|%(?:25)*3f)(?:{ASSIGNED_NAMES}|{names}){end}"),
+            format!(r"(?:\b|_|%(?:25)*26|%(?:25)*3f)(?:{parts})[0-9]*(?:_[A-Za-z0-9_.-]*)?{end}"),
+            format!("(?-i:[a-z0-9](?:{})[0-9]*(?:[A-Z][A-Za-z0-9_.-]*)?){end}", words::CAPITAL_PARTS),
+            // What is a secret where Ironic has it, and elsewhere a word: quoted, or in front of a container.
+            format!(r#"\\*["'](?:args|headers|image_url)\\*["']\]?\s*{SIGNS}[ \t]*"#),
+            r"\b(?:args|headers)\s*[:=]\s*[\[({]|\bimage_url=".to_owned(),
+        ];
+        let assignment = assignment.join("|");
         let words = spoken_words.join("|");
-        let named = format!("(?:{words}|{SPOKEN_NAMES})");
+        let named = format!(r"(?:{words}|(?:\b|_)(?:{parts}))");
         let spoken = [
             // `--password X`, and in a list `'--password', 'X'`.
             format!(r#"--[A-Za-z0-9_.-]*{named}[0-9]*(?:\\*["']\s*,\s*|\s+)"#),
@@ -101,12 +125,16 @@ impl Shapes {
             format!(r#"(?:{words})[0-9]*\\*["']\s*,\s*\\*["']--?[A-Za-z_]+\\*["']\s*,\s*"#),
         ];
         Ok(Self {
-            assignment: compile(&assignment)?,
+            keys,
+            assignment: compile(&format!("(?i){assignment}"))?,
+            compounds: Compounds::new()?,
+            phrases: Phrases::new()?,
             spoken: compile(&format!("(?i){}", spoken.join("|")))?,
             token: compile(TOKEN)?,
             fernet: compile(FERNET)?,
             private_key: compile(PRIVATE_KEY)?,
             hash: compile(HASH)?,
+            iscsi: compile(ISCSI)?,
             own,
             untold,
         })
@@ -136,7 +164,8 @@ impl Shapes {
         if holds(b'$') {
             matches(&self.hash);
         }
-        for shape in &self.own {
+        let iscsi = holds(b'@') && memchr::memmem::find(bytes, b"iscsi:").is_some();
+        for shape in self.own.iter().chain(iscsi.then_some(&self.iscsi)) {
             let parts = shape.captures_iter(text).filter_map(|found| {
                 let whole = found.get(0)?;
                 Some(Span::within(whole.start(), found.get(1).unwrap_or(whole).range()))
@@ -151,6 +180,12 @@ impl Shapes {
         }
         if holds(b'-') || holds(b'<') || holds(b'\'') || holds(b'"') {
             add(spans, bytes, self.spoken(text));
+            if holds(b'{') {
+                add(spans, bytes, named_values(text, &self.keys).into_iter());
+            }
+        }
+        if holds(b' ') {
+            self.phrases.find(text, &self.keys, |found| add(spans, bytes, found));
         }
         spans.sort_unstable_by_key(|span| (span.start, span.end));
         spans.dedup_by(|next, kept| {
@@ -165,13 +200,20 @@ impl Shapes {
 
     fn assignments<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Span> + 't {
         let mut from = 0;
+        // A scheme that sounds like a secret, or another word.
+        let harmless = move |found: &Match<'_>| {
+            let scheme =
+                found.as_str().ends_with(':') && text.get(found.end()..).is_some_and(|rest| rest.starts_with("//"));
+            scheme || self.compounds.explain(found.as_str(), &self.assignment)
+        };
         std::iter::from_fn(move || {
             let mut found = self.assignment.find_at(text, from)?;
-            while found.as_str().ends_with(':') && text.get(found.end()..).is_some_and(|rest| rest.starts_with("//")) {
-                // A scheme that sounds like a secret.
+            while harmless(&found) {
                 found = self.assignment.find_at(text, found.end())?;
             }
-            let value = assigned(text.as_bytes(), found.end(), found.as_str());
+            let opened = usize::from(found.as_str().ends_with(['{', '[', '(']));
+            let named = found.as_str().get(..found.len() - opened).unwrap_or_default();
+            let value = assigned(text.as_bytes(), found.end() - opened, named);
             from = value.end.max(found.end());
             Some(Span::within(found.start(), value))
         })
@@ -210,7 +252,7 @@ fn add(spans: &mut Vec<Span>, text: &[u8], found: impl Iterator<Item = Span>) {
     }
 }
 
-fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+pub(super) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).unicode(false).dfa_size_limit(CACHE_BYTES).build()
 }
 
@@ -223,7 +265,8 @@ pub(super) fn compile_own(pattern: &str) -> Result<Regex, regex::Error> {
 fn harmless(value: &[u8]) -> bool {
     value.iter().all(|byte| *byte == b'*')
         || value.strip_prefix(MASK.as_bytes()).is_some_and(closes)
-        || [b"none".as_slice(), b"null", b"true", b"false", b"{}", b"[]", b"()"]
-            .iter()
-            .any(|word| value.eq_ignore_ascii_case(word))
+        || [b"none".as_slice(), b"null", b"true", b"false", b"{}", b"[]", b"()"].iter().any(|word| {
+            let parts = value.split_at_checked(word.len());
+            parts.is_some_and(|(head, rest)| head.eq_ignore_ascii_case(word) && closes(rest))
+        })
 }

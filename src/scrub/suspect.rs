@@ -3,11 +3,15 @@
 //! Every shape needs one of a few bytes: `@` (or `%`) for user information in URLs, `=` or `%` for assignments, `J` for
 //! JSON web tokens (`eyJ`), `A` for Fernet tokens (`gAAAAA`) and the header of a private key, `$` for hashes, `<` for
 //! elements, `'` for quoted words (a `"` is written with a backslash in JSON); or a hyphen that may begin an option
-//! (` -v`, `--password`), or a colon that may assign ([`may_assign`]).
+//! (` -v`, `--password`), or a colon that may assign ([`may_assign`]). Phrases need a word ([`speaks`]).
 
 use wide::i8x16;
 
+use super::phrase::speaks;
+
 const PART: usize = 16;
+/// No shorter text has a phrase with a value in it.
+const SPOKEN_BYTES_MIN: usize = 11;
 
 /// Whether the text between two places of `bytes`, which is plain ASCII, may hold a secret's shape.
 #[inline]
@@ -60,7 +64,7 @@ fn look(text: &[u8]) -> bool {
         }
         told |= tells != 0;
     }
-    options && spaced
+    spaced && (options || (text.len() >= SPOKEN_BYTES_MIN && speaks(text)))
 }
 
 /// What a part of a text holds; bit *i* stands for byte *i*.
@@ -202,8 +206,9 @@ mod tests {
         let option = |pair: &[u8]| b" -".contains(&pair[0]) && pair[1] == b'-';
         let marked = text.iter().any(|byte| b"$%@A=J<'".contains(byte));
         let options = text.windows(2).any(option) && text.contains(&b' ');
+        let spoken = text.len() >= SPOKEN_BYTES_MIN && text.contains(&b' ') && speaks(text);
         let told = |at: usize| text[..at].iter().any(|byte| tells(*byte));
-        marked || options || (0..text.len()).any(|at| text[at] == b':' && told(at) && may_assign(text, at))
+        marked || options || spoken || (0..text.len()).any(|at| text[at] == b':' && told(at) && may_assign(text, at))
     }
 
     proptest! {
@@ -256,6 +261,8 @@ mod tests {
             ("<password>x</password>", true),
             ("password 'x'", true),
             ("power on", false),
+            ("attribute /extra/password with value x", true),
+            ("raw 0x06 0x47 0x02", true),
             ("a node - or two-three - is here", true),
             ("0c5a2a52-1d4f-4b0e-9a35-3ca1d7a7f1a0", false),
             ("the node-17 is on", false),

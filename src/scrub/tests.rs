@@ -7,6 +7,7 @@ mod maps;
 mod property;
 mod shapes;
 mod spoken;
+mod words;
 
 use std::sync::{Arc, LazyLock};
 

@@ -148,12 +148,12 @@ fn word_end(text: &[u8]) -> usize {
     text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len())
 }
 
-fn line_end(text: &[u8]) -> usize {
+pub(super) fn line_end(text: &[u8]) -> usize {
     memchr::memchr2(b'\r', b'\n', text).unwrap_or(text.len())
 }
 
 /// [`quoted`], with what Python writes in front of the quote: `u'x'`, `b"x"`.
-fn literal(text: &[u8]) -> Option<(usize, usize)> {
+pub(super) fn literal(text: &[u8]) -> Option<(usize, usize)> {
     let kind = text.iter().take(2).take_while(|byte| b"bBfFrRuU".contains(byte)).count();
     quoted(text.get(kind..)?).map(|(open, end)| (kind + open, kind + end))
 }
@@ -161,7 +161,7 @@ fn literal(text: &[u8]) -> Option<(usize, usize)> {
 /// Where in a text that begins with a quote the quoted part begins and ends; without its end it is all.
 ///
 /// `"x"`, or `\"x\"` where the text is itself quoted once more: the end has as many backslashes.
-fn quoted(text: &[u8]) -> Option<(usize, usize)> {
+pub(super) fn quoted(text: &[u8]) -> Option<(usize, usize)> {
     let slashes = text.iter().take_while(|byte| **byte == b'\\').count();
     let quote @ (b'"' | b'\'') = *text.get(slashes)? else { return None };
     let open = slashes + 1;
@@ -184,7 +184,7 @@ fn quoted(text: &[u8]) -> Option<(usize, usize)> {
 
 /// The end of the container that begins here, behind the bracket that matches its first one; without that, it is all.
 /// Quoted parts do not count.
-fn container_end(text: &[u8]) -> usize {
+pub(super) fn container_end(text: &[u8]) -> usize {
     let Some(open) = text.first() else { return 0 };
     let close = match open {
         b'{' => b'}',

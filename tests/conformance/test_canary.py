@@ -58,7 +58,7 @@ def shaped(place):
         "signed": f"https://192.0.2.9/v1/o?temp_url_sig={secret('signed')}&temp_url_expires=1",
         "kernel_append_params": f"nofb rootpwd={secret('kernel')} console=ttyS0 password={secret('kernel2')}",
         "pem": "\n".join([line.format("BEGIN"), secret("pem"), line.format("END")]),
-        "jwt": f"eyJhbGciOiJI.eyJzdWIi{secret('jwt')}.{secret('jwt')}", "fernet": "gAAAAA" + 3 * secret("fernet"),
+        "jwt": f"eyJhbGciOiJI.eyJzdWIi{secret('jwt')}.{secret('jwt')}", "fernet": "gAAAAAB" + 3 * secret("fernet"),
         "hash": f"$6$rounds=5000${secret('hash')}{secret('hash')}", "header": f"Authorization: Basic {secret('header')}",
         "deep": [{"x": [f"see https://u:{secret('deep')}@h/"]}],
     }
@@ -68,7 +68,9 @@ def named(place):
     """Values under every name that the catalogue knows as a secret's, and under names that hold one of its words."""
     names = {name: word(f"{place} {name}") for name in KNOWN["names"]}
     words = {f"x_{part}_1": word(f"{place} word {part}") for part in KNOWN["words"]}
-    return names | words | {"password_object": {"a": [word(f"{place} object")]}, "Admin-Password": word(f"{place} case")}
+    joined = {f"y{part.replace('_', '')}": word(f"{place} joined {part}") for part in KNOWN["words"]}
+    parts = {name: word(f"{place} part {name}") for name in ("SysPass1", "bmc_pass", "TrapCommunity", "read_community", "community", "client_key")}
+    return names | words | joined | parts | {"password_object": {"a": [word(f"{place} object")]}, "Admin-Password": word(f"{place} case")}
 
 
 def rich(place):
@@ -81,10 +83,29 @@ def text(place):
     return f"fetching https://user:{word(place + ' text')}@192.0.2.9/x failed: password={word(place + ' said')} is wrong"
 
 
+def told(place):
+    """What a longer error quotes: steps and settings as Python and JSON write them, and values on either side of their names."""
+    def secret(kind):
+        return word(f"{place} told {kind}")
+    vendor = {"interface": "vendor", "step": "send_raw", "args": {"raw_bytes": secret("raw"), "x": {"y": [secret("argument")]}}}
+    settings = [{"name": "AdminPassword", "value": secret("setting")}, {"value": secret("before"), "x": 1, "name": "SetupPassword"}]
+    names = ("http_headers", "irmc_snmp_security", "user_data", "key_data", "client_key", "SysPass1", "ssl_key", "TrapCommunity", "image_url")
+    plain = {name: secret(f"plain {name}") for name in names}
+    return "\n".join([
+        text(place), f"failed step {vendor}", f"failed step {json.dumps(vendor)}", json.dumps({"x": json.dumps(vendor)}), f"cannot apply {settings}",
+        f"cannot apply {json.dumps(settings)}", str(plain), " ".join(f"{name}={value}" for name, value in plain.items()),
+        f"Failed to set attribute /driver_info/redfish_password with value {secret('set')}: no",
+        f"The value '{secret('refused')}' for the property AdminPassword is not in the list",
+        f"Failed to check condition: 'eq' on values: ['{{node.driver_info.redfish_password}}', '{secret('compared')}']",
+        f"netroot=iscsi:user:{secret('chap')}@192.0.2.9::3260::iqn.2009-06.example:x"])
+
+
 def step(place, **more):
     """A step with secret arguments, a BIOS setting named as a password among them."""
-    settings = [{"name": "AdminPassword", "value": word(f"{place} setting")}]
-    return {"interface": "bios", "step": "apply_configuration", "args": {"settings": settings, **rich(place + " args")}, **more}
+    settings = [{"name": "AdminPassword", "value": word(f"{place} setting")}, {"name": "AdminPassword", "val": word(f"{place} val")}]
+    files = [{"path": "/root/.ssh/id_rsa", "content": word(f"{place} content")}]
+    arguments = {"settings": settings, "files": files, **rich(place + " args")}
+    return {"interface": "bios", "step": "apply_configuration", "args": arguments, **more}
 
 
 def rule(place):
@@ -106,7 +127,7 @@ PLANT = [
     ("POST", "/v1/nodes", {
         "uuid": NODE, "name": "rich", "driver": "fake-hardware", "chassis_uuid": CHASSIS, "resource_class": "canary", "shard": "shard",
         "driver_info": driver_info("driver-info"), "instance_info": driver_info("instance-info"), "extra": rich("extra"),
-        "properties": rich("properties"), "description": text("description")}),
+        "properties": rich("properties"), "description": told("description")}),
     ("POST", "/v1/nodes", {"uuid": SPARE, "name": "spare", "driver": "fake-hardware", "driver_info": rich("spare"), "resource_class": "other"}),
     ("POST", "/v1/nodes", {"uuid": AGENT, "name": "agent", "driver": "fake-hardware", "instance_info": shaped("agent")}),
     ("POST", "/v1/ports", {"uuid": PORT, "node_uuid": NODE, "address": "52:54:00:00:0c:01", "extra": rich("port extra"),
@@ -121,7 +142,7 @@ PLANT = [
     ("POST", "/v1/runbooks", {"uuid": BOOK, "name": "CUSTOM_BOOK", "steps": [step("runbook", order=1)], "extra": rich("runbook extra")}),
     ("POST", "/v1/inspection_rules", {"uuid": RULE, **rule("rule")}),
     ("POST", "/v1/inspection_rules", {"uuid": HIDDEN_RULE, "sensitive": True, **rule("hidden rule")}),
-    ("PUT", f"/v1/nodes/{NODE}/maintenance", {"reason": text("maintenance")}),
+    ("PUT", f"/v1/nodes/{NODE}/maintenance", {"reason": told("maintenance")}),
     ("PUT", f"/v1/nodes/{NODE}/traits", {"traits": ["CUSTOM_A"]}),
 ]
 
@@ -135,19 +156,19 @@ def plant_in_database(path):
         database.execute(
             "update nodes set last_error = ?, driver_internal_info = ?, clean_step = ?, deploy_step = ?, service_step = ?, raid_config = ?,"
             " target_raid_config = ?, protected_reason = ?, retired_reason = ?, health = 'OK' where id = ?",
-            (text("last error"), json.dumps(internal), running, running, running, json.dumps(rich("raid")), json.dumps(rich("target raid")),
-             text("protected"), text("retired"), number))
+            (told("last error"), json.dumps(internal), running, running, running, json.dumps(rich("raid")), json.dumps(rich("target raid")),
+             told("protected"), told("retired"), number))
         database.execute("update ports set internal_info = ? where uuid = ?", (json.dumps(rich("port internal")), PORT))
         database.execute("update nodes set provision_state = 'wait call-back', driver_internal_info = '{}' where uuid = ?", (AGENT,))
         database.execute("insert into node_history (uuid, node_id, event, conductor, severity, version) values (?, ?, ?, 'conductor-1', 'ERROR', '1.0')",
-                         (EVENT, number, text("history")))
+                         (EVENT, number, told("history")))
         database.execute("insert into node_inventory (node_id, inventory_data, plugin_data, version) values (?, ?, ?, '1.0')",
                          (number, json.dumps(rich("inventory")), json.dumps(rich("plugin"))))
         for name in ("AdminPassword", "SetupPassword", "ProcTurboMode"):
             value = word(f"bios {name}") if name.endswith("Password") else text("bios")
             database.execute("insert into bios_settings (node_id, name, value, version) values (?, ?, ?, '1.1')", (number, name, value))
         database.execute("insert into allocations (uuid, name, state, last_error, resource_class, extra, traits, candidate_nodes, version)"
-                         " values (?, 'claim', 'error', ?, 'canary', ?, '[]', '[]', '1.1')", (CLAIM, text("allocation"), json.dumps(rich("allocation"))))
+                         " values (?, 'claim', 'error', ?, 'canary', ?, '[]', '[]', '1.1')", (CLAIM, told("allocation"), json.dumps(rich("allocation"))))
 
 
 def secret_patch(place):

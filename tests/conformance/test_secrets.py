@@ -61,8 +61,9 @@ DRIVER_PROPERTIES = set("""
 
 
 def masked(name):
-    """Whether the catalogue's names or words make a key a secret's."""
-    return name.lower() in SECRETS["names"] or any(word in name.lower() for word in SECRETS["words"])
+    """Whether the catalogue's names or words make a key a secret's; separators match each other or nothing."""
+    bare = re.sub("[-_. ]", "", name.lower())
+    return name.lower() in SECRETS["names"] or any(re.sub("[-_. ]", "", word) in bare for word in SECRETS["words"])
 
 
 def driver_properties():

@@ -14,7 +14,7 @@ pub(super) fn key() -> impl Strategy<Value = String> {
         4 => proptest::sample::select(vec![
             "name", "value", "href", "next", "links", "args", "headers", "extra", "properties", "driver_info", "id",
             "password", "AdminPassword", "apiKey", "uuid", "bios", "nodes", "config", "token", "current_value", "pass",
-            "values", "regex", "path",
+            "values", "regex", "path", "content", "val", "current",
         ]).prop_map(str::to_owned),
         1 => "[a-zé\"\\\\/ \\n:_]{0,12}",
     ]
