@@ -14,11 +14,13 @@ mod hold;
 mod key;
 mod link;
 mod links;
+mod loops;
 mod name;
 mod named;
 mod number;
 mod omit;
 mod place;
+mod public_key;
 mod quick;
 #[cfg(any(test, fuzzing))]
 pub mod reference;
@@ -111,9 +113,6 @@ pub enum ScrubError {
     /// A malformed escape.
     #[error("the answer has a malformed escape")]
     Escape,
-    /// Half of a surrogate pair.
-    #[error("the answer has a lone surrogate")]
-    Surrogate,
     /// Not UTF-8.
     #[error("the answer is not UTF-8")]
     Utf8,
