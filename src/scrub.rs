@@ -14,6 +14,7 @@ mod hold;
 mod key;
 mod link;
 mod links;
+mod loops;
 mod name;
 mod named;
 mod number;
@@ -21,6 +22,7 @@ mod omit;
 mod pair;
 mod phrase;
 mod place;
+mod public_key;
 mod quick;
 #[cfg(any(test, fuzzing))]
 pub mod reference;
@@ -114,9 +116,6 @@ pub enum ScrubError {
     /// A malformed escape.
     #[error("the answer has a malformed escape")]
     Escape,
-    /// Half of a surrogate pair.
-    #[error("the answer has a lone surrogate")]
-    Surrogate,
     /// Not UTF-8.
     #[error("the answer is not UTF-8")]
     Utf8,

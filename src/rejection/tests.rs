@@ -165,6 +165,12 @@ fn cuts() -> BTreeSet<String> {
         let text = fs::read_to_string(path).unwrap();
         cuts.extend(text.split("Cut(\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
     }
+    // What ends the reading of an answer ends it in its middle too, by its own code.
+    let answer = fs::read_to_string(root.join("answer.rs")).unwrap();
+    let piece = answer.split("fn poll_piece").nth(1).and_then(|rest| rest.split("\n    }\n").next()).unwrap();
+    let codes: BTreeMap<String, String> = literals(arms("forward.rs", "code")).collect();
+    let errors = piece.split("Err(UpstreamError::").skip(1).filter_map(|rest| rest.split(')').next());
+    cuts.extend(errors.map(|error| codes[error].clone()));
     cuts
 }
 

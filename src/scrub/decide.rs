@@ -18,6 +18,8 @@ pub(super) enum Treatment {
     Mask,
     /// A string is searched for shapes.
     Text,
+    /// As [`Treatment::Text`], of entries parted by commas.
+    Listed,
     /// As [`Treatment::Text`], and what leads to Ironic leads to irongate.
     Link,
 }
@@ -80,6 +82,7 @@ impl Scrubber {
         let secret = (class.has(KeyClass::SECRET) && !described)
             || (class.has(KeyClass::SECRET_ARGUMENT) && frame.below_arguments)
             || (frame.refers && class.has(KeyClass::COMPARED))
+            || (frame.looped && class.has(KeyClass::LOOP))
             || (frame.named == Named::Secret && (class.has(KeyClass::VALUES) || frame.argument_list));
         if secret {
             // Whoever may write a key of his own could try values by their HMACs.
@@ -89,6 +92,12 @@ impl Scrubber {
             return Treatment::Mask;
         }
         let link = (class.has(KeyClass::HREF) && !frame.free) || (class.has(KeyClass::NEXT) && depth == 1);
-        if link && plan.links { Treatment::Link } else { Treatment::Text }
+        if link && plan.links {
+            Treatment::Link
+        } else if class.has(KeyClass::LIST) {
+            Treatment::Listed
+        } else {
+            Treatment::Text
+        }
     }
 }

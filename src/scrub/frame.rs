@@ -24,6 +24,8 @@ pub(super) struct Frame {
     pub(super) named_late: bool,
     /// In an object of arguments, a `value` refers to a secret: what it is compared with is one.
     pub(super) refers: bool,
+    /// The arguments, or the object's own, hold or name a secret: what they are repeated with may be it.
+    pub(super) looped: bool,
     /// What the object's naming member said.
     pub(super) named: Named,
     /// Elements read so far.
@@ -96,6 +98,7 @@ impl Member {
             argument_list: (below_arguments || arguments) && !object,
             named_late: false,
             refers: false,
+            looped: false,
             named: Named::Not,
             index: 0,
             sets: self.sets,

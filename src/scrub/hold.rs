@@ -20,11 +20,21 @@ pub(super) struct Holds {
 struct Waiting {
     /// The depth of the object that it belongs to.
     depth: usize,
-    /// A reference beside it may make it a secret.
-    compared: bool,
+    waits: For,
     /// Where in the held bytes it begins, and ends if it is over.
     start: usize,
     end: Option<usize>,
+}
+
+/// What makes a value that waits a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// A name beside it.
+    Name,
+    /// A name beside it, or a reference.
+    Reference,
+    /// Arguments beside it.
+    Arguments,
 }
 
 impl Holds {
@@ -44,43 +54,44 @@ impl Holds {
         if self.waiting.is_empty() { out } else { &mut self.bytes }
     }
 
-    /// The object at `depth` has named its values or ended. Returns how many were masked.
-    #[inline]
-    pub(super) fn resolve(&mut self, depth: usize, secret: bool, out: &mut Vec<u8>) -> u64 {
-        if self.waiting.is_empty() { 0 } else { self.settle(depth, secret, out) }
-    }
-
-    fn settle(&mut self, depth: usize, secret: bool, out: &mut Vec<u8>) -> u64 {
-        let mut masked = 0;
-        while let Some(last) = self.waiting.pop_if(|last| last.depth >= depth) {
-            if let Some(end) = last.end
-                && secret
-                && !unmaskable(self.bytes.get(last.start..end).unwrap_or_default())
-            {
-                self.bytes.splice(last.start..end, QUOTED_MASK.iter().copied());
-                masked += 1;
-            }
-        }
-        if self.waiting.is_empty() {
-            self.release(out);
-        }
+    /// The object at `depth` has called its values secrets. Returns how many were masked.
+    fn mask_named(&mut self, depth: usize, out: &mut Vec<u8>) -> u64 {
+        let masked = self.mask_all(depth, |waits| waits != For::Arguments);
+        self.waiting.retain(|held| held.depth < depth || held.waits == For::Arguments);
+        self.release_all(out);
         masked
     }
 
-    /// Masks those values of the object at `depth` that a reference beside them makes secrets.
-    fn mask_compared(&mut self, depth: usize) -> u64 {
-        (0..self.waiting.len()).map(|index| u64::from(self.mask(index, depth, true))).sum()
+    /// The object at `depth` ends: nothing in it waits any more.
+    fn let_go(&mut self, depth: usize, out: &mut Vec<u8>) {
+        self.waiting.retain(|held| held.depth < depth);
+        self.release_all(out);
+    }
+
+    fn release_all(&mut self, out: &mut Vec<u8>) {
+        if self.waiting.is_empty() {
+            self.release(out);
+        }
+    }
+
+    /// Masks what the arguments of the object at `depth` are repeated with.
+    pub(super) fn mask_loops(&mut self, depth: usize) -> u64 {
+        self.mask_all(depth, |waits| waits == For::Arguments)
     }
 
     /// Masks the value that was read last, if it waits.
     fn mask_last(&mut self, depth: usize) -> u64 {
         let last = self.waiting.len().checked_sub(1);
-        last.map_or(0, |last| u64::from(self.mask(last, depth, false)))
+        last.map_or(0, |last| u64::from(self.mask(last, depth, |_| true)))
     }
 
-    fn mask(&mut self, index: usize, depth: usize, compared: bool) -> bool {
+    fn mask_all(&mut self, depth: usize, which: impl Fn(For) -> bool) -> u64 {
+        (0..self.waiting.len()).map(|index| u64::from(self.mask(index, depth, &which))).sum()
+    }
+
+    fn mask(&mut self, index: usize, depth: usize, which: impl Fn(For) -> bool) -> bool {
         let Some(Waiting { start, end: Some(end), .. }) =
-            self.waiting.get(index).copied().filter(|held| held.depth == depth && (held.compared || !compared))
+            self.waiting.get(index).copied().filter(|held| held.depth == depth && which(held.waits))
         else {
             return false;
         };
@@ -112,11 +123,18 @@ impl Scrubber {
     /// Holds the value that begins here, unless its object has called it a secret already.
     pub(super) fn hold(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
         let depth = self.frames.len();
-        if self.frames.last().is_some_and(|frame| frame.object && frame.named != Named::Secret) {
+        let class = self.member.class;
+        let waits = if class.has(KeyClass::LOOP) {
+            For::Arguments
+        } else if class.has(KeyClass::COMPARED) {
+            For::Reference
+        } else {
+            For::Name
+        };
+        if self.frames.last().is_some_and(|frame| frame.object) {
             self.flush(input, input.at, out);
             let start = self.holds.bytes.len();
-            let compared = self.member.class.has(KeyClass::COMPARED);
-            self.holds.waiting.push(Waiting { depth, compared, start, end: None });
+            self.holds.waiting.push(Waiting { depth, waits, start, end: None });
         }
     }
 
@@ -129,6 +147,10 @@ impl Scrubber {
             if let Some(last) = self.holds.waiting.last_mut() {
                 last.end = Some(end);
             }
+            if self.frames.last().is_some_and(|frame| frame.looped) {
+                // What is below it says so.
+                self.report.masked += self.holds.mask_loops(self.frames.len());
+            }
         }
     }
 
@@ -137,7 +159,8 @@ impl Scrubber {
         if let Some(frame) = self.frames.last_mut() {
             frame.refers = true;
         }
-        self.report.masked += self.holds.mask_compared(self.frames.len());
+        self.report.masked += self.holds.mask_all(self.frames.len(), |waits| waits == For::Reference);
+        self.secret_argument();
     }
 
     /// Whether the value of the member at hand is on hold, and not over.
@@ -174,7 +197,7 @@ impl Scrubber {
         let mut from = 0;
         for held in &waiting {
             let frame = held.depth.checked_sub(1).and_then(|index| self.frames.get(index));
-            if frame.is_some_and(|frame| frame.named == Named::Plain) {
+            if held.waits != For::Arguments && frame.is_some_and(|frame| frame.named == Named::Plain) {
                 continue;
             }
             out.extend_from_slice(bytes.get(from..held.start).unwrap_or_default());
@@ -192,6 +215,22 @@ impl Scrubber {
         false
     }
 
+    /// The object at hand ends, and with it the wait of its values for a name: they are no secrets, but where a setting
+    /// has lost its name.
+    #[inline]
+    pub(super) fn object_ends(&mut self, out: &mut Vec<u8>) {
+        if self.holds.is_empty() {
+            return;
+        }
+        let settings = self.plan.as_ref().is_some_and(|plan| plan.settings);
+        let nameless = settings && self.frames.last().is_some_and(|frame| frame.object && frame.named == Named::Not);
+        let depth = self.frames.len();
+        if nameless {
+            self.report.masked += self.holds.mask_all(depth, |waits| waits != For::Arguments);
+        }
+        self.holds.let_go(depth, out);
+    }
+
     /// The object at hand has named its values.
     pub(super) fn named(&mut self, secret: bool, out: &mut Vec<u8>) {
         let depth = self.frames.len();
@@ -201,7 +240,8 @@ impl Scrubber {
             frame.named = if secret { Named::Secret } else { Named::Plain };
         }
         if secret {
-            self.report.masked += self.holds.resolve(depth, true, out);
+            self.report.masked += self.holds.mask_named(depth, out);
+            self.secret_argument();
         }
     }
 }

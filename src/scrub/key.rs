@@ -40,16 +40,22 @@ impl KeyClass {
     pub(super) const SHIPPED: Self = Self(1 << 10);
     /// In arguments: what a `value` is compared with.
     pub(super) const COMPARED: Self = Self(1 << 11);
+    /// What an action or condition is done with in turn.
+    pub(super) const LOOP: Self = Self(1 << 12);
+    /// What waits for something beside it that says whether it is a secret.
+    pub(super) const WAITS: Self = Self::VALUES.and(Self::LOOP);
+    /// A text of entries parted by commas.
+    pub(super) const LIST: Self = Self(1 << 13);
 
     #[inline]
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// Whether a string or an empty container under the key is just that.
+    /// Whether a string in which nothing is suspect, or an empty container, is just that under the key.
     #[inline]
     pub(super) const fn is_plain(self) -> bool {
-        self.0 & !(Self::FREE.0 | Self::FREE_OBJECT.0 | Self::ARGS.0 | Self::FIELDS.0) == 0
+        self.0 & !(Self::FREE.0 | Self::FREE_OBJECT.0 | Self::ARGS.0 | Self::FIELDS.0 | Self::LIST.0) == 0
     }
 
     /// As [`KeyClass::is_plain`], but that the value is a secret.
@@ -58,7 +64,7 @@ impl KeyClass {
         self.has(Self::SECRET) && Self(self.0 & !(Self::SECRET.0 | Self::SHIPPED.0)).is_plain()
     }
 
-    const fn and(self, other: Self) -> Self {
+    pub(super) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
@@ -136,6 +142,8 @@ impl Keys {
             ("next", KeyClass::NEXT),
             ("properties", KeyClass::FREE_OBJECT),
             ("args", KeyClass::ARGS),
+            ("loop", KeyClass::LOOP),
+            ("capabilities", KeyClass::LIST),
             ("headers content", KeyClass::SECRET_ARGUMENT),
         ] {
             keys.split(' ').for_each(|key| add(key, class));

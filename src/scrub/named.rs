@@ -27,6 +27,11 @@ pub(super) fn is_reference(text: &str) -> bool {
         && ROOTS.iter().any(|root| inner.strip_prefix(root).is_some_and(|rest| rest.starts_with(['.', '['])))
 }
 
+/// Whether a text holds a part of what its action is done with in turn.
+pub(super) fn is_looped(text: &str) -> bool {
+    memchr::memmem::find(text.as_bytes(), b"{item").is_some()
+}
+
 /// Exact places of secrets, for comparison with texts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct NamedPlaces(Vec<Vec<String>>);

@@ -79,6 +79,9 @@ pub(super) struct Plan {
     pub(super) links: bool,
     /// Whether the keys at the root name settings or properties.
     pub(super) roots: Roots,
+    /// Whether it is made of settings, which have their names beside their values: a value without one is a secret, since
+    /// the caller may have left the name out (`fields=value`).
+    pub(super) settings: bool,
 }
 
 /// What the keys at the root of an answer are.
@@ -100,6 +103,9 @@ const NAMED_ROOTS: &[(&str, Roots)] = &[
     ("node:vendor_passthru:methods", Roots::Settings),
     ("driver:vendor_passthru:methods", Roots::Settings),
 ];
+
+/// The object that settings are in the catalogue.
+const SETTING: &str = "bios_setting";
 
 /// What the ramdisk needs as it is: hardware agents read all of it.
 const LOOKUP_PASSES: &[&str] =
@@ -246,6 +252,7 @@ impl ScrubRules {
             resource,
             links: !operation.groups.contains(&Group::Passthru),
             roots: NAMED_ROOTS.iter().find(|(id, _)| *id == operation.id).map_or(Roots::Keys, |(_, roots)| *roots),
+            settings: operation.object.as_deref() == Some(SETTING),
         })
     }
 }

@@ -12,9 +12,10 @@ use super::MASK;
 use super::key::Keys;
 use super::pair::named_values;
 use super::phrase::Phrases;
+use super::public_key::is_public_key;
 use super::suspect::tells;
 use super::userinfo::user_information;
-use super::value::{assigned, closes, element, spoken};
+use super::value::{assigned, closes, element, entries, spoken};
 use super::words::{self, Compounds, word_pattern};
 
 /// A secret part of a text.
@@ -34,6 +35,18 @@ impl Span {
 
     pub(super) const fn within(known_from: usize, range: Range<usize>) -> Self {
         Self { known_from, start: range.start, end: range.end }
+    }
+
+    /// With the stars beside it: a mask is known again by standing alone.
+    fn take_stars(&mut self, text: &[u8]) {
+        let star = |byte: &&u8| **byte == b'*';
+        self.start -= text.get(..self.start).unwrap_or_default().iter().rev().take_while(star).count();
+        self.end += text.get(self.end..).unwrap_or_default().iter().take_while(star).count();
+        self.known_from = self.known_from.min(self.start);
+    }
+
+    const fn moved(self, by: usize) -> Self {
+        Self { known_from: self.known_from + by, start: self.start + by, end: self.end + by }
     }
 }
 
@@ -148,6 +161,15 @@ impl Shapes {
     /// Replaces `spans` by the secret parts of `text`: in order, apart from each other, not empty. In a text with more
     /// than [`SPANS_MAX`] of one shape, all from the last of them to the end is one.
     pub(super) fn find(&self, text: &str, spans: &mut Vec<Span>) {
+        self.search(text, false, spans);
+    }
+
+    /// The same in a list of `name:value`, parted by commas: one name does not tell what the next entry is.
+    pub(super) fn find_listed(&self, text: &str, spans: &mut Vec<Span>) {
+        self.search(text, true, spans);
+    }
+
+    fn search(&self, text: &str, listed: bool, spans: &mut Vec<Span>) {
         let bytes = text.as_bytes();
         let holds = |needle: u8| memchr::memchr(needle, bytes).is_some();
         let mut matches =
@@ -176,7 +198,12 @@ impl Shapes {
             add(spans, bytes, user_information(bytes));
         }
         if holds(b'=') || holds(b':') || holds(b'%') {
-            add(spans, bytes, self.assignments(text));
+            if listed {
+                let assigned = |(at, entry)| self.assignments(entry).map(move |span| span.moved(at));
+                add(spans, bytes, entries(text).flat_map(assigned));
+            } else {
+                add(spans, bytes, self.assignments(text));
+            }
         }
         if holds(b'-') || holds(b'<') || holds(b'\'') || holds(b'"') {
             add(spans, bytes, self.spoken(text));
@@ -187,6 +214,7 @@ impl Shapes {
         if holds(b' ') {
             self.phrases.find(text, &self.keys, |found| add(spans, bytes, found));
         }
+        spans.iter_mut().for_each(|span| span.take_stars(bytes));
         spans.sort_unstable_by_key(|span| (span.start, span.end));
         spans.dedup_by(|next, kept| {
             let joins = next.start <= kept.end;
@@ -261,9 +289,10 @@ pub(super) fn compile_own(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).size_limit(OWN_BYTES_MAX).dfa_size_limit(CACHE_BYTES).build()
 }
 
-/// Nothing at all, a mask, or what says that there is no value.
+/// Nothing at all, a mask, what says that there is no value, or what is public.
 fn harmless(value: &[u8]) -> bool {
     value.iter().all(|byte| *byte == b'*')
+        || is_public_key(value)
         || value.strip_prefix(MASK.as_bytes()).is_some_and(closes)
         || [b"none".as_slice(), b"null", b"true", b"false", b"{}", b"[]", b"()"].iter().any(|word| {
             let parts = value.split_at_checked(word.len());

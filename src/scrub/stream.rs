@@ -251,8 +251,10 @@ impl Scrubber {
     fn value(&mut self, plan: &Plan, byte: u8, input: &mut Input<'_>, out: &mut Vec<u8>) -> Result<(), ScrubError> {
         self.bound(input, out);
         let treatment = if self.dropping.is_some() { Treatment::Drop } else { self.treatment(plan, byte) };
-        if treatment == Treatment::Text
-            && self.member.class.has(KeyClass::VALUES)
+        if treatment == Treatment::Mask {
+            self.secret_argument();
+        } else if treatment == Treatment::Text
+            && self.member.class.has(KeyClass::WAITS)
             && !matches!(byte, b't' | b'f' | b'n')
         {
             self.hold(input, out);
@@ -309,7 +311,7 @@ impl Scrubber {
     fn close(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
         self.bound(input, out);
         input.at += 1;
-        self.holds.resolve(self.frames.len(), false, out);
+        self.object_ends(out);
         if self.dropping == Some(self.frames.len()) {
             self.dropping = None;
             input.from = input.at;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::decide::Treatment;
 use super::frame::Named;
 use super::key::KeyClass;
-use super::named::{REFERENCE_BYTES_MAX, is_reference};
+use super::named::{REFERENCE_BYTES_MAX, is_looped, is_reference};
 use super::omit::OMITTED;
 use super::shape::Span;
 use super::stream::{Input, Scrubber};
@@ -106,8 +106,8 @@ impl Scrubber {
             Treatment::Mask | Treatment::Drop | Treatment::Pass if simple => {}
             Treatment::Mask => {}
             Treatment::Drop | Treatment::Pass => self.check(raw, seen)?,
-            Treatment::Text if simple && !self.looks_at_all && !suspect(raw, 0, raw.len()) => {}
-            Treatment::Text | Treatment::Link => {
+            Treatment::Text | Treatment::Listed if simple && !self.looks_at_all && !suspect(raw, 0, raw.len()) => {}
+            Treatment::Text | Treatment::Listed | Treatment::Link => {
                 self.treat(raw, seen, treatment, true)?;
             }
         }
@@ -127,7 +127,9 @@ impl Scrubber {
             }
             self.report.masked += u64::from(!hidden_already(raw));
             input.from = input.at;
-        } else if matches!(treatment, Treatment::Text | Treatment::Link) && !self.strings.edits.is_empty() {
+        } else if matches!(treatment, Treatment::Text | Treatment::Listed | Treatment::Link)
+            && !self.strings.edits.is_empty()
+        {
             let edits = std::mem::take(&mut self.strings.edits);
             for edit in &edits {
                 self.flush(input, start + edit.range.start, out);
@@ -192,7 +194,7 @@ impl Scrubber {
         let raw = std::mem::take(&mut self.strings.partial);
         let treatment = token.treatment;
         match treatment {
-            Treatment::Text | Treatment::Link => {
+            Treatment::Text | Treatment::Listed | Treatment::Link => {
                 self.treat(&raw, token.seen, treatment, true)?;
             }
             Treatment::Mask | Treatment::Drop | Treatment::Pass => self.check(&raw, token.seen)?,
@@ -264,7 +266,7 @@ impl Scrubber {
                 token.treatment = Treatment::Drop;
                 token.rest_masked = true;
             }
-            Treatment::Pass | Treatment::Text | Treatment::Link => {
+            Treatment::Pass | Treatment::Text | Treatment::Listed | Treatment::Link => {
                 if !token.begun {
                     self.emit(b"\"", out);
                 }
@@ -282,10 +284,12 @@ impl Scrubber {
         }
     }
 
-    /// The HMAC of a whole string, whose text is in the buffer if it was written with escapes. Of the mask there is none.
+    /// The HMAC of a whole string, whose text is in the buffer if it was written with escapes. Of the mask there is none,
+    /// nor of what may be more than one string: halves of surrogate pairs are all the same.
     fn hashed(&self, raw: &[u8], seen: Seen) -> String {
         let text = if seen.escape { self.strings.text.as_bytes() } else { raw };
-        let key = self.rules.key.as_ref().filter(|_| text != MASK.as_bytes());
+        let several = seen.escape && self.strings.text.contains(char::REPLACEMENT_CHARACTER);
+        let key = self.rules.key.as_ref().filter(|_| text != MASK.as_bytes() && !several);
         key.map_or_else(|| MASK.to_owned(), |key| key.text(text))
     }
 
@@ -295,6 +299,7 @@ impl Scrubber {
             self.emit(origin.as_bytes(), out);
         } else {
             self.report.masked += 1;
+            self.secret_argument();
             self.emit(MASK.as_bytes(), out);
         }
     }
@@ -310,10 +315,12 @@ impl Scrubber {
         }
         let known = if seen.escape { None } else { self.rules.keys.known().find(raw, Ends::of(raw)) };
         let class = known.unwrap_or_else(|| self.rules.keys.judge(key));
-        if !seen.escape && !suspect(raw, 0, raw.len()) {
+        let looped = is_looped(key);
+        if !seen.escape && !looped && !suspect(raw, 0, raw.len()) {
             self.learnt.learn(raw, class);
         }
-        self.keyed(class, key.as_bytes());
+        let below_arguments = self.frames.last().is_some_and(|frame| frame.below_arguments);
+        self.keyed(if looped && below_arguments { class.and(KeyClass::SECRET) } else { class }, key.as_bytes());
         self.strings.text = text;
     }
 
@@ -330,7 +337,9 @@ impl Scrubber {
             return;
         }
         let text = if seen.escape { self.strings.text.as_str() } else { std::str::from_utf8(raw).unwrap_or_default() };
-        let secret = self.rules.names_a_secret(text);
+        // In a loop's arguments, the name may be any.
+        let any = frame.below_arguments && (frame.object || frame.index == 1) && is_looped(text);
+        let secret = any || self.rules.names_a_secret(text);
         if frame.object {
             self.named(secret, out);
         } else if secret && text.len() < REFERENCE_BYTES_MAX && !text.contains(char::is_whitespace) {

@@ -82,7 +82,7 @@ fn names_and_values() {
     for answer in [
         r#"{"bios": [{"name": "AdminPassword", "value": «"S3cret"», "links": []}, {"name": "x", "value": "y"}]}"#,
         r#"{"bios": [{"value": «"S3cret"», "x": 1, "name": "AdminPassword"}, {"value": "y", "name": "x"}]}"#,
-        r#"{"bios": [{"value": "y"}, {"value": ""}, {"value": null, "name": "AdminPassword"}]}"#,
+        r#"{"bios": [{"value": «"y"»}, {"value": ""}, {"value": null, "name": "AdminPassword"}]}"#,
         r#"{"bios": [{"value": "", "name": "AdminPassword"}, {"name": "AdminPassword", "value": ""}]}"#,
         r#"{"bios": [{"value": «12», "current_value": «{"a": [1]}», "attribute": "secret"}]}"#,
         r#"{"bios": [{"value": {"value": «1», "name": "token"}, "name": "x"}]}"#,
@@ -97,6 +97,28 @@ fn names_and_values() {
     check("node:bios:get", r#"{"AdminPassword": {"name": "AdminPassword", "value": «"x"», "read_only": false}}"#);
     check("node:bios:get", r#"{"AdminPassword": «"x"»}"#);
     check("node:get", r#"{"extra": [{"key": "a", "value": "b"}, {"key": "password", "value": «"b"»}]}"#);
+}
+
+/// `fields=value` leaves out the name by which a setting's value is known.
+#[test]
+fn settings_without_their_names() {
+    for id in ["node:bios:list", "node:bios:get"] {
+        for answer in [
+            r#"{"bios": [{"value": «"S3cret"»}, {"value": «"y"», "read_only": false}, {"name": "x", "value": "y"}]}"#,
+            r#"{"bios": [{"read_only": false, "value": «"S3cret"»}, {"value": «1», "links": [{"rel": "self"}]}]}"#,
+            r#"{"bios": [{"value": null}, {"value": true}, {"value": ""}, {"attribute_type": "String"}]}"#,
+            r#"{"bios": [{"value": «{"a": 1}»}, {"name": "x", "value": {"default_value": «["b"]»}}, {"name": null, "value": «"z"»}]}"#,
+            r#"{"bios": {"value": «"S3cret"», "x": {"value": «"S3cret"»}}}"#,
+        ] {
+            check(id, answer);
+        }
+    }
+    passes("node:get", r#"{"extra": {"value": "y"}}"#);
+    // No other answer is made of such settings.
+    for operation in catalog().operations() {
+        let settings = operation.object.as_deref() == Some("bios_setting");
+        assert_eq!(settings, ["node:bios:list", "node:bios:get"].contains(&operation.id.as_str()), "{}", operation.id);
+    }
 }
 
 #[test]

@@ -2,8 +2,15 @@
 
 use super::ScrubError;
 
+/// What half of a surrogate pair is in a text: it is no character, but JSON may have it.
+const HALF: char = char::REPLACEMENT_CHARACTER;
+/// The length of an escape by number.
+const UNIT_BYTES: usize = 6;
+
 /// Writes the text of `raw` (without quotes) to `text` and says how much of `raw` it is. Without `last`, an escape or a
 /// pair of them that is cut at the end is left for the next window.
+///
+/// Half of a pair becomes U+FFFD: what stands beside it is looked at, and it passes itself as it was written.
 pub(super) fn unescape(raw: &str, last: bool, text: &mut String) -> Result<usize, ScrubError> {
     text.clear();
     let mut at = 0;
@@ -24,7 +31,10 @@ pub(super) fn unescape(raw: &str, last: bool, text: &mut String) -> Result<usize
                 at += length;
             }
             // Cut by the string's end: half a pair, or half an escape.
-            None if last && raw.len() - at >= 6 => return Err(ScrubError::Surrogate),
+            None if last && raw.len() - at >= UNIT_BYTES => {
+                text.push(HALF);
+                at += UNIT_BYTES;
+            }
             None if last => return Err(ScrubError::Escape),
             None => return Ok(at),
         }
@@ -53,18 +63,15 @@ fn escape(raw: &[u8]) -> Result<Option<(char, usize)>, ScrubError> {
 fn unicode(raw: &[u8]) -> Result<Option<(char, usize)>, ScrubError> {
     let Some(high) = unit(raw)? else { return Ok(None) };
     if let Some(c) = char::from_u32(high) {
-        return Ok(Some((c, 6)));
+        return Ok(Some((c, UNIT_BYTES)));
     }
-    let second = raw.get(6..).unwrap_or_default();
+    let second = raw.get(UNIT_BYTES..).unwrap_or_default();
     if high >= 0xdc00 || !b"\\u".starts_with(second.get(..second.len().min(2)).unwrap_or_default()) {
-        return Err(ScrubError::Surrogate);
+        return Ok(Some((HALF, UNIT_BYTES)));
     }
     let Some(low) = unit(second)? else { return Ok(None) };
-    if !(0xdc00..0xe000).contains(&low) {
-        return Err(ScrubError::Surrogate);
-    }
-    let c = char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)).ok_or(ScrubError::Surrogate)?;
-    Ok(Some((c, 12)))
+    let pair = (0xdc00..0xe000).contains(&low).then(|| 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
+    Ok(Some(pair.and_then(char::from_u32).map_or((HALF, UNIT_BYTES), |c| (c, 2 * UNIT_BYTES))))
 }
 
 /// The four hexadecimal digits after `\u`.
@@ -105,7 +112,12 @@ impl<'r> Places<'r> {
                     self.at += length;
                     self.text += c.len_utf8();
                 }
-                Ok(None) | Err(_) => break,
+                // Half a pair at the string's end.
+                Ok(None) => {
+                    self.at = (self.at + UNIT_BYTES).min(self.raw.len());
+                    self.text += HALF.len_utf8();
+                }
+                Err(_) => break,
             }
         }
         self.at

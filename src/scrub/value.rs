@@ -216,6 +216,23 @@ pub(super) fn container_end(text: &[u8]) -> usize {
     text.len()
 }
 
+/// The entries of a list of `name:value`, parted by commas, each with its place. What has quotes, brackets or lines is no such
+/// list, and one entry.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let listed = !text.bytes().any(|byte| b"\"'{[(\\\r\n".contains(&byte));
+    let mut next = Some(0);
+    std::iter::from_fn(move || {
+        let begin = next?;
+        let rest = text.get(begin..)?;
+        let end = rest.bytes().enumerate().position(|(at, byte)| {
+            let after = rest.as_bytes().get(at + 1..).unwrap_or_default();
+            listed && byte == b',' && assigns(after.trim_ascii_start(), b':')
+        });
+        next = end.map(|end| begin + end + 1);
+        Some((begin, rest.get(..end.unwrap_or(rest.len()))?))
+    })
+}
+
 /// Whether a name and then `sign` come next.
 fn assigns(text: &[u8], sign: u8) -> bool {
     let name = text

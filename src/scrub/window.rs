@@ -54,11 +54,15 @@ impl Scrubber {
         } else {
             written
         };
-        let looks = matches!(treatment, Treatment::Text | Treatment::Link)
+        let looks = matches!(treatment, Treatment::Text | Treatment::Listed | Treatment::Link)
             && (seen.escape || seen.wide || self.looks_at_all || suspect(raw, 0, raw.len()));
         strings.spans.clear();
         if looks {
-            self.rules.shapes.find(text, &mut strings.spans);
+            if treatment == Treatment::Listed {
+                self.rules.shapes.find_listed(text, &mut strings.spans);
+            } else {
+                self.rules.shapes.find(text, &mut strings.spans);
+            }
         }
         let link = if treatment == Treatment::Link && last { foreign(text).unwrap_or(0) } else { 0 };
         // What a window leaves for the next one: its last part, but no piece of a secret.

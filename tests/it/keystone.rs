@@ -265,7 +265,7 @@ fn mistakes_are_named() {
     check(good, "jws_public_key_files = ['missing']\n", "", "cannot be read");
     check(good, "service_roles = []\n", "", "at least one");
     check(good, "service_credential_file = 'empty'\n", "", "application_credential_id");
-    check(good, "www_authenticate_uri = 'keystone'\n", "", "www_authenticate_uri is");
+    check(good, "www_authenticate_uri = 'keystone'\n", "", "www_authenticate_uri must be a URL");
     check(good, "", "identity = \"basic\"", "needs credential_file");
     check(good, "", "identity = \"basic\"\ncredential_file = \"empty\"", "USER:PASSWORD");
     check(good, "", "identity = \"token\"\ncredential_file = \"empty\"", "goes with identity");

@@ -38,7 +38,11 @@ fn paths_name_what_is_written() {
             r#"{"op": "set-attribute", "args": ["PATH", «"S"»]}"#,
             r#"{"op": "x", "args": [["PATH", «"S"», «{"a": 1}»]]}"#,
             r#"{"op": "x", "args": {"uuid": ["PATH", «"S"», «"T"»], "driver_info": {"uuid": ["PATH", «"S"»]}, "rel": "x"}}"#,
-            r#"{"op": "set-attribute", "args": {"path": "{item[path]}", "value": "{item[value]}"}, "loop": [{"path": "PATH", "value": «"S"»}]}"#,
+            r#"{"op": "set-attribute", "args": {"path": "{item[path]}", "value": «"{item[value]}"»}, "loop": «[{"path": "PATH", "value": "S"}]»}"#,
+            r#"{"op": "set-attribute", "loop": [{"path": "PATH", "value": «"S"»}]}"#,
+            r#"{"op": "set-attribute", "args": {"path": "PATH", "value": «"{item}"»}, "loop": «["S", "T"]», "z": 1}"#,
+            r#"{"loop": «{"x": "S"}», "args": {"path": "PATH", "value": «"{item[x]}"»}, "op": "set-attribute"}"#,
+            r#"{"op": "set-attribute", "args": ["PATH", «"{item}"»], "loop": «["S"]»}"#,
         ] {
             check(ID, &format!(r#"{{"actions": [{}]}}"#, rule.replace("PATH", path)));
         }
@@ -117,4 +121,48 @@ fn compared_values_that_are_held_are_masked_where_they_are() {
     check(ID, r#"{"args": {"regex": «"S"», "values": "", "value": "{node.extra[auth]}", "default": "x"}}"#);
     check(ID, r#"{"value": "x", "y": {"args": {"regex": «"S"», "value": "{node.extra[auth]}"}}, "id": "plain"}"#);
     check(ID, r#"{"value": «{"args": {"regex": "S", "value": "{node.extra[auth]}"}}», "id": "token"}"#);
+}
+
+/// What an action or condition is done with in turn, and where that may say a name or hold what is written.
+#[test]
+fn what_is_looped_over() {
+    for action in [
+        r#"{"args": {"path": "/driver_info/{item[0]}", "value": «"{item[1]}"»}, "loop": «[["redfish_password", "S"]]»}"#,
+        r#"{"args": {"path": "/driver_info/{item}", "value": «"S"»}, "loop": «["redfish_password"]»}"#,
+        r#"{"args": {"value": «"S"», "path": "{item!s}"}, "loop": «["/driver_info/redfish_password"]»}"#,
+        r#"{"loop": «["redfish_password"]», "args": {"value": «"S"», "path": "/driver_info/{item}"}}"#,
+        r#"{"args": ["/driver_info/{item}", «"S"»], "loop": «["redfish_password"]»}"#,
+        r#"{"args": ["{item}", «"S"»], "loop": «["redfish_password"]»}"#,
+        r#"{"args": {"url": "https://h/", "headers": «{"X-Any": "{item}"}»}, "loop": «["S"]»}"#,
+        r#"{"loop": «["S"]», "args": {"url": "https://h/", "headers": «{"X-Any": "{item}"}»}}"#,
+        r#"{"args": {"value": {"password": «"{item}"»}}, "loop": «["S"]»}"#,
+        r#"{"args": {"value": {"{item}": «"S"»}}, "loop": «["password"]»}"#,
+        r#"{"args": {"msg": "password=‹{item}›"}, "loop": «["S"]»}"#,
+        r#"{"args": {"msg": "https://‹u:{item}›@h/"}, "loop": «["S"]»}"#,
+        r#"{"loop": «["S"]», "args": {"msg": "https://‹u:{item}›@h/"}}"#,
+        r#"{"args": {"values": ["{node.driver_info[redfish_password]}", «"{item}"»]}, "loop": «["S"]»}"#,
+        r#"{"args": {"value": "{node.driver_info[redfish_password]}", "regex": «"{item}"»}, "loop": «["S"]»}"#,
+        r#"{"args": {"path": "/extra/token", "value": «"S"»}, "loop": «7»}"#,
+        r#"{"args": {"path": "/extra/token", "value": «"S"»}, "loop": «"{item}"», "Loop": «[]»}"#,
+        r#"{"args": {"path": "/extra/token", "value": «"S"»}, "loop": null}"#,
+        r#"{"args": {"a": [{"args": {"path": "/extra/token", "value": «"S"»}}], "loop": «["x"]»}, "loop": «["S"]»}"#,
+    ] {
+        check(
+            ID,
+            &format!(r#"{{"actions": [{action}, {{"args": {{"path": "/extra/a"}}, "loop": ["a"]}}], "loop": ["b"]}}"#),
+        );
+        check("inspection_rule:list", &format!(r#"{{"inspection_rules": [{{"conditions": [{action}]}}]}}"#));
+    }
+    for plain in [
+        r#"{"op": "set-attribute", "args": {"path": "/extra/a", "value": "{item}"}, "loop": ["a", "b"]}"#,
+        r#"{"loop": [{"a": 1}, "b"], "op": "set-attribute", "args": ["/extra/a", "{inventory[x]}", "b"]}"#,
+        r#"{"op": "x", "loop": {"a": ["b"]}}"#,
+        r#"{"op": "fail", "args": {"msg": "about {item}"}, "loop": ["a"]}"#,
+    ] {
+        passes(ID, &format!(r#"{{"actions": [{plain}]}}"#));
+    }
+    // What waits for the arguments is bounded.
+    let long = "x".repeat(HELD_BYTES_MAX);
+    check(ID, &format!(r#"{{"actions": [{{"loop": «["{long}"]», "args": {{"path": "/extra/a"}}}}]}}"#));
+    check(ID, &format!(r#"{{"actions": [{{"args": {{"path": "/extra/a"}}, "name": "x", "loop": «["{long}"]»}}]}}"#));
 }

@@ -14,7 +14,7 @@ fn refused(answer: &[u8]) -> ScrubError {
 
 #[test]
 fn malformed_answers() {
-    use ScrubError::{Control, Escape, Number, Surrogate, Syntax, Trailing, Truncated, Utf8, Word};
+    use ScrubError::{Control, Escape, Number, Syntax, Trailing, Truncated, Utf8, Word};
     let rows: &[(&[u8], ScrubError)] = &[
         (b"", Truncated),
         (b"  ", Truncated),
@@ -83,11 +83,11 @@ fn malformed_answers() {
         (b"\"\\u\"", Escape),
         (b"\"\\\n\"", Escape),
         (b"\"\\'\"", Escape),
-        (b"\"\\ud800\"", Surrogate),
-        (b"\"\\udc00\"", Surrogate),
-        (b"\"\\ud800x\"", Surrogate),
-        (b"\"\\ud800\\n\"", Surrogate),
-        (b"\"\\ud800\\ud800\"", Surrogate),
+        (b"\"\\ud800\\u12\"", Escape),
+        (b"\"\\ud800\\u\"", Escape),
+        (b"\"\\ud800\\x\"", Escape),
+        (b"\"\\ud800\\u123g\"", Escape),
+        (b"\"\\ud80\"", Escape),
         (b"\"\xff\"", Utf8),
         (b"\"\xc0\xaf\"", Utf8),
         (b"\"\xed\xa0\x80\"", Utf8),
@@ -112,6 +112,36 @@ fn malformed_answers() {
         let same = found == *error || (*error == Number && found == Syntax);
         assert!(same, "{}: {found:?} instead of {error:?}", String::from_utf8_lossy(answer));
         assert!(serde_json::from_slice::<serde_json::Value>(answer).is_err());
+    }
+}
+
+/// Half of a surrogate pair is grammatical (RFC 8259, section 8.2), and Ironic stores it: it passes as it was written, and
+/// all around it is looked at.
+#[test]
+fn halves_of_surrogate_pairs() {
+    for half in [r"\ud800", r"\udce9", r"\uDBFF", r"\ud83d\ud83d", r"\ude00\ud83d", r"\ud83d\u0041", r"\udfff\ude00"] {
+        for answer in [
+            r#""HALF""#,
+            r#"{"HALF": 1, "nodes": [{"extra": {"a": "HALFx"}, "name": "n", "token": «"S"»}, {"a": "yHALF"}]}"#,
+            r#"{"extra": {"HALF": {"password": «"S"», "HALFpasswordHALF": «["S"]», "a": "HALF password=‹S› HALF"}}}"#,
+            r#"{"password": «"HALF"», "x": "https://‹uHALF:p›@hHALF/", "https://‹HALF›@h": "HALF\u00e9HALF"}"#,
+            r#"{"x": "pass\u0077ord='‹aHALFb›'HALF\"", "y": "é HALF token: ‹SHALF›"}"#,
+            r#"{"actions": [{"args": {"path": "/extra/HALF/token", "value": «"HALF"»}}], "z": "HALF"}"#,
+            r#"{"nodes": [{"value": "HALF", "name": "HALF"}, {"value": «"HALF"», "name": "HALF password"}]}"#,
+        ] {
+            check("node:list_detail", &answer.replace("HALF", half));
+        }
+    }
+    passes("node:get", r#"{"a": "\ud83d\n\udce9\\\ud83d\"", "\ud83d\t": 1}"#);
+    // A pair is one character, however it is cut.
+    check("node:get", r#"{"a": "\ud83d\ude00 token=‹\ud83d\ude00› b\ud83d\ude00"}"#);
+    // At every place of a window's end.
+    for before in WINDOW_BYTES - 20..WINDOW_BYTES + 3 {
+        let text = format!(r#"{{"a": "{}\ud83d\ud83d\ude00\udce9 token=S"}}"#, "x".repeat(before));
+        for chunk in [7, usize::MAX] {
+            let (out, _) = scrub_with(&RULES, "node:get", text.as_bytes(), chunk).unwrap();
+            assert_eq!(out, text.replace("=S", "=******"));
+        }
     }
 }
 

@@ -14,18 +14,19 @@ pub(super) fn key() -> impl Strategy<Value = String> {
         4 => proptest::sample::select(vec![
             "name", "value", "href", "next", "links", "args", "headers", "extra", "properties", "driver_info", "id",
             "password", "AdminPassword", "apiKey", "uuid", "bios", "nodes", "config", "token", "current_value", "pass",
-            "values", "regex", "path", "content", "val", "current",
+            "values", "regex", "path", "content", "val", "current", "loop", "capabilities", "{item}",
         ]).prop_map(str::to_owned),
-        1 => "[a-zé\"\\\\/ \\n:_]{0,12}",
+        1 => "[a-zé\"\\\\/ \\n:_\u{fffd}]{0,12}",
     ]
 }
 
 fn string() -> impl Strategy<Value = String> {
     prop_oneof![
-        2 => "[a-z0-9 :/.@=&?%'\"\\\\é😀$A-]{0,24}",
+        2 => "[a-z0-9 :/.@=&?%'\"\\\\é😀$A\u{fffd}-]{0,24}",
         2 => proptest::sample::select(vec![
             "http://h:80/v1/nodes", "https://u:p@h/x", "password=x y", "AdminPassword", "BootMode", "token:x",
             "a 'secret': 'b' c", "2026-01-01T00:00:00+00:00", "", "******", "redfish_password", "x?sig=1&b=2", "/extra/auth", "instance_info.image_url", "{node.extra[auth]}", "{node.driver_info[x_password]}",
+            "{item}", "/extra/{item[0]}", "token_ring:1,boot_mode:uefi", "**eyJhbGciOi.eyJzdWIiOiIxIn0.x*",
             "Cookie: a=b; c", "{'token': {'a': ['b', 'c']}, 'x': 1}",
             "Authorization: Bearer abc", "passwd:a", "pwd1: b", "x?u=http%3A%2F%2Fu%3Ap%40h", "52:54:00:ab:cd:ef", "eyJhbGciOi.eyJzdWIiOiI.x", "http://h/v1?token=1", "\u{7f}\u{1}\n",
         ]).prop_map(str::to_owned),
@@ -49,6 +50,14 @@ pub(super) fn tree() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Halves of surrogate pairs that are no pair, and stand for U+FFFD; nothing else is written in upper case.
+const HALVES: [&str; 2] = [r"\uD801", r"\uDCE9"];
+
+/// What JSON in [`write`]'s spelling says.
+fn read(text: &str) -> Value {
+    serde_json::from_str(&HALVES.iter().fold(text.to_owned(), |text, half| text.replace(half, r"\ufffd"))).unwrap()
+}
+
 /// Writes JSON in many spellings: white space, escapes, members in any order.
 fn write(value: &Value, seed: &mut u64, out: &mut String) {
     let mut next = || {
@@ -57,6 +66,8 @@ fn write(value: &Value, seed: &mut u64, out: &mut String) {
     };
     let space = [" ", "", "", "\n", "", "  \t"][(next() % 6) as usize];
     let escapes = next() % 4 == 0;
+    // Of one kind in one string, so that no two make a pair.
+    let half = HALVES[(next() % 2) as usize];
     out.push_str(space);
     match value {
         Value::Object(members) => {
@@ -83,11 +94,13 @@ fn write(value: &Value, seed: &mut u64, out: &mut String) {
         Value::String(text) if escapes => {
             out.push('"');
             for unit in text.encode_utf16() {
-                out.push_str(&format!("\\u{unit:04x}"));
+                let half = (unit == 0xfffd).then(|| half.to_owned());
+                out.push_str(&half.unwrap_or_else(|| format!("\\u{unit:04x}")));
             }
             out.push('"');
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
+        Value::String(_) => out.push_str(&value.to_string().replace('\u{fffd}', half)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
     }
     out.push_str(space);
 }
@@ -140,6 +153,10 @@ fn plant() -> impl Strategy<Value = (String, Value)> {
         ("args", json!({"values": [secret, "{node.driver_info[redfish_password]}"]})),
         ("args", json!({"value": "{node.driver_info[redfish_password]}", "regex": secret})),
         ("args", json!({"path": "/instance_info/image_url", "value": secret})),
+        ("args", json!({"path": "/driver_info/{item}", "value": secret})),
+        ("x", json!({"args": {"path": "/extra/token", "value": "{item}"}, "loop": [secret]})),
+        ("x", json!({"loop": {"a": secret}, "args": ["/extra/token", "{item[a]}"]})),
+        ("capabilities", json!(format!("boot_mode:uefi,token:{secret},a:b"))),
         ("x", json!(format!("{{'secret': {{'value': '{secret}'}}}}"))),
         ("x", json!(format!("Cookie: a=b; c={secret}"))),
         ("x", json!(format!("eyJhbGciOi.eyJzdWIi{secret}.{secret}"))),
@@ -177,7 +194,7 @@ proptest! {
         let whole = chunked(&text, &[usize::MAX]).unwrap();
         let cut = chunked(&text, &sizes).unwrap();
         prop_assert_eq!(&cut, &whole, "{}", text);
-        let shown: Value = serde_json::from_str(&whole).unwrap();
+        let shown = read(&whole);
         prop_assert_eq!(&shown, &reference(&RULES, ORIGIN, &value), "{}\n{}", text, whole);
         if shown == value && !whole.contains(MASK) {
             prop_assert_eq!(whole, text);
@@ -191,7 +208,7 @@ proptest! {
         write(&value, &mut seed, &mut text);
         let shown = chunked(&text, &sizes).unwrap();
         prop_assert!(!shown.contains(SECRET), "{}\n{}", text, shown);
-        let parsed: Value = serde_json::from_str(&shown).unwrap();
+        let parsed = read(&shown);
         prop_assert!(!parsed.to_string().contains(SECRET), "{}\n{}", text, shown);
         prop_assert!(alike(&value, &parsed), "{}\n{}", text, shown);
     }
@@ -202,7 +219,7 @@ proptest! {
         let whole = chunked(&text, &[usize::MAX]);
         prop_assert_eq!(&chunked(&text, &sizes), &whole);
         match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
-            Ok(_) => prop_assert!(whole.is_ok() || whole == Err(ScrubError::Surrogate), "{}", text),
+            Ok(_) => prop_assert!(whole.is_ok(), "{}", text),
             Err(_) => prop_assert!(whole.is_err(), "{}", text),
         }
     }

@@ -133,6 +133,105 @@ fn shapes() {
     passes("node:get", &format!(r#"{{"driver_internal_info": {{"agent_verify_ca": "{certificate}"}}}}"#));
 }
 
+/// What stands for a secret stands alone: only so it is known again when it is written back.
+#[test]
+fn masks_have_no_stars_beside_them() {
+    let fernet = format!("gAAAAA{}", "Bk3_-".repeat(20));
+    let hash = format!("$6$salt${}", "a.B/9".repeat(10));
+    let key = "-----BEGIN PRIVATE KEY-----MIIE-----END PRIVATE KEY-----";
+    for secret in ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", &fernet, &hash, key] {
+        for text in [
+            "‹**SECRET**›",
+            "‹*SECRET›",
+            "a ‹SECRET******› b",
+            "‹******SECRET›",
+            "*** ‹*SECRET**SECRET**› ***",
+            r"‹\u002a*SECRET*\u002A› é*",
+            "password=‹x*SECRET**› *",
+        ] {
+            let text = text.replace("SECRET", secret);
+            check("node:get", &format!(r#"{{"extra": {{"x": "{text}", "{text}": null}}}}"#));
+        }
+    }
+    for text in [
+        "http://‹*u:p**›@h http:**//x",
+        "token: '‹**x**›' *",
+        "<password>‹*x*›</password>",
+        "**password=‹**x› **",
+        "password=** token=******* secret='******'",
+    ] {
+        check("node:get", &format!(r#"{{"extra": {{"x": "{text}"}}}}"#));
+    }
+    for before in [WINDOW_BYTES - OVERLAP_BYTES - 8, WINDOW_BYTES - 300, WINDOW_BYTES - 8] {
+        for stars in [1, 7, 20] {
+            let (text, stars) = ("x".repeat(before), "*".repeat(stars));
+            check("node:get", &format!(r#"{{"extra": {{"x": "{text}‹{stars}{fernet}{stars}›{text}"}}}}"#));
+        }
+    }
+}
+
+/// Metal3 sets such parameters, and compares what it reads with what it set.
+#[test]
+fn public_keys_are_no_secrets() {
+    let (long, wide) =
+        ("AAAAC3NzaC1lZDI1NTE5AAAAIJ".to_owned() + &"k9/+".repeat(12), "AAAA".to_owned() + &"B3Nz".repeat(90));
+    for key in [
+        format!("ssh-ed25519 {long}"),
+        format!("ssh-ed25519 {long} core@host-1.example"),
+        format!("ssh-rsa {wide}== root@h"),
+        format!("ecdsa-sha2-nistp256 {wide}="),
+        format!("sk-ssh-ed25519@openssh.com {long} me"),
+        format!("ssh-rsa-cert-v01@openssh.com {wide}"),
+    ] {
+        passes("node:get", &format!(r#"{{"driver_info": {{"kernel_append_params": "nofb sshkey=\"{key}\" x=y"}}}}"#));
+        passes("node:get", &format!(r#"{{"driver_info": {{"kernel_append_params": "sshkey={key} x=y"}}}}"#));
+        check("node:get", &format!(r#"{{"last_error": "{{'sshkey': '{key}', 'token': '‹x›'}}"}}"#));
+    }
+    for secret in [
+        "ssh-S3cret".to_owned(),
+        "ssh-ed25519 S3cret".to_owned(),
+        format!("ssh-ed25519 {long} password=S3cret"),
+        format!("ssh-ed25519 {long} a b"),
+        format!("ssh-ed25519 {long}:S3cret"),
+        format!("x ssh-ed25519 {long}"),
+        format!("ssh-ed25519x {long}"),
+        format!(" ssh-ed25519 {}", long.replace("AAAA", "BAAA")),
+    ] {
+        check(
+            "node:get",
+            &format!(r#"{{"driver_info": {{"kernel_append_params": "nofb sshkey=\"‹{secret}›\" x=y"}}}}"#),
+        );
+    }
+    check("node:get", r#"{"driver_info": {"kernel_append_params": "sshkey=‹ssh-S3cret› x=y"}}"#);
+}
+
+/// `name:value,name:value`: one name does not hide what the next ones say, which nova schedules by.
+#[test]
+fn capabilities_are_hidden_one_by_one() {
+    for (key, text) in [
+        ("capabilities", "token_ring:‹1›,boot_mode:uefi"),
+        ("capabilities", "boot_mode:uefi,secret_level:‹2›, boot_option:local,key:‹1,2›,auth:‹kerberos›"),
+        ("Capabilities", "boot_mode:uefi,password:‹a,b›,x:http://‹u:p,y:z›@h,secure_boot:true"),
+        ("capabilities", "password:‹a›,token:‹b›,token:‹\\u0063›,a:b é"),
+        ("capabilities", r#"{\"boot_mode\": \"uefi\", \"token\": \"‹a,b:c›\", \"x\": \"y\"}"#),
+        ("capabilities", "password=‹a›,boot_mode:uefi"),
+        ("capability", "token_ring:‹1,boot_mode:uefi›"),
+        ("x", "token_ring:‹1,boot_mode:uefi›"),
+    ] {
+        check("node:get", &format!(r#"{{"properties": {{"{key}": "{text}", "cpus": 1}}}}"#));
+        check(
+            "node:list_detail",
+            &format!(r#"{{"nodes": [{{"capabilities": "a:b", "properties": {{"{key}": "{text}"}}}}]}}"#),
+        );
+        check("node:inventory:get", &format!(r#"{{"capabilities": "{text}"}}"#).replace("capabilities", key));
+    }
+    // Only the text itself, not the keys and texts below it.
+    check("node:get", r#"{"capabilities": ["token:‹1,b:c›"], "a": "token:‹1,b:c›"}"#);
+    check("node:get", r#"{"capabilities": {"token:‹1,b:c›": null}, "token:‹1,b:c›": true}"#);
+    let long = "x".repeat(WINDOW_BYTES);
+    check("node:get", &format!(r#"{{"capabilities": "{long},token:‹1›,boot_mode:uefi"}}"#));
+}
+
 #[test]
 fn long_strings() {
     let id = "node:inventory:get";

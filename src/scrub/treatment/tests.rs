@@ -210,6 +210,14 @@ fn what_callers_name_themselves_has_no_hmac() {
     check(entries, &["a"], &[], given, &named);
 }
 
+/// Halves of surrogate pairs differ, and no text tells them apart.
+#[test]
+fn what_is_no_text_has_no_hash() {
+    let entries: &[(&str, SecretTreatment, &[&str])] = &[("a", SecretTreatment::Hmac, &[])];
+    let given = r#"{"driver_info": {"redfish_password": "a\udce9"}}"#;
+    check(entries, &["a"], &[], given, r#"{"driver_info": {"redfish_password": "******"}}"#);
+}
+
 #[test]
 fn mistakes_are_told() {
     let refused = |entries: &[(&str, SecretTreatment, &[&str])]| treatments(entries).map(|_| ()).unwrap_err();
