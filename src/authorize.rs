@@ -387,7 +387,7 @@ fn pin(call: &mut Call<'_>, found: &ObjectFacts) {
         return;
     }
     if let Some(name) = &found.name {
-        call.pin(name, &found.uuid);
+        call.pin(name, found.address());
     }
 }
 

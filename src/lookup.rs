@@ -39,6 +39,8 @@ const STATES_SINCE: u16 = 39;
 const FIELDS_SINCE: u16 = 8;
 /// The first microversion that takes every name that a node can have; before, those that are host names.
 const EVERY_NAME_SINCE: u16 = 10;
+/// The first microversion that takes `.json` at the end of a path for a part of a name.
+const WHOLE_NAMES_SINCE: u16 = 91;
 /// The longest name that Ironic takes, in characters.
 const NAME_LENGTH_MAX: usize = 255;
 
@@ -237,7 +239,10 @@ fn target(kind: ResourceType, identifier: &str, fields: NodeFields, highest: u16
     let by_name =
         if shown.iter().any(|(name, _)| *name == "provision_state") { STATES_SINCE.min(highest) } else { FIELDS_SINCE };
     let needed = shown.iter().map(|(_, since)| *since).max()?.max(FIELDS_SINCE).max(by_name);
-    let lowest = needed.max(EVERY_NAME_SINCE.min(highest));
+    let mut lowest = needed.max(EVERY_NAME_SINCE.min(highest));
+    if identifier.ends_with(".json") {
+        lowest = Some(lowest.max(WHOLE_NAMES_SINCE)).filter(|lowest| *lowest <= highest)?;
+    }
     if highest < FIELDS_SINCE {
         return Some((format!("/v1/{collection}/{identifier}"), highest));
     }
@@ -251,8 +256,6 @@ fn is_identifier(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     (1..=NAME_LENGTH_MAX).contains(&text.len())
         && text.bytes().all(is_plain)
-        && !lower.ends_with(".json")
-        && !lower.ends_with(".xml")
         && !["maintenance", "management", "states", "vendor_passthru", "detail", "validate", ".", ".."]
             .contains(&lower.as_str())
 }
@@ -352,14 +355,20 @@ mod tests {
         }
         assert_eq!(target(ResourceType::Driver, "n", NodeFields::EVERYTHING, 115), None);
         assert_eq!(target(ResourceType::VolumeTarget, "n", NodeFields::EVERYTHING, 31), None);
+        // Below, Ironic cuts the end off and finds another node.
+        assert_eq!(
+            target(ResourceType::Node, "n.json", NodeFields::of("owner"), 115).map(|(_, minor)| minor),
+            Some(91)
+        );
+        assert_eq!(target(ResourceType::Node, "n.json", NodeFields::of("owner"), 90), None);
     }
 
     #[test]
     fn only_what_means_the_same_in_a_path_is_looked_up() {
-        for good in ["node-1", "1be26c0b-03f2-4d2e-ae87-c02d7f33c123", "a.b_c~d"] {
+        for good in ["node-1", "1be26c0b-03f2-4d2e-ae87-c02d7f33c123", "a.b_c~d", "n.json", "n.XML"] {
             assert!(is_identifier(good), "{good}");
         }
-        for bad in ["", "a/b", "a?b", "n.json", "n.JSON", "detail", "..", "a b", "é", "a%2f"] {
+        for bad in ["", "a/b", "a?b", "detail", "..", "a b", "é", "a%2f"] {
             assert!(!is_identifier(bad), "{bad}");
         }
     }

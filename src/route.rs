@@ -9,6 +9,7 @@
 //! - Booleans, integers, hardware addresses and lists of names are written in one spelling.
 //! - Each query parameter occurs once.
 
+mod accept;
 mod error;
 mod identifier;
 mod path;
@@ -27,6 +28,9 @@ use crate::catalog::{Answer, Class, Method, Operation, Segment};
 use crate::microversion::{Ceiling, Microversion};
 
 pub use error::{Allowed, RouteError};
+
+/// Answers before Ironic looks at what is accepted.
+const HEALTH: &str = "api:healthcheck";
 
 /// Behind `vendor_passthru` it is the list of methods and no method.
 const METHODS: &str = "methods";
@@ -60,6 +64,7 @@ pub fn find(head: &Parts, ceiling: Ceiling) -> Result<Route<'_>, RouteError> {
     // Ironic, too, refuses a microversion before it looks for a route. OPTIONS it answers before either.
     let microversion =
         if head.method == http::Method::OPTIONS { None } else { Some(Microversion::read(&head.headers, ceiling)?) };
+    path::suffix(segments.last().copied(), microversion)?;
     let place = table::find(&segments)?;
     let Some(microversion) = microversion else {
         return Err(RouteError::Options { allow: place.allowed() });
@@ -70,9 +75,12 @@ pub fn find(head: &Parts, ceiling: Ceiling) -> Result<Route<'_>, RouteError> {
         return Err(RouteError::TrailingSlash);
     }
     available(operation, microversion)?;
+    if !accept::takes_json(&head.headers) && operation.id != HEALTH {
+        return Err(RouteError::NotAcceptable);
+    }
     let (parameters, folded) = parameters(operation, alias, &segments)?;
     let query = query::read(operation, microversion, head.uri.query(), folded)?;
-    forwarded_in_path(operation, &query)?;
+    forwarded_in_path(operation, &query, microversion)?;
     Ok(Route { operation, alias, parameters, query, microversion })
 }
 
@@ -183,12 +191,17 @@ fn available(operation: &Operation, microversion: Microversion) -> Result<(), Ro
 }
 
 /// What is forwarded in the path of an alias is spelled as what came in a path, and names no part of the API.
-fn forwarded_in_path(operation: &'static Operation, query: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<(), RouteError> {
+fn forwarded_in_path(
+    operation: &'static Operation,
+    query: &[(Cow<'_, str>, Cow<'_, str>)],
+    microversion: Microversion,
+) -> Result<(), RouteError> {
     let alias = operation.aliases.first().filter(|_| operation.forward_alias);
     for part in alias.into_iter().flatten() {
         let Segment::Parameter(name, kind) = part else { continue };
         let Some((_, text)) = query.iter().find(|(known, _)| known == name) else { continue };
         path::segments(text)?;
+        path::suffix(Some(text), Some(microversion))?;
         identifier::read(name, *kind, text)?;
         if text == METHODS {
             return Err(RouteError::Identifier { parameter: name, expected: "a vendor method" });

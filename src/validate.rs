@@ -10,6 +10,7 @@ mod error;
 mod mask;
 mod patch;
 mod shadow;
+mod spelling;
 mod value;
 mod writes;
 
@@ -123,7 +124,8 @@ fn is_utf8(parameter: &str) -> bool {
 /// Reads `body` and checks it against the route's operation. `None` and an empty body are the same.
 ///
 /// `permit` is the proof that the request as a whole was decided about; what it was permitted by does not matter here.
-/// The call borrows from `body`; booleans that were spelled as text are booleans in it, and a `remove` has no value.
+/// The call borrows from `body`; what Ironic reads in another spelling than it came in has that spelling in it, and a `remove`
+/// has no value.
 pub fn validate<'a>(route: Route<'a>, body: Option<&'a [u8]>, _: &Permit) -> Result<Call<'a>, InvalidRequest> {
     let body = read(&route, body)?;
     Ok(Call { route, body })

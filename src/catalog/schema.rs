@@ -33,6 +33,9 @@ pub struct Field {
     /// Whether the value is a secret: it never reaches a log or a policy's text, and it is masked in answers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secret: bool,
+    /// Whether Ironic keeps a string in lower case, whatever it came in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub folded: bool,
     /// Least value (integers), least length (strings, in characters) or least count (arrays).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<i64>,
@@ -86,6 +89,13 @@ pub struct Arguments {
     pub optional: Vec<String>,
 }
 
+impl Arguments {
+    /// The names in the order of a list.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.required.iter().chain(&self.optional).map(String::as_str)
+    }
+}
+
 /// A permitted value and the microversion from which it is. In TOML `"value"` or `{ value = "value", since = 27 }`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(from = "RawEnumValue")]
@@ -131,6 +141,7 @@ impl Field {
             too_early_status: None,
             until: None,
             secret: false,
+            folded: false,
             min: None,
             max: None,
             pattern: None,

@@ -102,6 +102,8 @@ impl NodeFields {
 pub struct ObjectFacts {
     /// Its UUID.
     pub uuid: String,
+    /// Its UUID as Ironic spells it, where that is not in lower case: under which Ironic finds it.
+    pub(super) spelled: Option<Box<str>>,
     /// Its name, if it has one.
     pub name: Option<String>,
     /// String attributes by their names in policies.
@@ -200,7 +202,8 @@ impl ObjectFacts {
         if let Some(name) = &name {
             strings.insert("name", name.clone());
         }
-        Some(Self { uuid, name, strings, ..Self::default() })
+        let spelled = answer.get("uuid").and_then(Value::as_str).filter(|text| *text != uuid).map(Box::from);
+        Some(Self { uuid, spelled, name, strings, ..Self::default() })
     }
 
     /// Absent, null and empty `owner`s are the same: nobody's.
@@ -213,6 +216,11 @@ impl ObjectFacts {
             Some(value) => drop(self.strings.insert(name, value.as_str()?.to_owned())),
         }
         Some(())
+    }
+
+    /// Its UUID as Ironic has it, which may compare identifiers with their case.
+    pub fn address(&self) -> &str {
+        self.spelled.as_deref().unwrap_or(&self.uuid)
     }
 
     /// Whether Ironic may have meant this object by `identifier`.

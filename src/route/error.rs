@@ -30,8 +30,10 @@ pub enum RouteError {
     /// A percent-encoding that no path of Ironic needs.
     #[error("remove the percent-encoding from the path")]
     PathEncoding,
-    /// `.json` or `.xml` at the end.
-    #[error("remove the format suffix from the path")]
+    /// `.json` at the end, at a microversion at which Ironic cuts it off.
+    #[error(
+        "remove .json from the end of the path, or ask for microversion 1.91 or newer, which takes it for a part of the name"
+    )]
     PathSuffix,
     /// Ironic's routes without `/v1`.
     #[error("put /v1 before the path")]
@@ -135,6 +137,9 @@ pub enum RouteError {
     /// More than one microversion.
     #[error("send one microversion")]
     VersionRepeated,
+    /// An `Accept` header that excludes JSON: 406, as at Ironic.
+    #[error("accept application/json")]
+    NotAcceptable,
     /// An underscore in the name of a version header.
     #[error("write the name of the version header with hyphens")]
     VersionHeaderName,
@@ -148,7 +153,7 @@ impl RouteError {
             Self::TargetLength => 414,
             Self::UnknownRoute => 404,
             Self::MethodNotAllowed { .. } => 405,
-            Self::VersionNotAcceptable { .. } => 406,
+            Self::VersionNotAcceptable { .. } | Self::NotAcceptable => 406,
             Self::NotAtThisVersion { status, .. } | Self::QueryTooEarly { status, .. } => *status,
             Self::TargetForm
             | Self::EmptySegment
@@ -215,6 +220,7 @@ impl RouteError {
             Self::VersionSpelling => "version_spelling",
             Self::VersionRepeated => "version_repeated",
             Self::VersionHeaderName => "version_header_name",
+            Self::NotAcceptable => "not_acceptable",
         }
     }
 }

@@ -4,9 +4,15 @@ use http::Version;
 use http::request::Parts;
 
 use super::RouteError;
+use crate::microversion::Microversion;
 
 /// The longest path in bytes. Ironic's longest has two names of 255 characters.
 const PATH_BYTES_MAX: usize = 2048;
+
+/// What Ironic cuts off the end of a path.
+const SUFFIX: &str = ".json";
+/// The first microversion (`1.N`) at which Ironic does not.
+const WHOLE_NAMES_SINCE: u16 = 91;
 
 /// What a request is aimed at.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,11 +61,14 @@ pub(super) fn segments(inside: &str) -> Result<Vec<&str>, RouteError> {
     if segments.iter().any(|segment| matches!(*segment, "." | "..")) {
         return Err(RouteError::DotSegment);
     }
-    let suffix = inside.rsplit_once('.').map(|(_, suffix)| suffix);
-    if suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("json") || suffix.eq_ignore_ascii_case("xml")) {
-        return Err(RouteError::PathSuffix);
-    }
     Ok(segments)
+}
+
+/// Refuses a suffix that Ironic would cut off before it reads the path. From [`WHOLE_NAMES_SINCE`] on it cuts off none, and the
+/// names of objects may end in it.
+pub(super) fn suffix(last: Option<&str>, microversion: Option<Microversion>) -> Result<(), RouteError> {
+    let is_cut = microversion.is_none_or(|microversion| microversion.minor() < WHOLE_NAMES_SINCE);
+    if is_cut && last.is_some_and(|text| text.ends_with(SUFFIX)) { Err(RouteError::PathSuffix) } else { Ok(()) }
 }
 
 /// Every byte is one of those that some path of Ironic's can have, or one of the few encodings that some can need.

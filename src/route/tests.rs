@@ -418,7 +418,10 @@ fn a_driver_method_is_forwarded_in_the_path() {
     check("/v1/drivers/ipmi/vendor_passthru/reset", Ok(to));
     check("/v1/drivers/ipmi/vendor_passthru?method=methods", Err("identifier"));
     check("/v1/drivers/ipmi/vendor_passthru?method=..", Err("path_dot_segment"));
-    check("/v1/drivers/ipmi/vendor_passthru?method=reset.json", Err("path_suffix"));
+    check(
+        "/v1/drivers/ipmi/vendor_passthru?method=reset.json",
+        Ok("driver:vendor_passthru:post /v1/drivers/ipmi/vendor_passthru/reset.json"),
+    );
     check("/v1/drivers/ipmi/vendor_passthru?method=a%2Fb", Err("query_value"));
     check(
         "/v1/nodes/n/vendor_passthru/reset",

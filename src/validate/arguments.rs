@@ -3,23 +3,21 @@
 use std::borrow::Cow;
 
 use super::error::{At, InvalidRequest};
-use crate::catalog::Field;
+use crate::catalog::{Arguments, Field};
 use crate::json::Json;
 
 /// Whether the `args` of an object are those of its `op`; nothing where the catalogue has no table of them.
-///
-/// A condition's `!` turns its verdict around and changes nothing about its arguments.
 pub(super) fn check(members: &[(Cow<'_, str>, Json<'_>)], field: &Field, at: &At<'_>) -> Result<(), InvalidRequest> {
     if field.arguments.is_empty() {
         return Ok(());
     }
     let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| value);
     let op = member("op").and_then(Json::as_str).unwrap_or_default();
-    let Some(arguments) = field.arguments.get(op.strip_prefix('!').unwrap_or(op)) else { return Ok(()) };
+    let Some(arguments) = of(field, op) else { return Ok(()) };
     let at = at.key("args");
     match member("args") {
         Some(Json::Object(given)) => {
-            let known = |key: &str| arguments.required.iter().chain(&arguments.optional).any(|name| name == key);
+            let known = |key: &str| arguments.names().any(|name| name == key);
             if let Some((key, _)) = given.iter().find(|(key, _)| !known(key)) {
                 return Err(InvalidRequest::UnknownField { field: at.key(key).place() });
             }
@@ -34,4 +32,9 @@ pub(super) fn check(members: &[(Cow<'_, str>, Json<'_>)], field: &Field, at: &At
         }),
         _ => Ok(()),
     }
+}
+
+/// What the `args` of this `op` hold. A condition's `!` turns its verdict around and changes nothing about its arguments.
+pub(super) fn of<'f>(field: &'f Field, op: &str) -> Option<&'f Arguments> {
+    field.arguments.get(op.strip_prefix('!').unwrap_or(op))
 }

@@ -208,9 +208,67 @@ fn booleans_in_text_become_booleans() {
     check("node:create", r#"{"driver": "a", "maintenance": "1"}"#, &["maintenance"], true);
     check("node:update", r#"[{"op": "add", "path": "/automated_clean", "value": "f"}]"#, &["0", "value"], false);
     check("node:set_console_state", r#"{"enabled": 1}"#, &["enabled"], true);
-    // What Ironic stores as it comes stays as it came.
-    let call = call("node:create", r#"{"driver": "a", "secure_boot": "true", "extra": {"a": "yes"}}"#);
-    assert_eq!(call.body().unwrap().member("secure_boot"), Some(&Json::String(Cow::Borrowed("true"))));
+    // Here Ironic reads no words: any text but the empty one is true.
+    check("node:create", r#"{"driver": "a", "secure_boot": "true"}"#, &["secure_boot"], true);
+    check("node:create", r#"{"driver": "a", "secure_boot": "false"}"#, &["secure_boot"], true);
+    check("node:create", r#"{"driver": "a", "secure_boot": ""}"#, &["secure_boot"], false);
+    check("node:create", r#"{"driver": "a", "secure_boot": false}"#, &["secure_boot"], false);
+}
+
+/// What a policy is shown and what is forwarded is what Ironic makes of a value.
+#[test]
+fn values_have_the_spelling_that_ironic_gives_them() {
+    let check = |operation: &str, body: &str, expected: &str| {
+        let call = call(operation, body);
+        let text = json::canonical(call.body().unwrap(), &bytes::Bytes::new());
+        let text: Vec<u8> = text.pieces.iter().flat_map(|piece| piece.to_vec()).collect();
+        assert_eq!(String::from_utf8(text).unwrap(), expected, "{operation}");
+    };
+    let same = |operation: &str, body: &str| check(operation, body, body);
+    check(
+        "node:create",
+        r#"{"driver":"Fake","conductor_group":"SECURE"}"#,
+        r#"{"driver":"Fake","conductor_group":"secure"}"#,
+    );
+    check(
+        "node:update",
+        r#"[{"op":"add","path":"/conductor_group","value":"Rack-A"},{"op":"add","path":"/extra/A","value":"B"}]"#,
+        r#"[{"op":"add","path":"/conductor_group","value":"rack-a"},{"op":"add","path":"/extra/A","value":"B"}]"#,
+    );
+    same(
+        "node:create",
+        r#"{"driver":"a","owner":"Project","name":"N","resource_class":"GOLD","uuid":null,"conductor_group":null}"#,
+    );
+    check(
+        "port:create",
+        r#"{"address":"52:54:00:0B:00:A1","node_uuid":"8ED9FB71-8a3c-4f6f-9d5b-1f0f1d0c0a01","local_link_connection":{"switch_id":"0A:1B:2C:3D:4E:5F","port_id":"Eth1/1"}}"#,
+        r#"{"address":"52:54:00:0b:00:a1","node_uuid":"8ED9FB71-8a3c-4f6f-9d5b-1f0f1d0c0a01","local_link_connection":{"switch_id":"0a:1b:2c:3d:4e:5f","port_id":"Eth1/1"}}"#,
+    );
+    check(
+        "port:update",
+        r#"[{"op":"replace","path":"/address","value":"52:54:00:0B:00:A1"},{"op":"add","path":"/local_link_connection/switch_id","value":"0000AABBCCDDEEFF"},{"op":"add","path":"/local_link_connection","value":{"switch_id":"0A:1B:2C:3D:4E:5F","port_id":"P"}}]"#,
+        r#"[{"op":"replace","path":"/address","value":"52:54:00:0b:00:a1"},{"op":"add","path":"/local_link_connection/switch_id","value":"0000aabbccddeeff"},{"op":"add","path":"/local_link_connection","value":{"switch_id":"0a:1b:2c:3d:4e:5f","port_id":"P"}}]"#,
+    );
+    check(
+        "portgroup:update",
+        r#"[{"op":"replace","path":"/address","value":"52:54:00:0B:00:A1"}]"#,
+        r#"[{"op":"replace","path":"/address","value":"52:54:00:0b:00:a1"}]"#,
+    );
+    // A text is split, a list is taken as it is.
+    check(
+        "node:vmedia:detach",
+        r#"{"device_types":" CDROM,,floppy,cdrom "}"#,
+        r#"{"device_types":["cdrom","floppy"]}"#,
+    );
+    check("node:vmedia:detach", r#"{"device_types":""}"#, r#"{"device_types":[]}"#);
+    same("node:vmedia:detach", r#"{"device_types":["CDROM","cdrom"]}"#);
+    same("node:vmedia:detach", r#"{"device_types":null}"#);
+    check(
+        "node:set_power_state",
+        r#"{"target":"power on","timeout":" 090 "}"#,
+        r#"{"target":"power on","timeout":90}"#,
+    );
+    check("node:set_power_state", r#"{"target":"power on","timeout":90.9}"#, r#"{"target":"power on","timeout":90}"#);
 }
 
 #[test]

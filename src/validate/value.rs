@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::arguments;
 use super::error::{At, InvalidRequest};
 use super::shadow::Shadow;
+use super::spelling;
 use crate::catalog::{EnumValue, Field, Kind};
 use crate::json::Json;
 
@@ -22,8 +23,8 @@ pub(super) struct Context<'s> {
     pub(super) shadow: &'s Shadow,
 }
 
-/// Checks `value`. A boolean that is spelled as text becomes a boolean, as Ironic makes it one: a policy sees one
-/// spelling. Nothing else is changed.
+/// Checks `value`, and puts it into the spelling that Ironic would give it, so that a policy sees what Ironic goes by:
+/// booleans and integers that came as text, texts that it keeps in lower case, lists that came as a text. Nothing else is changed.
 pub(super) fn check(
     value: &mut Json<'_>,
     field: &Field,
@@ -38,11 +39,19 @@ pub(super) fn check(
         Kind::Any => allowed(takes(field, value), field, at),
         Kind::ArrayOrObject => allowed(matches!(value, Json::Array(_) | Json::Object(_)), field, at),
         Kind::StringList => {
+            if let Json::String(text) = value {
+                *value = spelling::list(text);
+            }
             let of_text = |items: &[Json<'_>]| items.iter().all(|item| matches!(item, Json::String(_)));
-            let is_list = matches!(value, Json::Array(items) if of_text(items));
-            allowed(is_list || matches!(value, Json::String(_)), field, at)
+            allowed(matches!(value, Json::Array(items) if of_text(items)), field, at)
         }
-        Kind::String | Kind::HostPort => check_text(text(value, field, at)?, field, at),
+        Kind::String | Kind::HostPort => {
+            check_text(text(value, field, at)?, field, at)?;
+            if field.folded {
+                spelling::fold(value);
+            }
+            Ok(())
+        }
         Kind::StrictBoolean => allowed(matches!(value, Json::Boolean(_)), field, at),
         Kind::Boolean => {
             *value = Json::Boolean(boolean(value, context).ok_or_else(|| wrong_kind(field, at))?);
@@ -50,6 +59,7 @@ pub(super) fn check(
         }
         Kind::Integer => {
             let number = integer(value, context).ok_or_else(|| wrong_kind(field, at))?;
+            *value = Json::Integer(number);
             within(number, field, at, "a number")
         }
         Kind::StrictInteger => strict_integer(value, field, at),
@@ -59,11 +69,21 @@ pub(super) fn check(
             spelled(value, field, at, |text| is_name(text) || (may_be_empty && text.is_empty()))?;
             check_text(text(value, field, at)?, field, at)
         }
-        Kind::Mac => spelled(value, field, at, is_mac),
+        Kind::Mac => {
+            spelled(value, field, at, is_mac)?;
+            spelling::fold(value);
+            Ok(())
+        }
         Kind::Trait => spelled(value, field, at, is_trait),
         Kind::Enum => context.shadow.settle(listed(text(value, field, at)?, &field.values, at, context)),
         Kind::StringOrBoolean if matches!(value, Json::Boolean(_)) => Ok(()),
-        Kind::StringOrBoolean => check_text(text(value, field, at)?, field, at),
+        // Ironic reads no words here: any text but the empty one is true.
+        Kind::StringOrBoolean => {
+            let text = text(value, field, at)?;
+            check_text(text, field, at)?;
+            *value = Json::Boolean(!text.is_empty());
+            Ok(())
+        }
         Kind::StringOrObject if matches!(value, Json::String(_)) => check_text(text(value, field, at)?, field, at),
         Kind::Map => allowed(matches!(value, Json::Object(_)), field, at),
         Kind::StringOrObject if field.fields.is_empty() => allowed(matches!(value, Json::Object(_)), field, at),
@@ -99,6 +119,10 @@ pub(super) fn check_members<'j>(
         match fields.iter().find(|field| field.name == *key) {
             Some(field) => {
                 let context = &within_field(field, context);
+                // A name Ironic looks at once it knows that there are any.
+                if field.kind == Kind::Name && context.minor < field.since && !matches!(value, Json::Null) {
+                    return Err(too_new(field.since, &at, context));
+                }
                 check(value, field, &at, context)?;
                 check_microversion(value, field, &at, context)?;
                 needed = needed || !field.needs.is_empty();
@@ -353,7 +377,7 @@ fn strict_integer(value: &Json<'_>, field: &Field, at: &At<'_>) -> Result<(), In
     }
 }
 
-/// The integer that Ironic makes of a value; the value itself stays as it is, because some are stored as they came.
+/// The integer that Ironic makes of a value.
 fn integer(value: &Json<'_>, context: &Context<'_>) -> Option<i64> {
     match value {
         Json::Integer(number) => Some(*number),

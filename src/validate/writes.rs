@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::arguments;
 use super::patch::Operation;
 use crate::call::{Call, Step, Write, WriteOp};
-use crate::catalog::{self, BodyKind, Field, Group, Kind};
+use crate::catalog::{self, Arguments, BodyKind, Field, Group, Kind};
 use crate::json::{Json, Pointer};
 use crate::scrub::{KeyName, names_a_secret};
 
@@ -158,7 +159,7 @@ impl<'c> Expansion<'c> {
         match (field, value) {
             (Some(field), Json::Array(items)) if is_steps(field) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.below(&index.to_string(), |this| this.step(item, WriteOp::Add, around.secret));
+                    self.below(&index.to_string(), |this| this.step(item, field, WriteOp::Add, around.secret));
                 }
             }
             (Some(field), Json::Array(_)) => {
@@ -169,23 +170,26 @@ impl<'c> Expansion<'c> {
         }
     }
 
-    /// A step at the path where the expansion stands.
-    fn step(&mut self, value: &'c Json<'_>, op: WriteOp, secret: bool) {
-        let step = named(value);
-        let whole = Surroundings { step: step.clone(), secret, withheld: false };
+    /// A step of `field` at the path where the expansion stands.
+    fn step(&mut self, value: &'c Json<'_>, field: &'c Field, op: WriteOp, secret: bool) {
+        let of_rule = field.items.as_deref().filter(|item| !item.arguments.is_empty());
+        let step = named(value, of_rule.is_some());
+        let order = of_rule.zip(step.as_ref()).and_then(|(item, step)| arguments::of(item, step.step));
+        let whole = Surroundings { step, secret, withheld: false };
         self.push(op, Some(value), whole.clone());
         let Json::Object(members) = value else { return };
         for (key, member) in members {
-            match key.as_ref() {
+            match (key.as_ref(), of_rule.is_some()) {
                 // The step carries these.
-                "interface" | "step" | "op" => {}
-                "args" => self.below(key, |this| this.arguments(member, &whole)),
+                ("interface" | "step", false) | ("op", true) => {}
+                ("args", _) => self.below(key, |this| this.arguments(member, order, &whole)),
                 _ => self.member(key, KeyName::of(key), member, None, whole.clone()),
             }
         }
     }
 
-    fn arguments(&mut self, arguments: &'c Json<'_>, around: &Surroundings<'c>) {
+    /// The arguments of a step; those that stand in a list have the names that Ironic gives them, in `order`.
+    fn arguments(&mut self, arguments: &'c Json<'_>, order: Option<&Arguments>, around: &Surroundings<'c>) {
         self.add(arguments, around.clone());
         let with = |argument: &str, withheld: bool| Surroundings {
             step: around.step.as_ref().map(|step| Step { argument: Some(argument.to_owned()), ..step.clone() }),
@@ -203,8 +207,10 @@ impl<'c> Expansion<'c> {
             Json::Array(items) => {
                 let named = items.iter().any(names_others);
                 for (index, item) in items.iter().enumerate() {
-                    let index = index.to_string();
-                    self.below(&index, |this| this.place(item, &[], with(&index, named)));
+                    let number = index.to_string();
+                    let name = order.and_then(|order| order.names().nth(index)).unwrap_or(&number);
+                    let withheld = named || KeyName::of(name).is_secret_argument();
+                    self.below(&number, |this| this.place(item, &[], with(name, withheld)));
                 }
             }
             Json::Null | Json::Boolean(_) | Json::Integer(_) | Json::Float(_) | Json::String(_) => {}
@@ -222,7 +228,9 @@ impl<'c> Expansion<'c> {
         drop(top);
         self.path = path;
         match operation.value {
-            Some(value) if is_below && field.is_some_and(is_steps) => self.step(value, operation.op, secret),
+            Some(value) if let Some(field) = field.filter(|field| is_below && is_steps(field)) => {
+                self.step(value, field, operation.op, secret);
+            }
             value => {
                 let around = Surroundings { secret, ..Surroundings::default() };
                 self.push(operation.op, value, around.clone());
@@ -287,12 +295,9 @@ fn names_others(argument: &Json<'_>) -> bool {
     })
 }
 
-/// The step's name, in the two forms that Ironic has.
-fn named<'c>(step: &'c Json<'_>) -> Option<Step<'c>> {
+/// The step's name, in the form that Ironic has there: what an inspection rule does is its `op`, whatever stands beside it.
+fn named<'c>(step: &'c Json<'_>, of_rule: bool) -> Option<Step<'c>> {
     let text = |key: &str| step.member(key).and_then(Json::as_str);
-    match (text("interface"), text("step"), text("op")) {
-        (Some(interface), Some(step), _) => Some(Step { interface, step, argument: None }),
-        (_, _, Some(op)) => Some(Step { interface: INSPECTION_RULE, step: op, argument: None }),
-        _ => None,
-    }
+    let (interface, step) = if of_rule { (INSPECTION_RULE, text("op")?) } else { (text("interface")?, text("step")?) };
+    Some(Step { interface, step, argument: None })
 }

@@ -142,7 +142,7 @@ fn a_call_is_a_set_of_writes() {
             "add /actions/0/args/headers/X-Auth-Token string inspection_rule.api-call(headers) secret",
             "add /actions/1 object inspection_rule.log",
             "add /actions/1/args array inspection_rule.log",
-            "add /actions/1/args/0 string inspection_rule.log(0)",
+            "add /actions/1/args/0 string inspection_rule.log(msg)",
             "add /actions/1/loop array inspection_rule.log",
             "add /actions/1/loop/0 integer inspection_rule.log",
             "add /conditions array",
@@ -152,6 +152,30 @@ fn a_call_is_a_set_of_writes() {
             "add /conditions/0/args/values/0 integer inspection_rule.!eq(values)",
             "add /conditions/0/args/values/1 integer inspection_rule.!eq(values)",
             "add /conditions/0/multiple string inspection_rule.!eq",
+        ],
+    );
+    // A rule does what its `op` says, whatever stands beside it.
+    check(
+        "inspection_rule:update",
+        r#"[{"op": "add", "path": "/actions/-", "value": {"op": "api-call", "interface": "bios", "step": "x", "args": ["u", {}, {"http": "p"}]}},
+            {"op": "replace", "path": "/conditions", "value": [{"step": "x", "interface": "bios", "op": "!is-empty", "args": ["v", "w"]}]}]"#,
+        &[
+            "add /actions/- object inspection_rule.api-call",
+            "add /actions/-/interface string inspection_rule.api-call",
+            "add /actions/-/step string inspection_rule.api-call",
+            "add /actions/-/args array inspection_rule.api-call",
+            "add /actions/-/args/0 string inspection_rule.api-call(url)",
+            "add /actions/-/args/1 object inspection_rule.api-call(headers)",
+            "add /actions/-/args/2 object inspection_rule.api-call(proxies)",
+            "add /actions/-/args/2/http string inspection_rule.api-call(proxies)",
+            "replace /conditions array",
+            "add /conditions/0 object inspection_rule.!is-empty",
+            "add /conditions/0/step string inspection_rule.!is-empty",
+            "add /conditions/0/interface string inspection_rule.!is-empty",
+            "add /conditions/0/args array inspection_rule.!is-empty",
+            "add /conditions/0/args/0 string inspection_rule.!is-empty(value)",
+            // Ironic overlooks what it has no name for.
+            "add /conditions/0/args/1 string inspection_rule.!is-empty(1)",
         ],
     );
     check(
