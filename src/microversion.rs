@@ -148,25 +148,18 @@ fn text_of(value: &HeaderValue, ceiling: Ceiling) -> Result<&str, RouteError> {
     value.to_str().map_err(|_| not_acceptable(ceiling))
 }
 
-/// Ironic's version in the list of [`SHARED_HEADER`], if it is there; lines are one list. An entry without a version says
-/// nothing.
+/// Ironic's version in the list of [`SHARED_HEADER`], if it is there. An entry without a version says nothing.
 fn entry(headers: &HeaderMap) -> Result<Option<&str>, RouteError> {
+    let Some(line) = only(headers, &SHARED_HEADER)? else { return Ok(None) };
+    let Ok(text) = line.to_str() else { return Err(RouteError::VersionSpelling) };
     let mut found = None;
-    for line in headers.get_all(&SHARED_HEADER) {
-        let Ok(text) = line.to_str() else { return Err(RouteError::VersionSpelling) };
-        entry_of_line(text, &mut found)?;
-    }
-    Ok(found)
-}
-
-fn entry_of_line<'a>(text: &'a str, found: &mut Option<&'a str>) -> Result<(), RouteError> {
     for entry in text.split(',') {
         let Some((service, version)) = entry.trim().split_once([' ', '\t']) else { continue };
         if service.eq_ignore_ascii_case(SERVICE) && found.replace(version.trim()).is_some() {
             return Err(RouteError::VersionRepeated);
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// `1.N`, `latest` or nothing.

@@ -41,7 +41,7 @@ const LEFT_OUT: [&str; 20] = [
     "upstream.connection_idle_timeout_seconds",
 ];
 
-/// What decides, ready to be put into a digest with the policies. It is shown to nobody: see [`Decides::parts`].
+/// What decides, ready to be put into a digest with the policies. It is shown to nobody: see `Decides::parts`.
 pub struct Decides {
     text: String,
     files: digest::Context,

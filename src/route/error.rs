@@ -134,8 +134,8 @@ pub enum RouteError {
     /// A microversion that Ironic would read, in a spelling that is not plain.
     #[error("write the microversion as 1.N, without signs, blanks, underscores and leading zeros")]
     VersionSpelling,
-    /// More than one microversion.
-    #[error("send one microversion")]
+    /// More than one microversion, or a version header on more than one line, of which Ironic would take the last.
+    #[error("send one microversion, in one line of its header")]
     VersionRepeated,
     /// An `Accept` header that excludes JSON: 406, as at Ironic.
     #[error("accept application/json")]

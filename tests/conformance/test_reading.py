@@ -111,8 +111,11 @@ def test_no_spelling_escapes_a_forbid(strict, method, target, body):
 def test_what_ironic_stores(strict):
     """The values that the forbids name are those that Ironic itself makes of such requests."""
     call = strict.direct.call
-    made = call("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "stored", "conductor_group": "SECURE", "secure_boot": "false"})
-    assert made.json()["conductor_group"] == "secure" and made.json()["secure_boot"] is True, made
+    made = call("POST", "/v1/nodes", {"driver": "fake-hardware", "name": "stored", "secure_boot": "false"})
+    assert made.json()["secure_boot"] is True, made
+    # No conductor serves this group: the refusal names it as Ironic looked for it.
+    group = call("POST", "/v1/nodes", {"driver": "fake-hardware", "conductor_group": "SECURE"})
+    assert group.status == 400 and 'conductor group \\\\"secure\\\\"' in group.body.decode(), group
     port = call("POST", "/v1/ports", {"node_uuid": NODE, "address": "52:54:00:0B:00:B1", "local_link_connection": LINK}).json()
     assert port["address"] == "52:54:00:0b:00:b1" and port["local_link_connection"]["switch_id"] == "0a:1b:2c:3d:4e:5f"
     rule = call("POST", "/v1/inspection_rules", {"uuid": RULE, **action("log", ["x"], interface="bios", step="y")})
@@ -126,11 +129,11 @@ def test_a_node_with_capitals_in_its_uuid(strict):
     for target in ("/v1/nodes/Upper-Node", f"/v1/nodes/{UPPER}"):
         answer = strict.raw.call("PATCH", target, [{"op": "add", "path": "/extra/a", "value": 1}])
         assert answer.status == 200, answer
-    group = [{"op": "add", "path": "/conductor_group", "value": "Shut"}]
-    assert strict.raw.call("PATCH", "/v1/nodes/Upper-Node", group).status == 200
     assert strict.raw.call("PUT", "/v1/nodes/Upper-Node/maintenance", {"reason": "x"}).status == 202
     assert strict.raw.call("DELETE", "/v1/nodes/Upper-Node/maintenance").status == 202
-    # What it would become is asked about as Ironic would store it.
+    # What it would become is asked about as Ironic would store it; no conductor serves either group.
+    group = [{"op": "add", "path": "/conductor_group", "value": "Shut"}]
+    assert strict.raw.call("PATCH", "/v1/nodes/Upper-Node", group).status == 400
     group[0]["value"] = "CLOSED"
     assert strict.raw.call("PATCH", "/v1/nodes/Upper-Node", group).status == 403
 
@@ -141,7 +144,6 @@ SAME = [
     ("POST", "/v1/ports", {"node_uuid": UPPER, "uuid": PORT, "address": "52:54:00:0B:00:C1", "local_link_connection": LINK}),
     ("PATCH", f"/v1/ports/{PORT}", [{"op": "replace", "path": "/local_link_connection", "value": {"port_id": "a", "switch_id": "0000AABBCCDDEEFF"}}]),
     ("PATCH", f"/v1/ports/{PORT}", [{"op": "replace", "path": "/address", "value": "52:54:00:0B:00:C2"}]),
-    ("POST", "/v1/volume/targets", {"node_uuid": UPPER, "volume_type": "iscsi", "boot_index": " 1 ", "volume_id": "v"}),
     ("POST", "/v1/volume/targets", {"node_uuid": UPPER, "volume_type": "iscsi", "boot_index": 2.0, "volume_id": "v"}),
     ("POST", "/v1/inspection_rules", {"uuid": RULE, **action("log", ["x"], interface="bios", step="y"), "priority": 7}),
     ("PUT", f"/v1/nodes/{UPPER}/states/provision", {"target": "manage", "runbook": ""}),
@@ -187,9 +189,14 @@ def test_what_a_caller_accepts(twins, gated, name, value):
 
 
 def test_a_list_of_versions_on_two_lines(twins, gated):
-    """One list, as on one line."""
-    for first, second in (("compute 2.1", "baremetal 1.80"), ("baremetal 1.80", "compute 2.1")):
-        headers = [("OpenStack-API-Version", first), ("OpenStack-API-Version", second)]
-        theirs, ours = (world.raw.call("GET", "/v1/nodes", headers=headers, version=None) for world in twins)
+    """On one line the order does not matter; of two lines Ironic takes the last, whatever the first says: refused."""
+    direct, through = twins
+    for first, second, last in (("compute 2.1", "baremetal 1.80", "1.80"), ("baremetal 1.80", "compute 2.1", "1.1")):
+        both = [("OpenStack-API-Version", f"{first}, {second}")]
+        theirs, ours = (world.raw.call("GET", "/v1/nodes", headers=both, version=None) for world in twins)
         assert theirs.status == ours.status == 200
         assert ours.header("x-openstack-ironic-api-version") == theirs.header("x-openstack-ironic-api-version") == "1.80"
+        lines = [("OpenStack-API-Version", first), ("OpenStack-API-Version", second)]
+        assert direct.raw.call("GET", "/v1/nodes", headers=lines, version=None).header("x-openstack-ironic-api-version") == last
+        refused = through.raw.call("GET", "/v1/nodes", headers=lines, version=None)
+        assert (refused.status, refused.code) == (400, "version_repeated"), refused

@@ -95,7 +95,13 @@ pub(super) fn asked() -> impl Strategy<Value = Ask> {
                 // An object is not at once there and not there.
                 let unknown = asked.resource.is_none() && kind == crate::catalog::ResourceType::Node;
                 let is_resource = |facts: &ObjectFacts| unknown && facts.name.as_deref() == Some(&id.to_lowercase());
-                asked.target = target.filter(|facts| !is_resource(facts));
+                let target = target.filter(|facts| !is_resource(facts));
+                // Nor has it two owners: an object that is resource and target is looked up once.
+                asked.target = target.map(|facts| {
+                    let of_node = asked.resource.as_ref().and_then(|resource| resource.node.as_deref());
+                    let mut seen = asked.resource.iter().chain(of_node);
+                    seen.find(|seen| seen.uuid == facts.uuid).cloned().unwrap_or(facts)
+                });
                 Ask { name, microversion, source, now, listener, others, ..asked }
             },
         )
