@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use regex::Regex;
 
-use super::MASK;
-use super::key::Keys;
-use super::named::{REFERENCE_BYTES_MAX, is_reference};
-use super::shape::{Span, compile};
 use super::value::{container_end, line_end, literal};
+use super::{Span, compile};
+use crate::scrub::MASK;
+use crate::scrub::names::key::Keys;
+use crate::scrub::names::named::{REFERENCE_BYTES_MAX, is_reference};
 
 /// A name, then its value.
 const NAMED: &str = concat!(

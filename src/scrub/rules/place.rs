@@ -5,18 +5,18 @@
 use super::treatment::SecretTreatment;
 
 /// The most patterns of one set.
-pub(super) const PLACES_MAX: usize = 64;
+pub(crate) const PLACES_MAX: usize = 64;
 
 /// What happens at a place. Where several fit, the one of the lowest rank does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Action {
-    pub(super) rank: u8,
-    pub(super) what: What,
+pub(crate) struct Action {
+    pub(crate) rank: u8,
+    pub(crate) what: What,
 }
 
 /// What becomes of the value at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// It passes as it is, with all that is below but for places of a lower rank.
     Pass,
     /// It is a secret, and this becomes of it.
@@ -27,19 +27,19 @@ pub(super) enum What {
 
 impl Action {
     /// What nothing changes.
-    pub(super) const PASS: Self = Self { rank: 0, what: What::Pass };
+    pub(crate) const PASS: Self = Self { rank: 0, what: What::Pass };
     /// What anything changes.
-    pub(super) const SECRET: Self = Self { rank: u8::MAX, what: What::Secret };
+    pub(crate) const SECRET: Self = Self { rank: u8::MAX, what: What::Secret };
 
     /// Of the entry for a role with this number; the first entry counts.
-    pub(super) fn of_role(number: usize, treatment: SecretTreatment) -> Self {
+    pub(crate) fn of_role(number: usize, treatment: SecretTreatment) -> Self {
         let what = if treatment == SecretTreatment::Keep { What::Pass } else { What::Treat(treatment) };
         Self { rank: u8::try_from(number + 1).unwrap_or(u8::MAX), what }
     }
 
     /// The one that counts.
     #[inline]
-    pub(super) fn first(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+    pub(crate) fn first(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(one), Some(other)) => Some(if other.rank < one.rank { other } else { one }),
             (one, other) => one.or(other),
@@ -61,14 +61,14 @@ enum Segment {
 
 /// One step of the way to a value.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     Key(&'a [u8]),
     Index(u32),
 }
 
 /// Places below one root.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places {
+pub(crate) struct Places {
     patterns: Vec<Pattern>,
     /// For each depth the keys that are looked for, as [`key_bit`]s.
     watched: Vec<u64>,
@@ -76,7 +76,7 @@ pub(super) struct Places {
 
 /// A key as one bit of a set: its length and its ends without case. Keys that are no more alike may have the same.
 #[inline]
-pub(super) const fn key_bit(key: &[u8]) -> u64 {
+pub(crate) const fn key_bit(key: &[u8]) -> u64 {
     match (key.first(), key.last()) {
         (Some(first), Some(last)) => {
             1 << (((*first | 0x20) as usize * 5 + (*last | 0x20) as usize * 11 + key.len()) % 64)
@@ -87,7 +87,7 @@ pub(super) const fn key_bit(key: &[u8]) -> u64 {
 
 /// Why a text is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PlaceError {
+pub(crate) enum PlaceError {
     /// It does not begin with a slash, or has an empty segment.
     NotAPointer,
     /// There is no room for another.
@@ -96,7 +96,7 @@ pub(super) enum PlaceError {
 
 impl Places {
     /// Adds a place.
-    pub(super) fn add(&mut self, pointer: &str, action: Action) -> Result<(), PlaceError> {
+    pub(crate) fn add(&mut self, pointer: &str, action: Action) -> Result<(), PlaceError> {
         let rest = pointer.strip_prefix('/').ok_or(PlaceError::NotAPointer)?;
         let mut segments = Vec::new();
         for segment in rest.split('/') {
@@ -121,7 +121,7 @@ impl Places {
     }
 
     /// The set at the root.
-    pub(super) const fn begin(&self) -> u64 {
+    pub(crate) const fn begin(&self) -> u64 {
         match self.patterns.len() {
             0 => 0,
             count => u64::MAX >> (PLACES_MAX - count),
@@ -129,12 +129,12 @@ impl Places {
     }
 
     /// The keys that are looked for at `depth` below the root, as [`key_bit`]s.
-    pub(super) fn watched(&self, depth: usize) -> u64 {
+    pub(crate) fn watched(&self, depth: usize) -> u64 {
         self.watched.get(depth).copied().unwrap_or(0)
     }
 
     /// One step down: from the set at `depth` below the root to the next set, and what happens at the value.
-    pub(super) fn step(&self, set: u64, depth: usize, step: Step<'_>) -> (u64, Option<Action>) {
+    pub(crate) fn step(&self, set: u64, depth: usize, step: Step<'_>) -> (u64, Option<Action>) {
         let mut next = 0;
         let mut action = None;
         // Most keys are not even like one that is looked for.

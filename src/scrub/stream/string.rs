@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use super::decide::Treatment;
 use super::frame::Named;
-use super::key::KeyClass;
-use super::named::{REFERENCE_BYTES_MAX, is_looped, is_reference};
 use super::omit::OMITTED;
-use super::shape::Span;
-use super::stream::{Input, Scrubber};
-use super::suspect::suspect;
-use super::table::Ends;
-use super::treatment::{SecretTreatment, is_hmac};
 use super::window::Edit;
-use super::{MASK, QUOTED_MASK, ScrubError, WINDOW_BYTES};
+use super::{Input, Scrubber};
+use crate::scrub::names::key::KeyClass;
+use crate::scrub::names::named::{REFERENCE_BYTES_MAX, is_looped, is_reference};
+use crate::scrub::names::table::Ends;
+use crate::scrub::rules::treatment::{SecretTreatment, is_hmac};
+use crate::scrub::shapes::Span;
+use crate::scrub::shapes::suspect::suspect;
+use crate::scrub::{MASK, QUOTED_MASK, ScrubError, WINDOW_BYTES};
 
 /// What a string is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

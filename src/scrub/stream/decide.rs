@@ -1,11 +1,11 @@
 //! What is done with a key or a value, from what its key, its place and its object say.
 
+use super::Scrubber;
 use super::frame::Named;
-use super::key::KeyClass;
-use super::place::What;
-use super::rules::{Plan, Roots};
-use super::stream::Scrubber;
-use super::treatment::SecretTreatment;
+use crate::scrub::names::key::KeyClass;
+use crate::scrub::rules::place::What;
+use crate::scrub::rules::treatment::SecretTreatment;
+use crate::scrub::rules::{Plan, Roots};
 
 /// What is done with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
+use super::Scrubber;
 use super::decide::Treatment;
-use super::link::foreign;
-use super::stream::Scrubber;
 use super::string::Seen;
-use super::suspect::suspect;
 use super::text::{Places, unescape};
-use super::{OVERLAP_BYTES, ScrubError};
+use crate::scrub::link::foreign;
+use crate::scrub::shapes::suspect::suspect;
+use crate::scrub::{OVERLAP_BYTES, ScrubError};
 
 /// A replacement in a string as written.
 #[derive(Debug, Clone)]

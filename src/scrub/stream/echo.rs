@@ -8,7 +8,7 @@
 
 use wide::i8x16;
 
-use super::key::KeyClass;
+use crate::scrub::names::key::KeyClass;
 
 /// How much of an item is recorded.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -55,7 +55,7 @@ struct Recorded {
     end: u16,
     kind: Kind,
     class: KeyClass,
-    /// The key, as [`super::place::key_bit`].
+    /// The key, as [`crate::scrub::rules::place::key_bit`].
     bit: u64,
 }
 
@@ -224,7 +224,7 @@ fn equal(block: &[u8; BLOCK], other: &[u8; BLOCK]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scrub::place::key_bit;
+    use crate::scrub::rules::place::key_bit;
     use proptest::prelude::*;
 
     proptest! {

@@ -4,9 +4,9 @@
 //! names. What is held is bounded: when the bound is reached before any name came, the value is taken for a secret.
 
 use super::frame::Named;
-use super::key::KeyClass;
-use super::stream::{Input, Scrubber};
-use super::{HELD_BYTES_MAX, QUOTED_MASK};
+use super::{Input, Scrubber};
+use crate::scrub::names::key::KeyClass;
+use crate::scrub::{HELD_BYTES_MAX, QUOTED_MASK};
 
 /// What is held back, and the values in it that wait for their names.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::MASK;
 use super::userinfo::sign;
+use crate::scrub::MASK;
 
 /// What may stand between `Authorization:` and the secret, and whether one word is all that follows it.
 const SCHEMES: [(&[u8], bool); 5] =

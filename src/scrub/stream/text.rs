@@ -1,6 +1,6 @@
 //! What stands between a string's quotes: its text, and where a place of the text is in what was written.
 
-use super::ScrubError;
+use crate::scrub::ScrubError;
 
 /// What half of a surrogate pair is in a text: it is no character, but JSON may have it.
 const HALF: char = char::REPLACEMENT_CHARACTER;

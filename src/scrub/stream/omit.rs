@@ -76,7 +76,7 @@ impl Omitter {
                 self.leading = false;
             }
             // The whole answer, or behind a key that is too long to be held.
-            OMITTED => out.extend_from_slice(super::QUOTED_MASK),
+            OMITTED => out.extend_from_slice(crate::scrub::QUOTED_MASK),
             b' ' | b'\t' | b'\n' | b'\r' | b':' => self.put(byte, out),
             byte => {
                 self.value_begins(out);

@@ -1,21 +1,21 @@
 //! The usual case: members of an object with known keys and short values in plain letters, wholly within the chunk,
-//! with nothing to do. What is not usual is left untouched for [`super::stream`] and [`super::string`], which treat
+//! with nothing to do. What is not usual is left untouched for [`crate::scrub::stream`] and [`crate::scrub::stream::string`], which treat
 //! every case; the tests compare the two ways by cutting answers into chunks.
 
 use super::echo::{Expected, Kind};
 use super::frame::Frame;
-use super::key::KeyClass;
 use super::links::LINK_DEPTH;
 use super::number::Number;
-use super::place::key_bit;
-use super::rules::{Plan, Roots, ScrubRules};
 use super::scan::Scan;
-use super::stream::{DEPTH_MAX, Expect, Input, Scrubber};
 use super::string::hidden_already;
-use super::suspect::suspect;
-use super::table::Ends;
-use super::treatment::SecretTreatment;
-use super::{MASK, QUOTED_MASK, WINDOW_BYTES};
+use super::{DEPTH_MAX, Expect, Input, Scrubber};
+use crate::scrub::names::key::KeyClass;
+use crate::scrub::names::table::Ends;
+use crate::scrub::rules::place::key_bit;
+use crate::scrub::rules::treatment::SecretTreatment;
+use crate::scrub::rules::{Plan, Roots, ScrubRules};
+use crate::scrub::shapes::suspect::suspect;
+use crate::scrub::{MASK, QUOTED_MASK, WINDOW_BYTES};
 
 /// Four bytes as one number.
 const fn four(bytes: [u8; 4]) -> u32 {

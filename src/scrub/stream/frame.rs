@@ -1,8 +1,8 @@
 //! Where in an answer the scrubber is.
 
-use super::key::KeyClass;
-use super::place::{Action, Step, key_bit};
-use super::rules::Plan;
+use crate::scrub::names::key::KeyClass;
+use crate::scrub::rules::Plan;
+use crate::scrub::rules::place::{Action, Step, key_bit};
 
 /// An open object or array.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ pub(super) struct Frame {
     pub(super) watched: u64,
 }
 
-/// Which places may be below: bit sets of [`super::place::Places`].
+/// Which places may be below: bit sets of [`crate::scrub::rules::place::Places`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sets {
     /// Of [`Plan::root`].

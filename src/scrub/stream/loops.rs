@@ -3,7 +3,7 @@
 //! An element of it takes the place of `{item}` in the arguments, so that it may be the secret that they name, or the name
 //! of one. Where they hold or name a secret, it is one as a whole.
 
-use super::stream::Scrubber;
+use super::Scrubber;
 
 impl Scrubber {
     /// Something in the arguments at hand is a secret, or names one.

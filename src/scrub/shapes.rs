@@ -3,28 +3,35 @@
 //! Every search is linear in the text. What is found is the secret part only: `http://******@host/`,
 //! `password=******`, so that the rest of the text keeps its use.
 
+mod pair;
+mod phrase;
+mod public_key;
+pub(crate) mod suspect;
+pub(crate) mod userinfo;
+mod value;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use regex::{Match, Regex, RegexBuilder};
 
 use super::MASK;
-use super::key::Keys;
-use super::pair::named_values;
-use super::phrase::Phrases;
-use super::public_key::is_public_key;
-use super::suspect::tells;
-use super::userinfo::user_information;
-use super::value::{assigned, closes, element, entries, spoken};
-use super::words::{self, Compounds, word_pattern};
+use super::names::key::Keys;
+use super::names::words::{self, Compounds, word_pattern};
+use pair::named_values;
+use phrase::Phrases;
+use public_key::is_public_key;
+use suspect::tells;
+use userinfo::user_information;
+use value::{assigned, closes, element, entries, spoken};
 
 /// A secret part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Span {
+pub(crate) struct Span {
     /// Where that begins by which it is known: its name, a scheme, or itself.
-    pub(super) known_from: usize,
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(crate) known_from: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl Span {
@@ -33,7 +40,7 @@ impl Span {
         Self::within(range.start, range)
     }
 
-    pub(super) const fn within(known_from: usize, range: Range<usize>) -> Self {
+    pub(crate) const fn within(known_from: usize, range: Range<usize>) -> Self {
         Self { known_from, start: range.start, end: range.end }
     }
 
@@ -51,7 +58,7 @@ impl Span {
 }
 
 /// The shapes, compiled.
-pub(super) struct Shapes {
+pub(crate) struct Shapes {
     keys: Arc<Keys>,
     assignment: Regex,
     compounds: Compounds,
@@ -96,7 +103,7 @@ const SPANS_MAX: usize = 256;
 
 impl Shapes {
     /// The shipped shapes with `names` and `words` as names of assigned secrets, and the operator's own.
-    pub(super) fn new<'a>(
+    pub(crate) fn new<'a>(
         names: impl Iterator<Item = &'a str>,
         words: impl Iterator<Item = &'a str>,
         keys: Arc<Keys>,
@@ -153,19 +160,19 @@ impl Shapes {
         })
     }
 
-    /// Whether texts that are not [suspect](super::suspect) need a look too.
-    pub(super) fn always(&self) -> bool {
+    /// Whether texts that are not [suspect](crate::scrub::shapes::suspect) need a look too.
+    pub(crate) fn always(&self) -> bool {
         !self.own.is_empty() || self.untold
     }
 
     /// Replaces `spans` by the secret parts of `text`: in order, apart from each other, not empty. In a text with more
     /// than [`SPANS_MAX`] of one shape, all from the last of them to the end is one.
-    pub(super) fn find(&self, text: &str, spans: &mut Vec<Span>) {
+    pub(crate) fn find(&self, text: &str, spans: &mut Vec<Span>) {
         self.search(text, false, spans);
     }
 
     /// The same in a list of `name:value`, parted by commas: one name does not tell what the next entry is.
-    pub(super) fn find_listed(&self, text: &str, spans: &mut Vec<Span>) {
+    pub(crate) fn find_listed(&self, text: &str, spans: &mut Vec<Span>) {
         self.search(text, true, spans);
     }
 
@@ -280,12 +287,12 @@ fn add(spans: &mut Vec<Span>, text: &[u8], found: impl Iterator<Item = Span>) {
     }
 }
 
-pub(super) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+pub(crate) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).unicode(false).dfa_size_limit(CACHE_BYTES).build()
 }
 
 /// Compiles a shape of the operator.
-pub(super) fn compile_own(pattern: &str) -> Result<Regex, regex::Error> {
+pub(crate) fn compile_own(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).size_limit(OWN_BYTES_MAX).dfa_size_limit(CACHE_BYTES).build()
 }
 

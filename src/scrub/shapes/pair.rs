@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::key::{KeyClass, Keys};
-use super::shape::Span;
+use super::Span;
 use super::value::{container_end, literal, quoted};
+use crate::scrub::names::key::{KeyClass, Keys};
 
 /// The deepest braces that are told apart.
 const LEVELS_MAX: usize = 64;

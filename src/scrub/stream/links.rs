@@ -1,13 +1,13 @@
 //! Arrays of links as Ironic writes them: `[{"href": "…", "rel": "self"}, {"href": "…", "rel": "bookmark"}]`. Every node
 //! has a handful, so they are read without opening their objects; what is written in any other way is left to
-//! [`super::stream`].
+//! [`crate::scrub::stream`].
 
-use super::WINDOW_BYTES;
 use super::frame::Frame;
-use super::link::foreign_bytes;
-use super::rules::Plan;
-use super::stream::{Input, Scrubber};
-use super::suspect::suspect;
+use super::{Input, Scrubber};
+use crate::scrub::WINDOW_BYTES;
+use crate::scrub::link::foreign_bytes;
+use crate::scrub::rules::Plan;
+use crate::scrub::shapes::suspect::suspect;
 
 const HREF: &[u8] = b"{\"href\": \"";
 const RELS: [&[u8]; 2] = [b"\", \"rel\": \"self\"}", b"\", \"rel\": \"bookmark\"}"];

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
 
-use super::{ScrubAdditions, ScrubRuleError, ScrubRules};
+use crate::scrub::{ScrubAdditions, ScrubRuleError, ScrubRules};
 
 /// What HMACs of secrets begin with.
-pub(super) const HMAC_PREFIX: &str = "hmac-sha256:";
+pub(crate) const HMAC_PREFIX: &str = "hmac-sha256:";
 /// Hexadecimal digits of an HMAC.
 const HMAC_DIGITS: usize = 64;
 /// Bytes of an HMAC's text.
-pub(super) const HMAC_BYTES: usize = HMAC_PREFIX.len() + HMAC_DIGITS;
+pub(crate) const HMAC_BYTES: usize = HMAC_PREFIX.len() + HMAC_DIGITS;
 /// The shortest key, in bytes.
 const KEY_BYTES_MIN: usize = 32;
 /// The most fields and entries without fields, in all.
