@@ -160,7 +160,7 @@ impl Shapes {
         })
     }
 
-    /// Whether texts that are not [suspect](crate::scrub::shapes::suspect) need a look too.
+    /// Whether texts that are not [suspect] need a look too.
     pub(crate) fn always(&self) -> bool {
         !self.own.is_empty() || self.untold
     }
