@@ -6,8 +6,8 @@
 mod pair;
 mod phrase;
 mod public_key;
-pub(crate) mod suspect;
-pub(crate) mod userinfo;
+pub(in crate::scrub) mod suspect;
+pub(in crate::scrub) mod userinfo;
 mod value;
 
 use std::ops::Range;
@@ -27,11 +27,11 @@ use value::{assigned, closes, element, entries, spoken};
 
 /// A secret part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Span {
+pub(in crate::scrub) struct Span {
     /// Where that begins by which it is known: its name, a scheme, or itself.
-    pub(crate) known_from: usize,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+    pub(in crate::scrub) known_from: usize,
+    pub(in crate::scrub) start: usize,
+    pub(in crate::scrub) end: usize,
 }
 
 impl Span {
@@ -40,7 +40,7 @@ impl Span {
         Self::within(range.start, range)
     }
 
-    pub(crate) const fn within(known_from: usize, range: Range<usize>) -> Self {
+    pub(in crate::scrub) const fn within(known_from: usize, range: Range<usize>) -> Self {
         Self { known_from, start: range.start, end: range.end }
     }
 
@@ -58,7 +58,7 @@ impl Span {
 }
 
 /// The shapes, compiled.
-pub(crate) struct Shapes {
+pub(in crate::scrub) struct Shapes {
     keys: Arc<Keys>,
     assignment: Regex,
     compounds: Compounds,
@@ -103,7 +103,7 @@ const SPANS_MAX: usize = 256;
 
 impl Shapes {
     /// The shipped shapes with `names` and `words` as names of assigned secrets, and the operator's own.
-    pub(crate) fn new<'a>(
+    pub(in crate::scrub) fn new<'a>(
         names: impl Iterator<Item = &'a str>,
         words: impl Iterator<Item = &'a str>,
         keys: Arc<Keys>,
@@ -161,18 +161,18 @@ impl Shapes {
     }
 
     /// Whether texts that are not [suspect] need a look too.
-    pub(crate) fn always(&self) -> bool {
+    pub(in crate::scrub) fn always(&self) -> bool {
         !self.own.is_empty() || self.untold
     }
 
     /// Replaces `spans` by the secret parts of `text`: in order, apart from each other, not empty. In a text with more
     /// than [`SPANS_MAX`] of one shape, all from the last of them to the end is one.
-    pub(crate) fn find(&self, text: &str, spans: &mut Vec<Span>) {
+    pub(in crate::scrub) fn find(&self, text: &str, spans: &mut Vec<Span>) {
         self.search(text, false, spans);
     }
 
     /// The same in a list of `name:value`, parted by commas: one name does not tell what the next entry is.
-    pub(crate) fn find_listed(&self, text: &str, spans: &mut Vec<Span>) {
+    pub(in crate::scrub) fn find_listed(&self, text: &str, spans: &mut Vec<Span>) {
         self.search(text, true, spans);
     }
 
@@ -287,12 +287,12 @@ fn add(spans: &mut Vec<Span>, text: &[u8], found: impl Iterator<Item = Span>) {
     }
 }
 
-pub(crate) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+pub(in crate::scrub) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).unicode(false).dfa_size_limit(CACHE_BYTES).build()
 }
 
 /// Compiles a shape of the operator.
-pub(crate) fn compile_own(pattern: &str) -> Result<Regex, regex::Error> {
+pub(in crate::scrub) fn compile_own(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).size_limit(OWN_BYTES_MAX).dfa_size_limit(CACHE_BYTES).build()
 }
 

@@ -87,7 +87,7 @@ const INSIDE: &[&str] = &[
 const CLASS: &str = r"^(?:[a-z_][a-z0-9_]*\.)+_?[A-Z][A-Za-z0-9_]*$";
 
 /// What is known to be harmless in an error's text.
-pub(crate) struct Vocabulary {
+pub(in crate::scrub) struct Vocabulary {
     words: BTreeSet<String>,
     uuid: Regex,
     rule: Regex,

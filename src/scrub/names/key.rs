@@ -9,62 +9,62 @@ use super::table::{Ends, Table};
 use super::words::{self, Compounds, word_pattern};
 
 /// The longest key that is judged, in bytes as written; the value of a longer one is taken for a secret.
-pub(crate) const KEY_BYTES_MAX: usize = 1024;
+pub(in crate::scrub) const KEY_BYTES_MAX: usize = 1024;
 
 /// What a key says about its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct KeyClass(u16);
+pub(in crate::scrub) struct KeyClass(u16);
 
 impl KeyClass {
     /// The value is a secret.
-    pub(crate) const SECRET: Self = Self(1);
+    pub(in crate::scrub) const SECRET: Self = Self(1);
     /// The value names its siblings (`name`, `attribute`, `path`, …).
-    pub(crate) const NAMES: Self = Self(1 << 1);
+    pub(in crate::scrub) const NAMES: Self = Self(1 << 1);
     /// The value belongs to the sibling that names (`value`, `current_value`, …).
-    pub(crate) const VALUES: Self = Self(1 << 2);
+    pub(in crate::scrub) const VALUES: Self = Self(1 << 2);
     /// The value is a link, where Ironic writes links.
-    pub(crate) const HREF: Self = Self(1 << 3);
+    pub(in crate::scrub) const HREF: Self = Self(1 << 3);
     /// The value is the link to the next page, at the top of a list.
-    pub(crate) const NEXT: Self = Self(1 << 4);
+    pub(in crate::scrub) const NEXT: Self = Self(1 << 4);
     /// What is below is free-form: no link of Ironic's.
-    pub(crate) const FREE: Self = Self(1 << 5);
+    pub(in crate::scrub) const FREE: Self = Self(1 << 5);
     /// Free-form if it is an object (`properties` is a list of links for drivers).
-    pub(crate) const FREE_OBJECT: Self = Self(1 << 6);
+    pub(in crate::scrub) const FREE_OBJECT: Self = Self(1 << 6);
     /// Arguments of a step or an inspection rule's action.
-    pub(crate) const ARGS: Self = Self(1 << 7);
+    pub(in crate::scrub) const ARGS: Self = Self(1 << 7);
     /// A secret below arguments only.
-    pub(crate) const SECRET_ARGUMENT: Self = Self(1 << 8);
+    pub(in crate::scrub) const SECRET_ARGUMENT: Self = Self(1 << 8);
     /// Below are fields that Ironic and its drivers name, not callers.
-    pub(crate) const FIELDS: Self = Self(1 << 9);
+    pub(in crate::scrub) const FIELDS: Self = Self(1 << 9);
     /// One of the names of secrets that the catalogue has.
-    pub(crate) const SHIPPED: Self = Self(1 << 10);
+    pub(in crate::scrub) const SHIPPED: Self = Self(1 << 10);
     /// In arguments: what a `value` is compared with.
-    pub(crate) const COMPARED: Self = Self(1 << 11);
+    pub(in crate::scrub) const COMPARED: Self = Self(1 << 11);
     /// What an action or condition is done with in turn.
-    pub(crate) const LOOP: Self = Self(1 << 12);
+    pub(in crate::scrub) const LOOP: Self = Self(1 << 12);
     /// What waits for something beside it that says whether it is a secret.
-    pub(crate) const WAITS: Self = Self::VALUES.and(Self::LOOP);
+    pub(in crate::scrub) const WAITS: Self = Self::VALUES.and(Self::LOOP);
     /// A text of entries parted by commas.
-    pub(crate) const LIST: Self = Self(1 << 13);
+    pub(in crate::scrub) const LIST: Self = Self(1 << 13);
 
     #[inline]
-    pub(crate) const fn has(self, other: Self) -> bool {
+    pub(in crate::scrub) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
     /// Whether a string in which nothing is suspect, or an empty container, is just that under the key.
     #[inline]
-    pub(crate) const fn is_plain(self) -> bool {
+    pub(in crate::scrub) const fn is_plain(self) -> bool {
         self.0 & !(Self::FREE.0 | Self::FREE_OBJECT.0 | Self::ARGS.0 | Self::FIELDS.0 | Self::LIST.0) == 0
     }
 
     /// As [`KeyClass::is_plain`], but that the value is a secret.
     #[inline]
-    pub(crate) const fn is_plain_secret(self) -> bool {
+    pub(in crate::scrub) const fn is_plain_secret(self) -> bool {
         self.has(Self::SECRET) && Self(self.0 & !(Self::SECRET.0 | Self::SHIPPED.0)).is_plain()
     }
 
-    pub(crate) const fn and(self, other: Self) -> Self {
+    pub(in crate::scrub) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 }
@@ -101,7 +101,7 @@ const COMMON: &str = "\
     reset_required unique upper_bound";
 
 /// The class of every key.
-pub(crate) struct Keys {
+pub(in crate::scrub) struct Keys {
     /// Keys that are known beforehand, as written.
     known: Table,
     /// Keys with a meaning of their own, without separators and in lower case.
@@ -113,7 +113,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// From whole names and from words (parts of names). `known` are further keys worth a place in the table.
-    pub(crate) fn new<'a>(
+    pub(in crate::scrub) fn new<'a>(
         names: impl Iterator<Item = &'a str>,
         words: impl Iterator<Item = &'a str>,
         known: impl Iterator<Item = &'a str>,
@@ -164,18 +164,18 @@ impl Keys {
 
     /// Whether the keys of a link say no more than what they say in Ironic.
     #[inline]
-    pub(crate) const fn links_usual(&self) -> bool {
+    pub(in crate::scrub) const fn links_usual(&self) -> bool {
         self.links_usual
     }
 
     /// Keys that are known in advance, as they are written without escapes.
     #[inline]
-    pub(crate) const fn known(&self) -> &Table {
+    pub(in crate::scrub) const fn known(&self) -> &Table {
         &self.known
     }
 
     /// The class of any key.
-    pub(crate) fn judge(&self, key: &str) -> KeyClass {
+    pub(in crate::scrub) fn judge(&self, key: &str) -> KeyClass {
         if key.len() > KEY_BYTES_MAX {
             return KeyClass::SECRET;
         }
@@ -185,13 +185,13 @@ impl Keys {
     }
 
     /// Whether a text names a secret, as a key would: with all of it, or with a part of it if it is a path.
-    pub(crate) fn names_a_secret(&self, text: &str) -> bool {
+    pub(in crate::scrub) fn names_a_secret(&self, text: &str) -> bool {
         self.judge(text).has(KeyClass::SECRET)
             || (is_path(text) && parts(text).any(|part| self.normal(part).has(KeyClass::SECRET)))
     }
 
     /// The class of a key by its whole name.
-    pub(crate) fn normal(&self, key: &str) -> KeyClass {
+    pub(in crate::scrub) fn normal(&self, key: &str) -> KeyClass {
         let mut short = [0; NORMAL_BYTES_MAX];
         let class = if key.len() <= NORMAL_BYTES_MAX && key.is_ascii() {
             let mut length = 0;

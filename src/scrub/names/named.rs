@@ -1,7 +1,7 @@
 //! Texts that name a place, as inspection rules have them: `/extra/auth`, `driver_info.auth`, `{node.extra[auth]}`.
 
 /// The longest text that refers to a value, in bytes.
-pub(crate) const REFERENCE_BYTES_MAX: usize = 256;
+pub(in crate::scrub) const REFERENCE_BYTES_MAX: usize = 256;
 /// What the references of an inspection rule begin with.
 const ROOTS: [&str; 4] = ["node", "inventory", "plugin_data", "item"];
 
@@ -10,17 +10,17 @@ const fn parts_at(c: char) -> bool {
 }
 
 /// Whether a text may name a place of more than one key.
-pub(crate) fn is_path(text: &str) -> bool {
+pub(in crate::scrub) fn is_path(text: &str) -> bool {
     text.contains(parts_at)
 }
 
 /// The keys that a text names, one below the other.
-pub(crate) fn parts(text: &str) -> impl Iterator<Item = &str> + Clone {
+pub(in crate::scrub) fn parts(text: &str) -> impl Iterator<Item = &str> + Clone {
     text.split(parts_at).filter(|part| !part.is_empty())
 }
 
 /// Whether a text is nothing but a reference to a value, which takes its place later.
-pub(crate) fn is_reference(text: &str) -> bool {
+pub(in crate::scrub) fn is_reference(text: &str) -> bool {
     let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default();
     text.len() < REFERENCE_BYTES_MAX
         && inner.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.[]'\"!:".contains(&byte))
@@ -28,17 +28,17 @@ pub(crate) fn is_reference(text: &str) -> bool {
 }
 
 /// Whether a text holds a part of what its action is done with in turn.
-pub(crate) fn is_looped(text: &str) -> bool {
+pub(in crate::scrub) fn is_looped(text: &str) -> bool {
     memchr::memmem::find(text.as_bytes(), b"{item").is_some()
 }
 
 /// Exact places of secrets, for comparison with texts.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct NamedPlaces(Vec<Vec<String>>);
+pub(in crate::scrub) struct NamedPlaces(Vec<Vec<String>>);
 
 impl NamedPlaces {
     /// Adds a place: a JSON Pointer with `*` for any one segment.
-    pub(crate) fn add(&mut self, pointer: &str) {
+    pub(in crate::scrub) fn add(&mut self, pointer: &str) {
         let pointer = pointer.replace("~1", "/").replace("~0", "~");
         let place: Vec<String> = parts(&pointer).map(str::to_owned).collect();
         if !place.is_empty() && !self.0.contains(&place) {
@@ -47,7 +47,7 @@ impl NamedPlaces {
     }
 
     /// Whether a text names one of them, or something below one.
-    pub(crate) fn named_by(&self, text: &str) -> bool {
+    pub(in crate::scrub) fn named_by(&self, text: &str) -> bool {
         let mut rest = parts(text);
         loop {
             let begins = |place: &Vec<String>| {

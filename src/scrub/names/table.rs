@@ -4,7 +4,7 @@ use super::key::KeyClass;
 
 /// Keys and their classes, by open addressing.
 #[derive(Default)]
-pub(crate) struct Table {
+pub(in crate::scrub) struct Table {
     slots: Vec<Slot>,
     mask: usize,
     /// Keys that are longer than their ends.
@@ -27,7 +27,7 @@ const FREE: u32 = u32::MAX;
 
 /// The first and last bytes of a key and its length: all of it, up to 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Ends {
+pub(in crate::scrub) struct Ends {
     head: u64,
     tail: u64,
     length: usize,
@@ -36,7 +36,7 @@ pub(crate) struct Ends {
 const ENDS_BYTES: usize = 16;
 
 impl Table {
-    pub(crate) fn new<K: AsRef<[u8]>>(keys: impl ExactSizeIterator<Item = (K, KeyClass)>) -> Self {
+    pub(in crate::scrub) fn new<K: AsRef<[u8]>>(keys: impl ExactSizeIterator<Item = (K, KeyClass)>) -> Self {
         let size = (keys.len() * 4).next_power_of_two();
         let free = Slot { head: 0, tail: 0, length: FREE, long: 0, class: KeyClass::default() };
         let mut table = Self { slots: vec![free; size], mask: size - 1, long: Vec::new() };
@@ -60,13 +60,13 @@ impl Table {
 
     /// The class of a key with these ends.
     #[inline]
-    pub(crate) fn find(&self, key: &[u8], ends: Ends) -> Option<KeyClass> {
+    pub(in crate::scrub) fn find(&self, key: &[u8], ends: Ends) -> Option<KeyClass> {
         self.place(key, ends).map(|(_, class)| class)
     }
 
     /// Where a key is, and its class.
     #[inline]
-    pub(crate) fn place(&self, key: &[u8], ends: Ends) -> Option<(usize, KeyClass)> {
+    pub(in crate::scrub) fn place(&self, key: &[u8], ends: Ends) -> Option<(usize, KeyClass)> {
         let mut at = ends.hash() & self.mask;
         loop {
             let slot = self.slots.get(at)?;
@@ -85,7 +85,7 @@ impl Table {
 
 /// Keys that were met in this answer and are not known beforehand, up to [`ENDS_BYTES`] bytes: lists repeat them.
 #[derive(Default)]
-pub(crate) struct Learnt {
+pub(in crate::scrub) struct Learnt {
     slots: Vec<(Ends, KeyClass)>,
 }
 
@@ -94,12 +94,12 @@ const LEARNT_MAX: usize = 64;
 
 impl Learnt {
     #[inline]
-    pub(crate) fn find(&self, key: &[u8], ends: Ends) -> Option<KeyClass> {
+    pub(in crate::scrub) fn find(&self, key: &[u8], ends: Ends) -> Option<KeyClass> {
         let (kept, class) = self.slots.get(ends.hash() % LEARNT_MAX)?;
         (*kept == ends && (1..=ENDS_BYTES).contains(&key.len())).then_some(*class)
     }
 
-    pub(crate) fn learn(&mut self, key: &[u8], class: KeyClass) {
+    pub(in crate::scrub) fn learn(&mut self, key: &[u8], class: KeyClass) {
         if (1..=ENDS_BYTES).contains(&key.len()) {
             self.slots.resize(LEARNT_MAX, (Ends::default(), KeyClass::default()));
             let ends = Ends::of(key);
@@ -112,7 +112,7 @@ impl Learnt {
 
 impl Ends {
     #[inline]
-    pub(crate) fn of(key: &[u8]) -> Self {
+    pub(in crate::scrub) fn of(key: &[u8]) -> Self {
         let length = key.len();
         if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
             return Self { head: u64::from_le_bytes(*head), tail: u64::from_le_bytes(*tail), length };
@@ -123,7 +123,7 @@ impl Ends {
 
     /// As [`Ends::of`], of what stands between two places of `bytes`; `None` if there is too little behind it to be quick.
     #[inline]
-    pub(crate) fn between(bytes: &[u8], start: usize, end: usize) -> Option<Self> {
+    pub(in crate::scrub) fn between(bytes: &[u8], start: usize, end: usize) -> Option<Self> {
         let length = end.checked_sub(start)?;
         let head = u64::from_le_bytes(*bytes.get(start..)?.first_chunk()?);
         if length >= 8 {

@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use regex::Regex;
 
 /// Names that count as a whole only.
-pub(crate) const NAMES: &str = "auth psk irmc_snmp_security raw_bytes user_data key_data";
+pub(in crate::scrub) const NAMES: &str = "auth psk irmc_snmp_security raw_bytes user_data key_data";
 /// Parts of names, in prose too.
-pub(crate) const WORDS: &str = "pwd passcode pre_shared_key kg_key client_key master_key host_key otp_seed";
+pub(in crate::scrub) const WORDS: &str = "pwd passcode pre_shared_key kg_key client_key master_key host_key otp_seed";
 /// A part of names that is as often a word of prose.
-pub(crate) const PROSE_WORD: &str = "authorization";
+pub(in crate::scrub) const PROSE_WORD: &str = "authorization";
 /// Words of their own only, with or without a number: `bmc_pass`, `userPass1`, but not `bypass` and `passthru`.
-pub(crate) const PARTS: &str = "pass|psk|pw|creds?|community";
+pub(in crate::scrub) const PARTS: &str = "pass|psk|pw|creds?|community";
 /// The same as they begin in `userPass`.
-pub(crate) const CAPITAL_PARTS: &str = "Pass|Psk|Pw|Creds?|Community";
+pub(in crate::scrub) const CAPITAL_PARTS: &str = "Pass|Psk|Pw|Creds?|Community";
 
 /// Words that hold a secret's by chance: a device that is passed through, counted passes, power down, a keyboard.
 const COMPOUNDS: &str = concat!(
@@ -25,7 +25,7 @@ const COMPOUNDS: &str = concat!(
 const HINTS: [&[u8; 4]; 5] = [b"oard", b"thru", b"thro", b"coun", b"pwdn"];
 
 /// A word as a pattern: its separators match each other or nothing.
-pub(crate) fn word_pattern(word: &str) -> String {
+pub(in crate::scrub) fn word_pattern(word: &str) -> String {
     let mut pattern = String::with_capacity(word.len() + 8);
     for c in word.chars() {
         match c {
@@ -37,15 +37,15 @@ pub(crate) fn word_pattern(word: &str) -> String {
 }
 
 /// What finds [`COMPOUNDS`].
-pub(crate) struct Compounds(Regex);
+pub(in crate::scrub) struct Compounds(Regex);
 
 impl Compounds {
-    pub(crate) fn new() -> Result<Self, regex::Error> {
+    pub(in crate::scrub) fn new() -> Result<Self, regex::Error> {
         Regex::new(COMPOUNDS).map(Self)
     }
 
     /// Whether a name in which `words` found a secret's holds it by chance only.
-    pub(crate) fn explain(&self, name: &str, words: &Regex) -> bool {
+    pub(in crate::scrub) fn explain(&self, name: &str, words: &Regex) -> bool {
         // Names without any part of a compound are the rule, and quickly told.
         if !name.as_bytes().windows(4).any(|part| HINTS.iter().any(|hint| part.eq_ignore_ascii_case(*hint))) {
             return false;

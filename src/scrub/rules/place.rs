@@ -5,18 +5,18 @@
 use super::treatment::SecretTreatment;
 
 /// The most patterns of one set.
-pub(crate) const PLACES_MAX: usize = 64;
+pub(in crate::scrub) const PLACES_MAX: usize = 64;
 
 /// What happens at a place. Where several fit, the one of the lowest rank does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Action {
-    pub(crate) rank: u8,
-    pub(crate) what: What,
+pub(in crate::scrub) struct Action {
+    pub(in crate::scrub) rank: u8,
+    pub(in crate::scrub) what: What,
 }
 
 /// What becomes of the value at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
+pub(in crate::scrub) enum What {
     /// It passes as it is, with all that is below but for places of a lower rank.
     Pass,
     /// It is a secret, and this becomes of it.
@@ -27,19 +27,19 @@ pub(crate) enum What {
 
 impl Action {
     /// What nothing changes.
-    pub(crate) const PASS: Self = Self { rank: 0, what: What::Pass };
+    pub(in crate::scrub) const PASS: Self = Self { rank: 0, what: What::Pass };
     /// What anything changes.
-    pub(crate) const SECRET: Self = Self { rank: u8::MAX, what: What::Secret };
+    pub(in crate::scrub) const SECRET: Self = Self { rank: u8::MAX, what: What::Secret };
 
     /// Of the entry for a role with this number; the first entry counts.
-    pub(crate) fn of_role(number: usize, treatment: SecretTreatment) -> Self {
+    pub(in crate::scrub) fn of_role(number: usize, treatment: SecretTreatment) -> Self {
         let what = if treatment == SecretTreatment::Keep { What::Pass } else { What::Treat(treatment) };
         Self { rank: u8::try_from(number + 1).unwrap_or(u8::MAX), what }
     }
 
     /// The one that counts.
     #[inline]
-    pub(crate) fn first(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+    pub(in crate::scrub) fn first(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(one), Some(other)) => Some(if other.rank < one.rank { other } else { one }),
             (one, other) => one.or(other),
@@ -61,14 +61,14 @@ enum Segment {
 
 /// One step of the way to a value.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Step<'a> {
+pub(in crate::scrub) enum Step<'a> {
     Key(&'a [u8]),
     Index(u32),
 }
 
 /// Places below one root.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Places {
+pub(in crate::scrub) struct Places {
     patterns: Vec<Pattern>,
     /// For each depth the keys that are looked for, as [`key_bit`]s.
     watched: Vec<u64>,
@@ -76,7 +76,7 @@ pub(crate) struct Places {
 
 /// A key as one bit of a set: its length and its ends without case. Keys that are no more alike may have the same.
 #[inline]
-pub(crate) const fn key_bit(key: &[u8]) -> u64 {
+pub(in crate::scrub) const fn key_bit(key: &[u8]) -> u64 {
     match (key.first(), key.last()) {
         (Some(first), Some(last)) => {
             1 << (((*first | 0x20) as usize * 5 + (*last | 0x20) as usize * 11 + key.len()) % 64)
@@ -87,7 +87,7 @@ pub(crate) const fn key_bit(key: &[u8]) -> u64 {
 
 /// Why a text is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PlaceError {
+pub(in crate::scrub) enum PlaceError {
     /// It does not begin with a slash, or has an empty segment.
     NotAPointer,
     /// There is no room for another.
@@ -96,7 +96,7 @@ pub(crate) enum PlaceError {
 
 impl Places {
     /// Adds a place.
-    pub(crate) fn add(&mut self, pointer: &str, action: Action) -> Result<(), PlaceError> {
+    pub(in crate::scrub) fn add(&mut self, pointer: &str, action: Action) -> Result<(), PlaceError> {
         let rest = pointer.strip_prefix('/').ok_or(PlaceError::NotAPointer)?;
         let mut segments = Vec::new();
         for segment in rest.split('/') {
@@ -121,7 +121,7 @@ impl Places {
     }
 
     /// The set at the root.
-    pub(crate) const fn begin(&self) -> u64 {
+    pub(in crate::scrub) const fn begin(&self) -> u64 {
         match self.patterns.len() {
             0 => 0,
             count => u64::MAX >> (PLACES_MAX - count),
@@ -129,12 +129,12 @@ impl Places {
     }
 
     /// The keys that are looked for at `depth` below the root, as [`key_bit`]s.
-    pub(crate) fn watched(&self, depth: usize) -> u64 {
+    pub(in crate::scrub) fn watched(&self, depth: usize) -> u64 {
         self.watched.get(depth).copied().unwrap_or(0)
     }
 
     /// One step down: from the set at `depth` below the root to the next set, and what happens at the value.
-    pub(crate) fn step(&self, set: u64, depth: usize, step: Step<'_>) -> (u64, Option<Action>) {
+    pub(in crate::scrub) fn step(&self, set: u64, depth: usize, step: Step<'_>) -> (u64, Option<Action>) {
         let mut next = 0;
         let mut action = None;
         // Most keys are not even like one that is looked for.

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::scrub::{ScrubAdditions, ScrubRuleError, ScrubRules};
 
 /// What HMACs of secrets begin with.
-pub(crate) const HMAC_PREFIX: &str = "hmac-sha256:";
+pub(in crate::scrub) const HMAC_PREFIX: &str = "hmac-sha256:";
 /// Hexadecimal digits of an HMAC.
 const HMAC_DIGITS: usize = 64;
 /// Bytes of an HMAC's text.
-pub(crate) const HMAC_BYTES: usize = HMAC_PREFIX.len() + HMAC_DIGITS;
+pub(in crate::scrub) const HMAC_BYTES: usize = HMAC_PREFIX.len() + HMAC_DIGITS;
 /// The shortest key, in bytes.
 const KEY_BYTES_MIN: usize = 32;
 /// The most fields and entries without fields, in all.

@@ -15,7 +15,7 @@ const SPOKEN_BYTES_MIN: usize = 11;
 
 /// Whether the text between two places of `bytes`, which is plain ASCII, may hold a secret's shape.
 #[inline]
-pub(crate) fn suspect(bytes: &[u8], start: usize, end: usize) -> bool {
+pub(in crate::scrub) fn suspect(bytes: &[u8], start: usize, end: usize) -> bool {
     match bytes.get(start..).and_then(<[u8]>::first_chunk) {
         Some(part) if end - start <= PART => {
             noted(part) & !(u32::MAX << (end - start)) != 0 && look(bytes.get(start..end).unwrap_or_default())
@@ -182,7 +182,7 @@ const KINDS: [Kind; 256] = {
 };
 
 /// Whether a byte is a letter that times, numbers and addresses do not have: beyond hexadecimal, and no `t`.
-pub(crate) const fn tells(byte: u8) -> bool {
+pub(in crate::scrub) const fn tells(byte: u8) -> bool {
     matches!(byte | 0x20, b'g'..=b's' | b'u'..=b'z')
 }
 

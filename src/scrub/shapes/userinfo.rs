@@ -6,7 +6,7 @@ use super::Span;
 /// The user information of every URL: all between `://` and the authority's last `@`, in order.
 ///
 /// Linear: no byte is read again but for those of an authority's beginning.
-pub(crate) fn user_information(text: &[u8]) -> impl Iterator<Item = Span> {
+pub(in crate::scrub) fn user_information(text: &[u8]) -> impl Iterator<Item = Span> {
     let mut from = 0;
     std::iter::from_fn(move || {
         loop {
@@ -92,7 +92,7 @@ fn backslashes(text: &[u8], at: usize) -> usize {
 }
 
 /// The byte at a place, decoded if it is encoded (`%40`, `%2540`, …), and how many bytes it is written with.
-pub(crate) fn sign(text: &[u8], at: usize) -> Option<(u8, usize)> {
+pub(in crate::scrub) fn sign(text: &[u8], at: usize) -> Option<(u8, usize)> {
     let byte = *text.get(at)?;
     if byte != b'%' {
         return Some((byte, 1));

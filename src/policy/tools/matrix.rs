@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use cedar_policy::ResourceConstraint;
 
-use super::engine::PolicyEngine;
-use super::rule::{PolicyMode, Resources, Rule, Who};
-use super::schema::{SECRETS_READ, SHADOW_READ, has_writes};
-use super::slice::{ActionGroups, Slices};
 use crate::catalog::{Operation, ResourceType, catalog};
+use crate::policy::engine::PolicyEngine;
+use crate::policy::rule::{PolicyMode, Resources, Rule, Who};
+use crate::policy::schema::{SECRETS_READ, SHADOW_READ, has_writes};
+use crate::policy::slice::{ActionGroups, Slices};
 
 /// The column of callers without any role, with a credential or without.
 const NO_ROLE: &str = "anonymous";
@@ -27,7 +27,7 @@ pub fn matrix(engine: &PolicyEngine, roles: &[Arc<str>]) -> String {
     matrix_of(catalog().operations(), engine, roles)
 }
 
-pub(super) fn matrix_of(operations: &[Operation], engine: &PolicyEngine, roles: &[Arc<str>]) -> String {
+pub(in crate::policy) fn matrix_of(operations: &[Operation], engine: &PolicyEngine, roles: &[Arc<str>]) -> String {
     let rows = Row::all(operations);
     let width = rows.iter().map(|row| row.id.len()).max().unwrap_or_default();
     let mut text = format!("{LEGEND}\n{:width$}", "");
@@ -161,7 +161,7 @@ fn outlook(rules: &[&Rule], roles: &[Arc<str>]) -> Outlook {
 
 impl Rule {
     /// Whether its scope may hold for resources of this type.
-    pub(super) fn may_be_about(&self, resource: ResourceType) -> bool {
+    pub(in crate::policy) fn may_be_about(&self, resource: ResourceType) -> bool {
         match (&self.resource, self.policy.resource_constraint()) {
             (Resources::Of(kind), _) => kind.basename() == resource.as_str(),
             (Resources::Some, ResourceConstraint::Eq(uid) | ResourceConstraint::In(uid)) => {
@@ -183,8 +183,8 @@ impl PolicyEngine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::PolicySource;
     use super::*;
+    use crate::policy::PolicySource;
 
     #[track_caller]
     fn check(policies: &str, role: &str, row: &str, expected: char) {

@@ -6,11 +6,11 @@ use cedar_policy::{Authorizer, Effect, Policy};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::engine::PolicyEngine;
-use super::guard::conjuncts;
 use super::past::UnknownObjects;
-use super::rule::{PolicyMode, Rule, Who};
-use super::{AccessRequest, Decision};
+use crate::policy::engine::PolicyEngine;
+use crate::policy::guard::conjuncts;
+use crate::policy::rule::{PolicyMode, Rule, Who};
+use crate::policy::{AccessRequest, Decision};
 
 /// An answer with its reasons. It quotes policies, and of the request its identifiers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,7 +94,11 @@ pub fn explain(engine: &PolicyEngine, request: &AccessRequest<'_>, unknown: Unkn
     advice.sort();
     let operation = &request.route.operation().id;
     Explanation {
-        action: if request.write.is_some() { super::schema::write_action(operation) } else { operation.clone() },
+        action: if request.write.is_some() {
+            crate::policy::schema::write_action(operation)
+        } else {
+            operation.clone()
+        },
         write: request.write.map(|write| write.path.as_str().to_owned()),
         decision,
         reason,

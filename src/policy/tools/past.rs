@@ -20,20 +20,20 @@ use cedar_policy::{
     PolicyId, PolicySet, Response,
 };
 
-use super::finding::{PolicyFinding, Severity};
-use super::rule::{PolicyMode, PolicySource, Rule, check};
-use super::schema::{fixed_id, has_writes};
-use super::slice::{ActionGroups, Slices};
-use super::{DenialReason, PolicyIds};
 use crate::catalog::{Operation, catalog};
+use crate::policy::finding::{PolicyFinding, Severity};
+use crate::policy::rule::{PolicyMode, PolicySource, Rule, check};
+use crate::policy::schema::{fixed_id, has_writes};
+use crate::policy::slice::{ActionGroups, Slices};
+use crate::policy::{DenialReason, PolicyIds};
 pub use facts::FactSet;
 pub use objects::UnknownObjects;
 pub use request::{PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told};
 
-pub(super) use bounds::{Bound, bound_by};
+pub(in crate::policy) use bounds::{Bound, bound_by};
 use facts::required;
 use filters::Doubtful;
-pub(super) use objects::reads_objects;
+pub(in crate::policy) use objects::reads_objects;
 
 /// Policies that are kept bent; there is one for each action and each set of facts that records lack.
 const BENT_MAX: usize = 4096;

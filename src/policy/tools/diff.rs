@@ -13,13 +13,13 @@ use cedar_policy::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::engine::PolicyEngine;
-use super::rule::{PolicyMode, Rule, Who};
-use super::schema::{fixed_id, has_writes};
-use super::slice::ActionGroups;
 use crate::call::WriteOp;
 use crate::catalog::{BodyKind, Field, Operation, ResourceType, catalog};
 use crate::json::Pointer;
+use crate::policy::engine::PolicyEngine;
+use crate::policy::rule::{PolicyMode, Rule, Who};
+use crate::policy::schema::{fixed_id, has_writes};
+use crate::policy::slice::ActionGroups;
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

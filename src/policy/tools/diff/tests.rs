@@ -1,5 +1,5 @@
-use super::super::PolicySource;
 use super::*;
+use crate::policy::PolicySource;
 
 #[track_caller]
 fn check(before: &str, after: &str, expected: &[&str]) {

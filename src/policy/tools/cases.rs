@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::places::{PlaceError, Places};
-use super::resource::{ObjectFacts, has_attributes};
-use super::schema::RESOURCE_TYPES;
 use crate::authenticate::SchemeName;
 use crate::catalog::{ResourceType, catalog};
+use crate::policy::places::{PlaceError, Places};
+use crate::policy::resource::{ObjectFacts, has_attributes};
+use crate::policy::schema::RESOURCE_TYPES;
 
 /// A file of cases, checked.
 #[derive(Debug)]

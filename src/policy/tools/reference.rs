@@ -71,7 +71,7 @@ enum Accessor<'t> {
 }
 
 /// Whether Ironic, formatting the value of this write and the keys that lead to it, may bring a secret into it.
-pub(super) fn brings_secret(write: &Write<'_>) -> bool {
+pub(in crate::policy) fn brings_secret(write: &Write<'_>) -> bool {
     let text = write.value.and_then(Json::as_str).unwrap_or_default();
     brings(write.path.as_str()) == Brings::Secret
         || brings(text) == Brings::Secret

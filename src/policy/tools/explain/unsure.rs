@@ -8,8 +8,8 @@ use super::{Applicability, ask};
 use crate::policy::AccessRequest;
 use crate::policy::engine::PolicyEngine;
 use crate::policy::filter::Fit;
-use crate::policy::past::{Bound, UnknownObjects, bound_by, reads_objects};
 use crate::policy::rule::{PolicyMode, Rule};
+use crate::policy::tools::past::{Bound, UnknownObjects, bound_by, reads_objects};
 
 /// The policies that the answer hangs on; `None` if it is sure.
 pub(super) fn hangs_on(
