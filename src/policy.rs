@@ -10,24 +10,20 @@
 //! role set (`roles`), what plain comparisons rule out or settle is not put to Cedar (`guard`), and of a question only what is
 //! read is prepared (`reads`), once for a request and its writes. Beside Cedar stands one rule of our own: where Cedar
 //! skips a policy whose condition cannot be evaluated, irongate denies.
+//!
+//! `rule` and `strict` read and check policies, `tools` tells people about them.
 
 mod attribute;
-mod cases;
 mod entities;
 mod context;
-mod diff;
 mod engine;
-mod explain;
 mod filter;
 mod finding;
 mod guard;
 mod hint;
 mod lint;
-mod matrix;
-mod past;
 mod places;
 mod reads;
-mod reference;
 mod resource;
 mod roles;
 mod rule;
@@ -35,6 +31,7 @@ mod schema;
 mod shipped;
 mod slice;
 mod strict;
+mod tools;
 mod url;
 mod written;
 
@@ -45,22 +42,22 @@ use crate::authenticate::Principal;
 use crate::call::{Route, Write};
 
 pub use attribute::Attribute;
-pub use cases::{Case, CaseError, CaseFile, CaseObjects, Expected, ExpectedOutcome, Who};
-pub use diff::{Change, ChangeKind, diff};
 pub use engine::PolicyEngine;
-pub use explain::{Applicability, Considered, Explanation, Part, explain};
 pub use filter::{Added, queried_node};
 pub use finding::{PolicyFinding, Severity, findings_json};
-pub use matrix::{granted, matrix, matrix_json};
-pub use past::{
-    FactSet, PastDecision, PastEngine, PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told,
-    UnknownObjects,
-};
 pub use places::{PlaceError, Places};
 pub use resource::{Needs, NodeFields, ObjectFacts, Objects, RequestCache, has_attributes};
 pub use rule::{PolicyMode, PolicySource, validate};
 pub use schema::cedar_schema;
 pub use shipped::shipped;
+pub use tools::cases::{Case, CaseError, CaseFile, CaseObjects, Expected, ExpectedOutcome, Who};
+pub use tools::diff::{Change, ChangeKind, diff};
+pub use tools::explain::{Applicability, Considered, Explanation, Part, explain};
+pub use tools::matrix::{granted, matrix, matrix_json};
+pub use tools::past::{
+    FactSet, PastDecision, PastEngine, PastKeystone, PastRequest, PastStep, PastUrl, PastValue, PastWrite, Told,
+    UnknownObjects,
+};
 pub(crate) use written::{UrlOrigin, value_facts};
 
 /// Scheme, host and port of a URL that policies take for plain, for fuzzing only.

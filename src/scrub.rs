@@ -4,42 +4,27 @@
 //! that point to irongate. It never builds a tree, and it refuses what is not well-formed. What is a secret is said by
 //! [`ScrubRules`]: exact places and key names of the catalogue, and shapes of texts; `docs/secrets.md` is the map.
 //! Errors are not passed on but [rebuilt](rebuild).
+//!
+//! | module | is |
+//! |---|---|
+//! | `stream` | the reader: chunks in, chunks out; its parts by what they read |
+//! | `rules` | what is done with what, and for whom: places of each operation, treatments by role |
+//! | `names` | which names say that their value is a secret |
+//! | `shapes` | which parts of a text are a secret by their look |
+//! | `link`, `hidden`, `shadow` | where a link points; what is masked already; what rules in shadow would have masked |
+//! | `error` | an error made anew, in words that are known to be harmless |
+//! | `reference` | the same rules on a tree, slow and plain: tests hold the reader to it |
 
-mod decide;
-mod echo;
 mod error;
-mod frame;
 mod hidden;
-mod hold;
-mod key;
 mod link;
-mod links;
-mod loops;
-mod name;
-mod named;
-mod number;
-mod omit;
-mod pair;
-mod phrase;
-mod place;
-mod public_key;
-mod quick;
+mod names;
 #[cfg(any(test, fuzzing))]
 pub mod reference;
 mod rules;
-mod scan;
 mod shadow;
-mod shape;
+mod shapes;
 mod stream;
-mod string;
-mod suspect;
-mod table;
-mod text;
-mod treatment;
-mod userinfo;
-mod value;
-mod window;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -47,11 +32,13 @@ mod tests;
 pub use error::{FAULTSTRING_BYTES_MAX, rebuild};
 pub use hidden::holds_hidden;
 pub use link::rewrite_location;
-pub use name::{KeyName, names_a_secret};
+pub use names::name::{KeyName, names_a_secret};
+pub use rules::treatment::{
+    HmacKey, RoleTreatment, SecretTreatment, ShortKey, TreatmentError, Treatments, is_hmac, line,
+};
 pub use rules::{ScrubAdditions, ScrubRules};
 pub use shadow::ShadowCount;
 pub use stream::{DEPTH_MAX, Scrubber};
-pub use treatment::{HmacKey, RoleTreatment, SecretTreatment, ShortKey, TreatmentError, Treatments, is_hmac, line};
 
 /// What a masked value becomes.
 pub const MASK: &str = "******";

@@ -12,7 +12,6 @@ use super::entities::{EntityBuilder, Literals};
 use super::filter::heeded;
 use super::places::Places;
 use super::reads::{Fact, Reads};
-use super::reference::brings_secret;
 use super::resource::has_attributes;
 use super::schema::{is_identifier, is_list, path_parameters};
 use super::url::{UrlFacts, url_facts};
@@ -20,6 +19,7 @@ use crate::authenticate::{KeystoneFacts, Principal, SchemeName};
 use crate::call::{Route, Step, Write};
 use crate::catalog::Parameter;
 use crate::json::Json;
+use crate::policy::tools::reference::brings_secret;
 
 /// Longer strings are not shown to policies, their length is. In bytes.
 pub(super) const STRING_BYTES_MAX: usize = 4096;

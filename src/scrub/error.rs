@@ -10,7 +10,7 @@ mod vocabulary;
 use serde_json::Value;
 
 use super::ScrubRules;
-pub(super) use vocabulary::Vocabulary;
+pub(in crate::scrub) use vocabulary::Vocabulary;
 
 /// The largest error body that is read, in bytes.
 const BODY_BYTES_MAX: usize = 256 * 1024;

@@ -1,8 +1,8 @@
 //! What stands for a hidden value, found again in what a caller sends.
 
 use super::MASK;
-use super::treatment::{HMAC_BYTES, HMAC_PREFIX};
-use super::userinfo::sign;
+use super::rules::treatment::{HMAC_BYTES, HMAC_PREFIX};
+use super::shapes::userinfo::sign;
 
 /// What an HMAC begins with, up to the colon, which may be encoded.
 const NAME: &str = HMAC_PREFIX.split_at(HMAC_PREFIX.len() - 1).0;

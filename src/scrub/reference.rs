@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::key::KeyClass;
 use super::link::foreign;
-use super::named::is_reference;
+use super::names::key::KeyClass;
+use super::names::named::is_reference;
 use super::stream::DEPTH_MAX;
 use super::{MASK, ScrubRules};
 

@@ -1,5 +1,8 @@
 //! What is a secret, compiled once per snapshot.
 
+pub(in crate::scrub) mod place;
+pub(in crate::scrub) mod treatment;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,11 +12,11 @@ use crate::catalog::{Answer, Group, Operation, catalog};
 
 use super::ScrubRuleError;
 use super::error::Vocabulary;
-use super::key::Keys;
-use super::named::NamedPlaces;
-use super::place::{Action, PlaceError, Places};
-use super::shape::{Shapes, compile_own};
-use super::treatment::{HmacKey, SecretTreatment};
+use super::names::key::Keys;
+use super::names::named::NamedPlaces;
+use super::shapes::{Shapes, compile_own};
+use place::{Action, PlaceError, Places};
+use treatment::{HmacKey, SecretTreatment};
 
 /// What the operator adds to the shipped secret map.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +39,7 @@ impl ScrubAdditions {
     }
 
     /// These and others.
-    pub(super) fn and(&self, more: &Self) -> Self {
+    pub(in crate::scrub) fn and(&self, more: &Self) -> Self {
         let both = |some: &[String], more: &[String]| some.iter().chain(more).cloned().collect();
         Self {
             words: both(&self.words, &more.words),
@@ -47,46 +50,46 @@ impl ScrubAdditions {
 }
 
 /// The most fields that an operator can add.
-pub(super) const OWN_FIELDS_MAX: usize = 48;
+pub(in crate::scrub) const OWN_FIELDS_MAX: usize = 48;
 
 /// What is a secret, compiled once per snapshot.
 #[derive(Clone)]
 pub struct ScrubRules {
-    pub(super) keys: Arc<Keys>,
-    pub(super) shapes: Arc<Shapes>,
-    pub(super) vocabulary: Arc<Vocabulary>,
+    pub(in crate::scrub) keys: Arc<Keys>,
+    pub(in crate::scrub) shapes: Arc<Shapes>,
+    pub(in crate::scrub) vocabulary: Arc<Vocabulary>,
     own_fields: Vec<String>,
     /// The exact places of all operations, for texts that name them.
     named: NamedPlaces,
     /// Fields with a treatment of their own.
     treated: Vec<(String, SecretTreatment)>,
     /// What becomes of all other secrets.
-    pub(super) others: SecretTreatment,
-    pub(super) key: Option<HmacKey>,
+    pub(in crate::scrub) others: SecretTreatment,
+    pub(in crate::scrub) key: Option<HmacKey>,
     /// The same with rules that are tried out.
-    pub(super) shadow: Option<Arc<ScrubRules>>,
+    pub(in crate::scrub) shadow: Option<Arc<ScrubRules>>,
     plans: BTreeMap<String, Arc<Plan>>,
 }
 
 /// What is special about one operation's answers.
-pub(super) struct Plan {
+pub(in crate::scrub) struct Plan {
     /// Places below the answer's root: the catalogue's and the operator's.
-    pub(super) root: Places,
+    pub(in crate::scrub) root: Places,
     /// Places below a resource in the answer, which is an item of a list (`/nodes/0`, `/0`) or a lookup's `/node`: the
     /// operator's.
-    pub(super) resource: Places,
+    pub(in crate::scrub) resource: Places,
     /// Whether the answer has links of Ironic's.
-    pub(super) links: bool,
+    pub(in crate::scrub) links: bool,
     /// Whether the keys at the root name settings or properties.
-    pub(super) roots: Roots,
+    pub(in crate::scrub) roots: Roots,
     /// Whether it is made of settings, which have their names beside their values: a value without one is a secret, since
     /// the caller may have left the name out (`fields=value`).
-    pub(super) settings: bool,
+    pub(in crate::scrub) settings: bool,
 }
 
 /// What the keys at the root of an answer are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Roots {
+pub(in crate::scrub) enum Roots {
     /// Keys as everywhere.
     Keys,
     /// Names of settings above objects that are looked at on their own; above anything else they are keys.
@@ -118,7 +121,7 @@ impl ScrubRules {
     }
 
     /// The same with a key for HMACs; without one, what should become an HMAC is masked.
-    pub(super) fn keyed(additions: &ScrubAdditions, key: Option<HmacKey>) -> Result<Self, ScrubRuleError> {
+    pub(in crate::scrub) fn keyed(additions: &ScrubAdditions, key: Option<HmacKey>) -> Result<Self, ScrubRuleError> {
         for word in &additions.words {
             if word.chars().filter(char::is_ascii_alphanumeric).count() < 3 {
                 return Err(ScrubRuleError::ShortWord(word.clone()));
@@ -156,7 +159,7 @@ impl ScrubRules {
 
     /// The same for callers to whom not all secrets are masked: `treated` are places as in [`ScrubAdditions::fields`],
     /// `others` is for all other secrets. Cheap: the plans are left to [`Self::with_plans`], or made when they are needed.
-    pub(super) fn treating(&self, treated: &[(String, SecretTreatment)], others: SecretTreatment) -> Self {
+    pub(in crate::scrub) fn treating(&self, treated: &[(String, SecretTreatment)], others: SecretTreatment) -> Self {
         let mut named = self.named.clone();
         let hidden = treated.iter().filter(|(_, treatment)| *treatment != SecretTreatment::Keep);
         hidden.for_each(|(field, _)| named.add(field));
@@ -175,7 +178,7 @@ impl ScrubRules {
     }
 
     /// The same, with the plans of all operations.
-    pub(super) fn with_plans(mut self) -> Result<Self, ScrubRuleError> {
+    pub(in crate::scrub) fn with_plans(mut self) -> Result<Self, ScrubRuleError> {
         self.check_fields()?;
         self.make_plans()?;
         self.shadow = match self.shadow.take().map(Arc::unwrap_or_clone) {
@@ -194,7 +197,7 @@ impl ScrubRules {
     }
 
     /// The same, with `shadow` beside it.
-    pub(super) fn with_shadow(mut self, shadow: Option<Self>) -> Self {
+    pub(in crate::scrub) fn with_shadow(mut self, shadow: Option<Self>) -> Self {
         self.shadow = shadow.map(Arc::new);
         self
     }
@@ -211,17 +214,17 @@ impl ScrubRules {
     }
 
     /// Whether a text names a secret or its place.
-    pub(super) fn names_a_secret(&self, text: &str) -> bool {
+    pub(in crate::scrub) fn names_a_secret(&self, text: &str) -> bool {
         self.keys.names_a_secret(text) || self.named.named_by(text)
     }
 
     /// Whether anything is left out of answers.
-    pub(super) fn omits(&self) -> bool {
+    pub(in crate::scrub) fn omits(&self) -> bool {
         self.others == SecretTreatment::Drop || self.treated.iter().any(|(_, what)| *what == SecretTreatment::Drop)
     }
 
     /// The plan of an operation of the catalogue, or a new one.
-    pub(super) fn plan(&self, operation: &Operation) -> Option<Arc<Plan>> {
+    pub(in crate::scrub) fn plan(&self, operation: &Operation) -> Option<Arc<Plan>> {
         match self.plans.get(&operation.id) {
             Some(plan) => Some(Arc::clone(plan)),
             None => self.compile(operation).ok().map(Arc::new),

@@ -1,22 +1,36 @@
 //! The reader: structure, places and what is to be done with each value.
 
+mod decide;
+mod echo;
+mod frame;
+mod hold;
+mod links;
+mod loops;
+mod number;
+mod omit;
+mod quick;
+mod scan;
+mod string;
+mod text;
+mod window;
+
 use std::sync::Arc;
 
 use crate::catalog::Operation;
 
-use super::decide::Treatment;
-use super::echo::Echo;
-use super::frame::{Frame, Member};
-use super::hold::Holds;
-use super::key::KeyClass;
-use super::number::{Number, word};
-use super::omit::{OMITTED, Omitter};
+use super::names::key::KeyClass;
+use super::names::table::Learnt;
+use super::rules::treatment::SecretTreatment;
 use super::rules::{Plan, ScrubRules};
-use super::scan::Scan;
-use super::string::{Role, StringToken, Strings};
-use super::table::Learnt;
-use super::treatment::SecretTreatment;
 use super::{QUOTED_MASK, ScrubError, ScrubReport};
+use decide::Treatment;
+use echo::Echo;
+use frame::{Frame, Member};
+use hold::Holds;
+use number::{Number, word};
+use omit::{OMITTED, Omitter};
+use scan::Scan;
+use string::{Role, StringToken, Strings};
 
 /// The deepest nesting of objects and arrays that is shown; what is deeper is masked.
 pub const DEPTH_MAX: usize = 64;
@@ -28,35 +42,35 @@ pub(super) const DEPTH_READ_MAX: usize = 1024;
 /// It keeps at most 256 KiB, whatever the answer's size. After an error it is of no more use: the answer must not be
 /// continued.
 pub struct Scrubber {
-    pub(super) rules: Arc<ScrubRules>,
-    pub(super) plan: Option<Arc<Plan>>,
-    pub(super) origin: Arc<str>,
-    pub(super) frames: Vec<Frame>,
-    pub(super) expect: Expect,
+    rules: Arc<ScrubRules>,
+    plan: Option<Arc<Plan>>,
+    origin: Arc<str>,
+    frames: Vec<Frame>,
+    expect: Expect,
     token: Token,
     /// The key's and the place's word about the value that comes next.
-    pub(super) member: Member,
+    member: Member,
     /// Set while a masked object or array is read: its depth.
-    pub(super) dropping: Option<usize>,
-    pub(super) strings: Strings,
-    pub(super) learnt: Learnt,
-    pub(super) echo: Echo,
+    dropping: Option<usize>,
+    strings: Strings,
+    learnt: Learnt,
+    echo: Echo,
     /// What was replaced in the last link.
-    pub(super) led: Vec<u8>,
-    pub(super) holds: Holds,
+    led: Vec<u8>,
+    holds: Holds,
     /// Whether every string is searched, for the operator's shapes.
-    pub(super) looks_at_all: bool,
+    looks_at_all: bool,
     /// What becomes of the secret at hand.
-    pub(super) instead: SecretTreatment,
+    instead: SecretTreatment,
     /// There if anything is left out for this caller.
     omitter: Option<Box<Omitter>>,
-    pub(super) report: ScrubReport,
+    report: ScrubReport,
     failed: Option<ScrubError>,
 }
 
 /// What may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expect {
+enum Expect {
     Value,
     ElementOrEnd,
     Key,
@@ -75,13 +89,13 @@ enum Token {
 }
 
 /// A chunk and how far it is read.
-pub(super) struct Input<'c> {
-    pub(super) bytes: &'c [u8],
-    pub(super) scan: Scan<'c>,
+struct Input<'c> {
+    bytes: &'c [u8],
+    scan: Scan<'c>,
     /// The next byte to read.
-    pub(super) at: usize,
+    at: usize,
     /// The next byte to give out.
-    pub(super) from: usize,
+    from: usize,
 }
 
 impl Scrubber {
@@ -229,7 +243,7 @@ impl Scrubber {
     }
 
     /// Leaves a string open for the next chunk.
-    pub(super) fn suspend(&mut self, token: StringToken) {
+    fn suspend(&mut self, token: StringToken) {
         self.token = Token::String(token);
     }
 
@@ -325,7 +339,7 @@ impl Scrubber {
 
     /// A value is over.
     #[inline]
-    pub(super) fn ended(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
+    fn ended(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
         self.expect = if self.frames.is_empty() { Expect::Nothing } else { Expect::CommaOrEnd };
         if !self.holds.is_empty() {
             self.held_value_ended(input, out);
@@ -339,7 +353,7 @@ impl Scrubber {
 
     /// A key is over, and `class` is what it says.
     #[inline]
-    pub(super) fn keyed(&mut self, class: KeyClass, key: &[u8]) {
+    fn keyed(&mut self, class: KeyClass, key: &[u8]) {
         self.expect = Expect::Colon;
         if let (Some(frame), Some(plan)) = (self.frames.last(), &self.plan) {
             self.member = frame.member(plan, self.frames.len(), class, key);
@@ -392,7 +406,7 @@ impl Scrubber {
     }
 
     /// The mask instead of the value that begins here.
-    pub(super) fn mask(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
+    fn mask(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
         self.flush(input, input.at, out);
         let instead = if self.instead == SecretTreatment::Drop { &[OMITTED] } else { QUOTED_MASK };
         self.emit(instead, out);
@@ -401,7 +415,7 @@ impl Scrubber {
 
     /// Gives out what was read up to `until`, unless it is part of something masked.
     #[inline]
-    pub(super) fn flush(&mut self, input: &mut Input<'_>, until: usize, out: &mut Vec<u8>) {
+    fn flush(&mut self, input: &mut Input<'_>, until: usize, out: &mut Vec<u8>) {
         if self.dropping.is_none()
             && let Some(bytes) = input.bytes.get(input.from..until)
         {
@@ -410,7 +424,7 @@ impl Scrubber {
         input.from = until;
     }
 
-    pub(super) fn emit(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+    fn emit(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         self.holds.sink(out).extend_from_slice(bytes);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::property::{key, tree};
 use super::*;
 use crate::scrub::reference::reference;
-use crate::scrub::treatment::SecretTreatment;
+use crate::scrub::rules::treatment::SecretTreatment;
 
 type Item = Vec<(String, Value)>;
 
