@@ -2,8 +2,8 @@
 //! `memchr` and copying, and against copying alone, in the same run.
 //!
 //! `cargo bench --bench scrub`: a list of nodes with details of about 5 MB that differ in their names and UUIDs only, another
-//! of nodes that differ in all that differs in a real cloud, one node of about 4 KB, and one string of base64 as
-//! inspection logs have it.
+//! of nodes that differ in all that differs in a real cloud, one node of about 4 KB, one string of base64 as
+//! inspection logs have it, and a history, whose texts are in words.
 
 #![recursion_limit = "256"]
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
@@ -136,6 +136,21 @@ fn varied(index: usize) -> Value {
     node
 }
 
+/// An entry of a node's history: half of it is a text in words.
+fn event(index: usize) -> Value {
+    let uuid = format!("{index:08x}-2d4f-4b0e-9a35-3ca1d7a7f1a0");
+    json!({
+        "uuid": uuid, "created_at": "2026-01-01T10:00:00+00:00", "severity": "ERROR", "event_type": "deploying",
+        "event": format!(
+            "Failed to deploy: node r17-u{index} did not answer within 3600 seconds (step {{'interface': 'deploy', \
+             'step': 'write_image', 'priority': 80}}); the agent at https://10.9.1.{}:9999 gave no reason, error {index}",
+            index % 250
+        ),
+        "conductor": "conductor-1.example", "user": null,
+        "links": [{"href": format!("http://127.0.0.1:6385/v1/nodes/n/history/{uuid}"), "rel": "self"}],
+    })
+}
+
 /// JSON with a space after commas and colons, as Ironic writes it.
 fn written(value: &Value, out: &mut String) {
     match value {
@@ -231,11 +246,13 @@ fn scrub(criterion: &mut Criterion) {
     let list = text(&json!({ "nodes": nodes }));
     let varied = text(&json!({ "nodes": varied }));
     let logs = text(&json!({"inventory": {}, "plugin_data": {"logs": "QUJDZGVmMTIz".repeat(400_000)}}));
+    let history = text(&json!({"history": (0..1000).map(event).collect::<Vec<_>>()}));
     for (name, id, answer) in [
         ("list_5MB", "node:list_detail", &list),
         ("varied_5MB", "node:list_detail", &varied),
         ("node", "node:get", &one),
         ("logs", "node:inventory:get", &logs),
+        ("history", "node:history:list", &history),
     ] {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Bytes(answer.len() as u64));
