@@ -303,11 +303,12 @@ class Operation:
     def arguments(self, item, case):
         """Each action or condition: all of its arguments, by name and as a list, one too few, and one that it does not know."""
         for op, known in item.get("arguments", {}).items():
-            # Headers of a call are masked whatever they are.
-            names = [name for name in (*known["required"], *known["optional"]) if name != "headers"]
+            names = [*known["required"], *known["optional"]]
             good = {name: GOOD_ARGUMENTS.get(name, "v") for name in names}
             few = {name: good[name] for name in known["required"][:-1]}
-            for shape, args in {"all": good, "few": few, "unknown": {**good, "nothing": 1}, "list": list(good.values())[:len(known["required"])], "short-list": list(few.values()), "long-list": [*good.values(), *["v"] * 9][:9]}.items():
+            # Headers of a call are masked whatever they are, under their name.
+            named = {name: value for name, value in good.items() if name != "headers"}
+            for shape, args in {"all": named, "few": few, "unknown": {**good, "nothing": 1}, "list": list(good.values())[:len(known["required"])], "short-list": list(few.values()), "long-list": [*good.values(), *["v"] * 9][:9]}.items():
                 yield case(f"args:{shape}", [{"op": op, "args": args}], full=shape not in ("few", "unknown"))
 
     def edges(self, field, case):
