@@ -40,7 +40,7 @@ pub struct Terms<'a> {
     pub rules: &'a Arc<ScrubRules>,
     /// irongate's own scheme and authority as the caller sees it.
     pub origin: &'a Arc<str>,
-    /// The longest wait between two pieces.
+    /// The longest wait for the next piece, while nothing of it is there.
     pub idle_timeout: Duration,
     /// For the whole body.
     pub transfer_timeout: Duration,

@@ -24,7 +24,7 @@ pub use operation::{
     Segment,
 };
 pub use pattern::Pattern;
-pub use schema::{Arguments, EnumValue, Field, Kind};
+pub use schema::{Arguments, EnumValue, Field, Kind, LIST_ITEMS_MAX};
 pub use table::{TableFormat, table};
 
 /// The lowest microversion of Ironic's API, as the minor number of `1.N`.

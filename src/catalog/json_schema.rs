@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{BodyKind, Field, Kind, Method, Operation, Parameter, PatchSchema, catalog};
+use super::{BodyKind, Field, Kind, LIST_ITEMS_MAX, Method, Operation, Parameter, PatchSchema, catalog};
 
 /// Whether a field that the microversion does not have is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,10 +165,13 @@ impl Writer {
             Kind::Any => json!({"type": field.types}),
             Kind::ArrayOrObject => json!({"type": ["array", "object"]}),
             Kind::String | Kind::HostPort => lengths(json!({"type": "string"}), field),
-            Kind::StringList => json!({"anyOf": [
-                {"type": "string", "description": "names separated by commas"},
-                {"type": "array", "items": {"type": "string"}},
-            ]}),
+            Kind::StringList => {
+                let list = format!("^[^,]*(,[^,]*){{0,{}}}$", LIST_ITEMS_MAX - 1);
+                json!({"anyOf": [
+                    {"type": "string", "pattern": list, "description": "names separated by commas"},
+                    {"type": "array", "items": {"type": "string"}},
+                ]})
+            }
             Kind::StrictBoolean => json!({"type": "boolean"}),
             Kind::Boolean if self.converts => {
                 json!({"anyOf": [{"type": "boolean"}, text(BOOLEAN), {"type": "integer", "enum": [0, 1]}]})

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::pattern::Pattern;
 
+/// The most items of a body's list that comes as a text. Ironic knows three of the one kind that may.
+pub const LIST_ITEMS_MAX: usize = 64;
+
 /// One field of a body, one query parameter's type, or the type of an array's items (then without a name).
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -201,7 +204,7 @@ pub enum Kind {
     Array,
     /// An array of steps (`interface`, `step`, `args`, …), which are writes with an `interface.step` name.
     Steps,
-    /// Comma-separated strings (query only).
+    /// Comma-separated strings: in a query, and where a body's list may be a text of at most [`LIST_ITEMS_MAX`] items.
     StringList,
     /// A host, `host:port` or `[v6]:port` (query only).
     HostPort,

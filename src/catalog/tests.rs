@@ -149,6 +149,30 @@ fn answers_have_fields_that_no_secret_word_hits() {
     }
 }
 
+/// Letters beyond ASCII can become ASCII in lower case: what is compared in lower case does not take them.
+#[test]
+fn what_is_folded_is_ascii() {
+    fn folded<'f>(fields: &'f [Field], found: &mut Vec<&'f Field>) {
+        for field in fields {
+            found.extend(field.folded.then_some(field));
+            folded(&field.fields, found);
+        }
+    }
+    let mut found = Vec::new();
+    for operation in catalog().operations() {
+        match &operation.body {
+            BodyKind::Object { schema, .. } => folded(&schema.fields, &mut found),
+            BodyKind::Patch(name) => folded(&catalog().patch(name).unwrap().fields, &mut found),
+            BodyKind::None | BodyKind::Any => {}
+        }
+    }
+    assert_eq!(found.len(), 4);
+    for field in found {
+        let pattern = field.pattern.as_ref().unwrap();
+        assert!(pattern.matches("Rack-1") && !pattern.matches("Rac\u{212a}-1"), "{}", field.name);
+    }
+}
+
 #[test]
 fn secrets_are_hit() {
     let names = [

@@ -19,7 +19,7 @@ use crate::authenticate::{KeystoneFacts, Principal, SchemeName};
 use crate::call::{Route, Step, Write};
 use crate::catalog::Parameter;
 use crate::json::Json;
-use crate::policy::tools::reference::brings_secret;
+use crate::policy::reference::brings_secret;
 
 /// Longer strings are not shown to policies, their length is. In bytes.
 pub(super) const STRING_BYTES_MAX: usize = 4096;

@@ -12,7 +12,7 @@ use crate::catalog::ResourceType;
 
 /// Properties of a node that can be shown to policies; nodes have about ten. A node with more, or one that a request would
 /// leave with more, is not decided about.
-const PROPERTIES_MAX: usize = 256;
+pub const PROPERTIES_MAX: usize = 256;
 
 /// A node's fields that policies can read: the name in Ironic's API (for all but `properties` the attribute's name too),
 /// and the first microversion (`1.N`) that shows it.

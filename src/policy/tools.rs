@@ -5,4 +5,3 @@ pub(in crate::policy) mod diff;
 pub(in crate::policy) mod explain;
 pub(in crate::policy) mod matrix;
 pub(in crate::policy) mod past;
-pub(in crate::policy) mod reference;

@@ -16,7 +16,11 @@ pub(super) fn takes_json(headers: &HeaderMap) -> bool {
     // The plainest of the ranges that hold JSON decides.
     let mut best: Option<(u8, bool)> = None;
     for line in headers.get_all(ACCEPT) {
-        for range in line.to_str().unwrap_or_default().split(',') {
+        let line = line.to_str().unwrap_or_default();
+        if line.starts_with(',') {
+            return true;
+        }
+        for range in line.split(',') {
             let Some((fits, is_wanted)) = read(range.trim_ascii()) else { return true };
             if fits > best.map_or(0, |(fits, _)| fits) {
                 best = Some((fits, is_wanted));
@@ -40,13 +44,16 @@ fn read(range: &str) -> Option<(u8, bool)> {
     if !is_token(kind) || !is_token(subtype) {
         return None;
     }
-    let (mut is_plain, mut is_wanted) = (true, true);
+    let (mut is_plain, mut weighed) = (true, None);
     for part in parts {
         let (name, value) = part.split_once('=')?;
+        if weighed.is_some() {
+            // An extension.
+            continue;
+        }
         if name.eq_ignore_ascii_case("q") {
-            is_wanted = weight(value)?;
-            // Behind it stand extensions.
-            break;
+            weighed = Some(weight(value)?);
+            continue;
         }
         if !is_token(name) || !is_token(value) {
             return None;
@@ -56,10 +63,11 @@ fn read(range: &str) -> Option<(u8, bool)> {
     let fits = match name {
         "*/*" => 1,
         _ if kind.eq_ignore_ascii_case("application") && subtype == "*" => 2,
-        _ if name.eq_ignore_ascii_case(JSON) => 3,
+        // JSON with a parameter is another type; what holds everything holds it whatever stands behind.
+        _ if name.eq_ignore_ascii_case(JSON) && is_plain => 3,
         _ => 0,
     };
-    Some((if is_plain { fits } else { 0 }, is_wanted))
+    Some((fits, weighed.unwrap_or(true)))
 }
 
 /// Whether a weight (`0.5`, `1`, `0.000`) is above zero; `None` for what is none.
@@ -112,6 +120,11 @@ mod tests {
             "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
             "application/*;q=0.1, */*;q=0",
             "text/html, application/json;q=0.001",
+            "*/*;charset=utf-8",
+            "application/*;version=1;q=0.1",
+            "*/*;q=0.1;extension=1",
+            "text/html;q=0.5;",
+            ",text/html",
         ];
         for line in taken {
             check(&[line], true);

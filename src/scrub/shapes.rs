@@ -218,7 +218,7 @@ impl Shapes {
                 add(spans, bytes, named_values(text, &self.keys).into_iter());
             }
         }
-        if holds(b' ') {
+        if holds(b' ') || holds(b'{') {
             self.phrases.find(text, &self.keys, |found| add(spans, bytes, found));
         }
         spans.iter_mut().for_each(|span| span.take_stars(bytes));

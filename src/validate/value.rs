@@ -6,7 +6,7 @@ use super::arguments;
 use super::error::{At, InvalidRequest};
 use super::shadow::Shadow;
 use super::spelling;
-use crate::catalog::{EnumValue, Field, Kind};
+use crate::catalog::{EnumValue, Field, Kind, LIST_ITEMS_MAX};
 use crate::json::Json;
 
 /// What a value's check depends on, beside the field.
@@ -40,7 +40,10 @@ pub(super) fn check(
         Kind::ArrayOrObject => allowed(matches!(value, Json::Array(_) | Json::Object(_)), field, at),
         Kind::StringList => {
             if let Json::String(text) = value {
-                *value = spelling::list(text);
+                *value = spelling::list(text).ok_or_else(|| InvalidRequest::OutOfBounds {
+                    field: at.place(),
+                    expected: format!("a list of at most {} items", LIST_ITEMS_MAX).into(),
+                })?;
             }
             let of_text = |items: &[Json<'_>]| items.iter().all(|item| matches!(item, Json::String(_)));
             allowed(matches!(value, Json::Array(items) if of_text(items)), field, at)

@@ -108,6 +108,17 @@ def test_no_spelling_escapes_a_forbid(strict, method, target, body):
     assert all(arrival.line.startswith("GET ") for arrival in strict.tap.since(mark))
 
 
+def test_letters_that_become_others(strict):
+    """The Kelvin sign is a k in lower case, to Ironic: refused, and nothing arrives."""
+    group = [{"op": "add", "path": "/conductor_group", "value": "Roc\u212a"}]
+    theirs = strict.direct.call("PATCH", "/v1/nodes/plain", group)
+    assert theirs.status == 400 and "group" in theirs.body.decode() and "rock" in theirs.body.decode(), theirs
+    mark = strict.tap.mark()
+    ours = strict.raw.call("PATCH", "/v1/nodes/plain", group)
+    assert (ours.status, ours.code()) == (400, "wrong_format"), ours
+    assert all(arrival.line.startswith("GET ") for arrival in strict.tap.since(mark))
+
+
 def test_what_ironic_stores(strict):
     """The values that the forbids name are those that Ironic itself makes of such requests."""
     call = strict.direct.call

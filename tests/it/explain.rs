@@ -327,6 +327,8 @@ fn explain_takes_a_line_for_curl() {
     let (code, text) =
         explain(&["--microversion", "1.80", "--curl", "curl -G gate/v1/nodes -d fields=uuid -d limit=1"]);
     assert!(code == 1 && text.contains("node:list: deny"), "{text}");
+    let (code, text) = explain(&["--microversion", "1.80", "--curl", "curl -H 'Accept: text/html' gate/v1/nodes"]);
+    assert!(code == 2 && text.contains("accept application/json"), "{text}");
     let (code, text) = explain(&["--curl", "curl --proxy x gate/v1"]);
     assert!(code == 2 && text.contains("--proxy is not understood here"), "{text}");
 }
@@ -348,6 +350,17 @@ permit (principal in Role::"owner", action == Action::"node:list", resource);
     let (code, text) = explain(&give);
     assert!(code == 1 && text.contains("asked about twice"), "{text}");
     assert!(text.contains("/owner: permit by own") && text.contains("/owner: deny (no_permit)"), "{text}");
+    // More properties than policies are shown.
+    let many: Vec<String> = (0..257).map(|key| format!(r#""k{key}": 1"#)).collect();
+    let many = format!(r#"[{{"op": "add", "path": "/properties", "value": {{{}}}}}]"#, many.join(", "));
+    std::fs::write(directory.path().join("give.json"), many).unwrap();
+    assert_eq!(explain(&give).0, 0);
+    let reading =
+        format!(r#"{policies} forbid (principal, action, resource is Node) when {{ resource.hasTag("frozen") }};"#);
+    std::fs::write(directory.path().join("own.cedar"), reading).unwrap();
+    let (code, text) = explain(&give);
+    assert!(code == 2 && text.contains("more than 256 properties"), "{text}");
+    std::fs::write(directory.path().join("own.cedar"), policies).unwrap();
     let (code, text) = explain(&["--path", "/v1/nodes", "--project", "p1"]);
     assert!(code == 0 && text.contains("irongate adds project=p1 to the query"), "{text}");
     assert_eq!(explain(&["--path", "/v1/nodes?project=p2", "--project", "p1"]).0, 1);

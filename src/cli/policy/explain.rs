@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::lookup::{self, Move, Moves};
 use crate::microversion::Ceiling;
 use crate::policy::{
-    AccessRequest, Applicability, Circumstances, Decision, Explanation, NodeFields, ObjectFacts, Objects, Places,
-    PolicyEngine, PolicySource, UnknownObjects, explain, queried_node,
+    AccessRequest, Applicability, Circumstances, Decision, Explanation, NodeFields, ObjectFacts, Objects,
+    PROPERTIES_MAX, Places, PolicyEngine, PolicySource, UnknownObjects, explain, queried_node,
 };
 use crate::{route, validate};
 use asked::{object, recorded, written};
@@ -50,7 +50,7 @@ pub(in crate::cli) struct Explain {
     /// 1.1 (or the configured pin) if they say none; one of --path has the latest.
     #[arg(long, value_name = "1.N")]
     microversion: Option<String>,
-    /// The request as a line for curl: its method, URL, headers with the microversion, and body. Nothing is sent; who asks
+    /// The request as a line for curl: its method, URL, `Accept`, headers with the microversion, and body. Nothing is sent; who asks
     /// is said with --role, --scheme and --name.
     #[arg(long, value_name = "LINE", conflicts_with_all = ["path", "request", "record", "body", "query"])]
     curl: Option<String>,
@@ -230,7 +230,7 @@ fn answer(
             let writes = validate::writes(&call);
             explanations.extend(writes.iter().map(|write| question.explain(call.route(), Some(write), &writes)));
             if let Some(known) = &resource {
-                let after = question.after(known, target.as_ref(), call.route(), &writes);
+                let after = question.after(known, target.as_ref(), call.route(), &writes)?;
                 if !after.is_empty() {
                     asked.notes.push(
                         "writes that put the object elsewhere are asked about twice: where it is, and where it would be"
@@ -300,7 +300,7 @@ impl Question<'_> {
         target: Option<&ObjectFacts>,
         route: &Route<'_>,
         writes: &[Write<'_>],
-    ) -> Vec<Explanation> {
+    ) -> Result<Vec<Explanation>, String> {
         let kind = route.operation().resource;
         let resource = Arc::new(resource.clone());
         let needs = |writes| self.engine.needs(route.operation(), self.principal, writes).resource;
@@ -319,6 +319,12 @@ impl Question<'_> {
             });
             moves.push(kind, Some(&resource), place);
         }
+        if moves.overfull() && self.engine.needs(route.operation(), self.principal, true).reads_properties() {
+            return Err(format!(
+                "the request would leave the object with more than {PROPERTIES_MAX} properties, which policies read: irongate \
+                 answers 503 (resource_unavailable)"
+            ));
+        }
         let mut explanations = Vec::new();
         for (index, write) in writes.iter().enumerate() {
             for place in moves.elsewhere(kind, index) {
@@ -334,7 +340,7 @@ impl Question<'_> {
                 explanations.push(there.explain(route, Some(write), writes));
             }
         }
-        explanations
+        Ok(explanations)
     }
 
     fn decide(&self, route: &Route<'_>) -> Decision {

@@ -49,6 +49,10 @@ pub(super) fn named_values(text: &str, keys: &Keys) -> Vec<Span> {
             }
             _ => {
                 let slashes = rest.iter().take_while(|byte| **byte == b'\\').count();
+                if is_apostrophe(bytes.get(..at).unwrap_or_default()) {
+                    at += slashes + 1;
+                    continue;
+                }
                 let Some((open, end)) = quoted(rest).filter(|(_, end)| *end < rest.len()) else {
                     open_quotes += 1;
                     if open_quotes > OPEN_QUOTES_MAX {
@@ -87,6 +91,21 @@ pub(super) fn named_values(text: &str, keys: &Keys) -> Vec<Span> {
     }
     found.sort_unstable_by_key(|span| span.start);
     found
+}
+
+/// Whether a quote behind this is an apostrophe: there is a word before it, and neither a prefix of Python's (`b'…'`) nor the
+/// letter of an escape (`\n'…'`).
+fn is_apostrophe(before: &[u8]) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80;
+    let shortest = before.get(before.len().saturating_sub(3)..).unwrap_or_default();
+    let word = shortest.iter().rposition(|byte| !is_letter(byte)).map_or(shortest, |at| shortest.split_at(at + 1).1);
+    match word {
+        [] => false,
+        [letter] if before.ends_with(&[b'\\', *letter]) => false,
+        [first] => !b"bBuUrRfF".contains(first),
+        [first, second] => !b"bBuUrRfF".contains(first) || !b"bBuUrRfF".contains(second),
+        _ => true,
+    }
 }
 
 /// The innermost braces end.

@@ -26,7 +26,8 @@ const FILLERS: &[&[u8]] = &[b"provided", b"given", b"supplied", b"specified", b"
 /// A list of values.
 const COMPARED: &str = r#"(?i)\bvalues?(?:\\*["'])?\s*[:=]?\s*[\[(]"#;
 /// Bytes for a BMC: the command that sets a password among them.
-const RAW: &str = r#"(?i)\braw(?:[-_ ]?bytes)?[\s:='"\\]{1,4}(0x[0-9a-f]{1,2}(?:[\s,]+0x[0-9a-f]{1,2})+)"#;
+const RAW: &str =
+    r#"(?i)\braw(?:[-_ ]?bytes)?[\s:='"\\]{1,4}(0x[0-9a-f]{1,2}(?:[\s,]+(?:0x[0-9a-f]{1,2}|[0-9]{1,3}\b))+)"#;
 
 /// Whether a text may hold a phrase.
 pub(super) fn speaks(text: &[u8]) -> bool {

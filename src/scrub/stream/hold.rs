@@ -57,14 +57,22 @@ impl Holds {
     /// The object at `depth` has called its values secrets. Returns how many were masked.
     fn mask_named(&mut self, depth: usize, out: &mut Vec<u8>) -> u64 {
         let masked = self.mask_all(depth, |waits| waits != For::Arguments);
-        self.waiting.retain(|held| held.depth < depth || held.waits == For::Arguments);
+        let first = self.below(depth);
+        let mut kept = first;
+        for index in first..self.waiting.len() {
+            if self.waiting.get(index).is_some_and(|held| held.waits == For::Arguments) {
+                self.waiting.swap(kept, index);
+                kept += 1;
+            }
+        }
+        self.waiting.truncate(kept);
         self.release_all(out);
         masked
     }
 
     /// The object at `depth` ends: nothing in it waits any more.
     fn let_go(&mut self, depth: usize, out: &mut Vec<u8>) {
-        self.waiting.retain(|held| held.depth < depth);
+        self.waiting.truncate(self.below(depth));
         self.release_all(out);
     }
 
@@ -72,6 +80,11 @@ impl Holds {
         if self.waiting.is_empty() {
             self.release(out);
         }
+    }
+
+    /// How many wait in objects above `depth`. They are the first: what waits in an object goes with its end.
+    fn below(&self, depth: usize) -> usize {
+        self.waiting.iter().rposition(|held| held.depth < depth).map_or(0, |last| last + 1)
     }
 
     /// Masks what the arguments of the object at `depth` are repeated with.
@@ -86,7 +99,7 @@ impl Holds {
     }
 
     fn mask_all(&mut self, depth: usize, which: impl Fn(For) -> bool) -> u64 {
-        (0..self.waiting.len()).map(|index| u64::from(self.mask(index, depth, &which))).sum()
+        (self.below(depth)..self.waiting.len()).map(|index| u64::from(self.mask(index, depth, &which))).sum()
     }
 
     fn mask(&mut self, index: usize, depth: usize, which: impl Fn(For) -> bool) -> bool {
@@ -120,7 +133,7 @@ fn unmaskable(value: &[u8]) -> bool {
 }
 
 impl Scrubber {
-    /// Holds the value that begins here, unless its object has called it a secret already.
+    /// Holds the value that begins here.
     pub(super) fn hold(&mut self, input: &mut Input<'_>, out: &mut Vec<u8>) {
         let depth = self.frames.len();
         let class = self.member.class;

@@ -14,10 +14,13 @@ impl Scrubber {
         }
     }
 
-    /// Marks the arguments, up to the object that has them.
+    /// Marks the arguments, up to the object that has them. Above what is marked all is.
     fn mark_loops(&mut self) {
         let mut depth = self.frames.len();
         for frame in self.frames.iter_mut().rev() {
+            if frame.looped {
+                break;
+            }
             frame.looped = true;
             self.report.masked += self.holds.mask_loops(depth);
             if !frame.below_arguments {

@@ -166,3 +166,13 @@ fn what_is_looped_over() {
     check(ID, &format!(r#"{{"actions": [{{"loop": «["{long}"]», "args": {{"path": "/extra/a"}}}}]}}"#));
     check(ID, &format!(r#"{{"actions": [{{"args": {{"path": "/extra/a"}}, "name": "x", "loop": «["{long}"]»}}]}}"#));
 }
+
+/// Each secret in arguments marks what is around it once, however deep it is and however much waits there.
+#[test]
+fn loops_are_marked_in_linear_time() {
+    let values = r#""value":1,"#.repeat(400);
+    let secrets = r#"{"pw":«1»},"#.repeat(700);
+    let (open, close) = (r#"{"a":"#.repeat(50), "}".repeat(50));
+    let block = format!(r#"{{"args":{open}{{{values}"l":[{secrets}{{}}]}}{close}}}"#);
+    check("node:get", &format!(r#"{{"extra":[{}{{}}]}}"#, format!("{block},").repeat(20)));
+}

@@ -66,7 +66,7 @@ fn head(method: &str, target: &str, microversion: Option<&str>) -> Result<Parts,
     head_of(method, target, microversion, std::iter::empty())
 }
 
-/// Of the headers, those that tell the microversion count, unless it is given beside them.
+/// Of the headers, `Accept` counts, and those that tell the microversion, unless it is given beside them.
 fn head_of<'a>(
     method: &str,
     target: &str,
@@ -74,14 +74,14 @@ fn head_of<'a>(
     headers: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<Parts, String> {
     let mut request = http::Request::builder().method(method).uri(target);
-    if let Some(microversion) = microversion {
-        request = request.header(microversion::HEADER, microversion);
-    } else {
-        let tells = [microversion::HEADER, microversion::SHARED_HEADER];
-        for (name, value) in headers {
-            if tells.iter().any(|known| name.eq_ignore_ascii_case(known.as_str())) {
-                request = request.header(name, value);
-            }
+    let mut read = vec![http::header::ACCEPT];
+    match microversion {
+        Some(microversion) => request = request.header(microversion::HEADER, microversion),
+        None => read.extend([microversion::HEADER, microversion::SHARED_HEADER]),
+    }
+    for (name, value) in headers {
+        if read.iter().any(|known| name.eq_ignore_ascii_case(known.as_str())) {
+            request = request.header(name, value);
         }
     }
     let request = request.body(()).map_err(|error| format!("this is no request: {error}"))?;
