@@ -186,7 +186,8 @@ def test_the_same_is_stored(twins, gated):
 HEADS = [
     *[("Accept", value) for value in ("text/html", "application/xml", "*/*;q=0", "image/png", "application/json;q=0", "application/json;version=1",
       "text/html, */*;q=0.1", "", "garbage", "text/html, application/json;q=0", "application/*", "*/*, application/json;q=0", "text/html,",
-      "application/vnd.openstack.ironic.v1+json", "text/html;q=2", "*/json", "text/plain, application/*;q=0.0, */*")],
+      "application/vnd.openstack.ironic.v1+json", "text/html;q=2", "*/json", "text/plain, application/*;q=0.0, */*",
+      "*/*;charset=utf-8", "application/*;version=1;q=0.1", "*/*;q=0.1;extension=1", "text/html;q=0.5;", ",text/html", "text/html;q=0.5;x=1")],
 ]
 
 
