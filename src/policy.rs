@@ -14,9 +14,9 @@
 //! `rule` and `strict` read and check policies, `tools` tells people about them.
 
 mod attribute;
-mod entities;
 mod context;
 mod engine;
+mod entities;
 mod filter;
 mod finding;
 mod guard;

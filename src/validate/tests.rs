@@ -225,6 +225,17 @@ fn values_have_the_spelling_that_ironic_gives_them() {
         assert_eq!(String::from_utf8(text).unwrap(), expected, "{operation}");
     };
     let same = |operation: &str, body: &str| check(operation, body, body);
+    // A whole number is an integer, to Ironic, however it is written; a text is not.
+    check(
+        "volume:target:create",
+        r#"{"boot_index":5.0,"node_uuid":"8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01","volume_id":"v","volume_type":"iscsi"}"#,
+        r#"{"boot_index":5,"node_uuid":"8ed9fb71-8a3c-4f6f-9d5b-1f0f1d0c0a01","volume_id":"v","volume_type":"iscsi"}"#,
+    );
+    check(
+        "inspection_rule:update",
+        r#"[{"op":"replace","path":"/priority","value":7e0}]"#,
+        r#"[{"op":"replace","path":"/priority","value":7}]"#,
+    );
     check(
         "node:create",
         r#"{"driver":"Fake","conductor_group":"SECURE"}"#,

@@ -364,7 +364,8 @@ fn takes(field: &Field, value: &Json<'_>) -> bool {
 }
 
 /// A JSON integer, which 2.0 is too, or one of the few texts that stand for one.
-fn strict_integer(value: &Json<'_>, field: &Field, at: &At<'_>) -> Result<(), InvalidRequest> {
+/// An integer, or a whole number that is written as a fraction, which becomes one; no text but those that the catalogue has.
+fn strict_integer(value: &mut Json<'_>, field: &Field, at: &At<'_>) -> Result<(), InvalidRequest> {
     let known = |text: &str| {
         field.values.iter().any(|known| known.value == text)
             || field.pattern.as_ref().is_some_and(|pattern| pattern.matches(text))
@@ -374,7 +375,9 @@ fn strict_integer(value: &Json<'_>, field: &Field, at: &At<'_>) -> Result<(), In
         Json::Integer(_) | Json::Float(_) => {
             let number =
                 integer(value, &Context { converts: false, minor: 0, too_new_status: 400, shadow: &Shadow::default() });
-            within(number.ok_or_else(|| wrong_kind(field, at))?, field, at, "a number")
+            let number = number.ok_or_else(|| wrong_kind(field, at))?;
+            *value = Json::Integer(number);
+            within(number, field, at, "a number")
         }
         Json::Null | Json::Boolean(_) | Json::Array(_) | Json::Object(_) => Err(wrong_kind(field, at)),
     }

@@ -52,7 +52,7 @@ pub fn writes<'c>(call: &'c Call<'_>) -> Vec<Write<'c>> {
     expansion.out
 }
 
-/// Bytes of the paths of the writes of a body, or a little more, at least half of them; not for what the ramdisk sends.
+/// About the bytes of the paths of the writes of a body: keys count as they are, though `~` and `/` take two bytes; not for what the ramdisk sends.
 pub(super) fn paths_bytes(operation: &catalog::Operation, body: &Json<'_>) -> usize {
     match (&operation.body, body) {
         (BodyKind::Patch(_), Json::Array(operations)) => {

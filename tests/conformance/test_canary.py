@@ -103,7 +103,7 @@ def told(place):
 def step(place, **more):
     """A step with secret arguments, a BIOS setting named as a password among them."""
     settings = [{"name": "AdminPassword", "value": word(f"{place} setting")}, {"name": "AdminPassword", "val": word(f"{place} val")}]
-    files = [{"path": "/root/.ssh/id_rsa", "content": word(f"{place} content")}]
+    files = [{"path": "/etc/site/credential", "content": word(f"{place} content")}]
     arguments = {"settings": settings, "files": files, **rich(place + " args")}
     return {"interface": "bios", "step": "apply_configuration", "args": arguments, **more}
 

@@ -32,6 +32,10 @@ when { context.write has value.string && context.write.value.string like "*cdrom
 forbid (principal, action in Action::"node:set_power_state:write", resource)
 when { context.write.path == "/timeout" && context.write has value.integer && context.write.value.integer > 100 };
 
+@id("here.boot")
+forbid (principal, action in Action::"write", resource)
+when { context.write.path == "/boot_index" && context.write has value.integer && context.write.value.integer == 5 };
+
 @id("here.argument")
 forbid (principal, action in Action::"write", resource)
 when { context.write has step.argument && context.write.step.id == "inspection_rule.fail" && context.write.step.argument == "msg" };
@@ -92,6 +96,7 @@ DENIED = [
     ("POST", "/v1/inspection_rules", action("fail", {"msg": "x"})),
     ("POST", "/v1/inspection_rules", action("fail", ["x"])),
     ("POST", "/v1/inspection_rules", action("fail", ["x"], interface="bios", step="y")),
+    ("POST", "/v1/volume/targets", {"node_uuid": NODE, "volume_type": "iscsi", "boot_index": 5.0, "volume_id": "v"}),
     # The shipped guards.
     ("POST", "/v1/inspection_rules", action("api-call", {"url": "{inventory[url]}"}, interface="bios", step="x")),
     ("POST", "/v1/inspection_rules", action("api-call", {"url": "http://192.0.2.1/", "proxies": {"http": "127.0.0.1:3128"}}, step="x", interface="bios")),

@@ -50,8 +50,8 @@ pub(in crate::cli) struct Explain {
     /// 1.1 (or the configured pin) if they say none; one of --path has the latest.
     #[arg(long, value_name = "1.N")]
     microversion: Option<String>,
-    /// The request as a line for curl: its method, URL, `Accept`, headers with the microversion, and body. Nothing is sent; who asks
-    /// is said with --role, --scheme and --name.
+    /// The request as a line for curl: its method, URL, `Accept`, headers with the microversion, and body. Nothing is
+    /// sent; who asks is said with --role, --scheme and --name.
     #[arg(long, value_name = "LINE", conflicts_with_all = ["path", "request", "record", "body", "query"])]
     curl: Option<String>,
     /// A file with a whole request as HTTP/1.1 has it, instead of method, path, query and body.

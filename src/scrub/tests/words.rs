@@ -188,7 +188,7 @@ fn other_siblings() {
         check(
             id,
             r#"{"steps": [{"interface": "deploy", "step": "inject_files", "args": {"files": [
-                {"path": "/root/.ssh/id_rsa", "content": «"S"», "mode": 384}, {"content": «"S"», "path": "/x"}]}}]}"#,
+                {"path": "/etc/site/credential", "content": «"S"», "mode": 384}, {"content": «"S"», "path": "/x"}]}}]}"#,
         );
     }
     passes("node:get", r#"{"extra": {"content": "text/plain", "data": [["disk", "logical", "count", "1"]]}}"#);
